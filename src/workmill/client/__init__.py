@@ -1,0 +1,1 @@
+"""Client and AsyncClient, and the transport that workers and controllers use."""

@@ -1,0 +1,1 @@
+"""Health and scaling policy, and the fleets it moves."""

@@ -1,0 +1,99 @@
+"""The one error tree. Each error knows its HTTP status and its stable problem type.
+
+    WorkmillError 500
+    ├── InvalidInput 422          the request says something it may not
+    │   └── BodyTooLarge 413
+    ├── NotAuthorized 401         no key, or the wrong one
+    ├── NotFound 404              no such job or path
+    ├── Conflict 409              the id already names other work
+    │   └── StaleLease 409        somebody else holds the job now
+    ├── Unavailable 503           cannot promise anything now; try again
+    │   ├── StoreUnavailable      the store did not answer or did not commit
+    │   └── EndpointUnreachable   the client got no answer at all
+    ├── JobEnded 410              the job will never have a result
+    │   ├── JobFailed
+    │   └── JobCancelled
+    └── WaitTimeout 408           the result is not there yet; the job goes on
+
+Foreign errors are translated into these once, where they enter the house.
+A message says what happened, what was kept, and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WorkmillError(Exception):
+    """Anything that Workmill reports; `retry_after_seconds` is set where waiting helps."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something failed inside Workmill"
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.retry_after_seconds = retry_after_seconds
+
+
+class InvalidInput(WorkmillError):
+    status, slug, title = 422, "invalid-input", "The request is not valid"
+
+
+class BodyTooLarge(InvalidInput):
+    status, slug, title = 413, "body-too-large", "The body is larger than this service takes"
+
+
+class NotAuthorized(WorkmillError):
+    status, slug, title = 401, "not-authorized", "A valid key is needed"
+
+
+class NotFound(WorkmillError):
+    status, slug, title = 404, "not-found", "There is no such thing here"
+
+
+class Conflict(WorkmillError):
+    status, slug, title = 409, "conflict", "This id already names other work"
+
+
+class StaleLease(Conflict):
+    slug, title = "stale-lease", "The lease is no longer held"
+
+
+class Unavailable(WorkmillError):
+    status, slug, title = 503, "unavailable", "The service cannot promise anything now"
+
+
+class StoreUnavailable(Unavailable):
+    slug, title = "store-unavailable", "The store did not confirm the change"
+
+
+class EndpointUnreachable(Unavailable):
+    slug, title = "endpoint-unreachable", "No endpoint answered"
+
+
+class JobEnded(WorkmillError):
+    status, slug, title = 410, "job-ended", "The job ended without a result"
+
+
+class JobFailed(JobEnded):
+    slug, title = "job-failed", "The job failed"
+
+
+class JobCancelled(JobEnded):
+    slug, title = "job-cancelled", "The job was cancelled"
+
+
+class WaitTimeout(WorkmillError, TimeoutError):
+    status, slug, title = 408, "wait-timeout", "The result is not there yet"
+
+
+def error_for(slug: str) -> type[WorkmillError]:
+    """The error class with this slug; WorkmillError itself for a slug nobody knows."""
+    found = {kind.slug: kind for kind in _tree(WorkmillError)}
+    return found.get(slug, WorkmillError)
+
+
+def _tree(root: type[WorkmillError]) -> list[type[WorkmillError]]:
+    return [root, *(kind for child in root.__subclasses__() for kind in _tree(child))]

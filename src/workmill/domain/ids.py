@@ -1,0 +1,43 @@
+"""Job ids: UUIDv7 (RFC 9562, section 5.7), 16 raw bytes inside, canonical text at the edges.
+
+A version 7 id begins with the millisecond of its making, so ids made together lie
+together in an index. A client may choose any UUID: its id is its idempotency key.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+from workmill.domain.clock import Clock, system_clock
+from workmill.domain.errors import InvalidInput
+
+ID_BYTES = 16
+
+
+def new_id(clock: Clock = system_clock) -> bytes:
+    """A fresh UUIDv7 as 16 bytes: 48 bits of milliseconds, 74 random bits."""
+    value = clock() << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return value.to_bytes(ID_BYTES, "big")
+
+
+def id_text(job_id: bytes) -> str:
+    """The canonical 36-character form of 16 id bytes."""
+    text = job_id.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def parse_id(text: str) -> bytes:
+    """The 16 bytes of a UUID's text. Raises InvalidInput when it is no UUID."""
+    if len(text) not in (32, 36):
+        raise InvalidInput(
+            f"{text[:64]!r} is not a UUID. Nothing was stored. Send a UUID as the id."
+        )
+    try:
+        return uuid.UUID(text).bytes
+    except ValueError:
+        raise InvalidInput(
+            f"{text!r} is not a UUID. Nothing was stored. Send a UUID as the id."
+        ) from None

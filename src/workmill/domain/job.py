@@ -1,0 +1,240 @@
+"""A job and everything that verbs take and give back. Plain values, ready for the wire.
+
+Sizes: `id` 16 bytes, `key` 32 bytes, `state` as many bytes as its workload's state
+(64 for sha512). Times are milliseconds since the Unix epoch, on the store's clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+import msgspec
+
+from workmill.domain.lifecycle import Status
+
+KEY_BYTES = 32
+DEFAULT_TENANT = "default"
+
+
+def content_key(tenant: str, workload: str, first_state: bytes) -> bytes:
+    """The content address of some data: 32 bytes of BLAKE2b (RFC 7693).
+
+    It is taken over the folded first state, which already stands for the data. The
+    tenant is part of it, so no tenant can learn what another one has computed.
+    """
+    digest = hashlib.blake2b(first_state, digest_size=KEY_BYTES)
+    digest.update(f"\0{workload}\0{tenant}".encode())
+    return digest.digest()
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Base of all values: immutable, compared by content."""
+
+
+class Job(Value, frozen=True, kw_only=True, gc=False):
+    """One job as the store shows it. An attached job shows the progress of the one it waits for."""
+
+    id: bytes
+    tenant: str
+    workload: str
+    key: bytes
+    total: int
+    done: int
+    state: bytes
+    priority: int
+    status: Status
+    attempts: int
+    token: int
+    submitted_at_ms: int
+    ended_at_ms: int | None = None
+    worker: str | None = None
+    reason: str | None = None
+
+
+class NewJob(Value, frozen=True, kw_only=True, gc=False):
+    """A job to submit: its data already folded to `state` with `done` iterations behind it."""
+
+    id: bytes
+    workload: str
+    key: bytes
+    total: int
+    state: bytes
+    done: int = 1
+    tenant: str = DEFAULT_TENANT
+    priority: int = 0
+
+
+class Submitted(Value, frozen=True, kw_only=True, gc=False):
+    """What became of a submit.
+
+    `created` is false when the id was known already; with other work under it, `conflict`
+    is set and nothing was changed. `state` is the result when the status is a finished one.
+    `done` is where the work stands: above one when known work gave it a head start.
+    """
+
+    id: bytes
+    status: Status
+    done: int
+    created: bool = True
+    conflict: bool = False
+    state: bytes | None = None
+
+
+class LeaseRequest(Value, frozen=True, kw_only=True, gc=False):
+    """A worker asks for work: for at least `min_jobs`, then on until `max_cost` or `max_jobs`.
+
+    `max_cost` is in remaining iterations. A suspect job is granted alone.
+    """
+
+    worker: str
+    workloads: tuple[str, ...]
+    min_jobs: int
+    max_jobs: int
+    max_cost: int
+    lease_seconds: float
+
+
+class Lease(Value, frozen=True, kw_only=True, gc=False):
+    """One job in a worker's hands until its lease ends; `token` must come with every word on it."""
+
+    id: bytes
+    token: int
+    workload: str
+    total: int
+    done: int
+    state: bytes
+    attempts: int = 1
+
+
+class Renewal(Value, frozen=True, kw_only=True, gc=False):
+    """Keep this lease for `lease_seconds` more; the job now stands at (`done`, `state`)."""
+
+    id: bytes
+    token: int
+    done: int
+    state: bytes
+    lease_seconds: float
+
+
+class Completion(Value, frozen=True, kw_only=True, gc=False):
+    """The job is finished; `state` is its value."""
+
+    id: bytes
+    token: int
+    state: bytes
+
+
+class Failure(Value, frozen=True, kw_only=True, gc=False):
+    """This attempt failed. A failure that is not `retryable` buries the job at once."""
+
+    id: bytes
+    token: int
+    reason: str
+    retryable: bool = True
+
+
+class Release(Value, frozen=True, kw_only=True, gc=False):
+    """Hand the job back unfinished, with its checkpoint; no attempt is burnt."""
+
+    id: bytes
+    token: int
+    done: int
+    state: bytes
+
+
+class Verdict(StrEnum):
+    """What a store says to one change of one job."""
+
+    APPLIED = "applied"
+    STALE = "stale"
+    """The token is not the one of a live lease: drop the job, change nothing."""
+    UNKNOWN = "unknown"
+    """There is no such job."""
+    REFUSED = "refused"
+    """The lifecycle table has no such step."""
+
+
+class PullRequest(Value, frozen=True, kw_only=True, gc=False):
+    """Ask for up to `top` results, latest first; delivered at once without `receipt_seconds`."""
+
+    top: int
+    tenant: str = DEFAULT_TENANT
+    receipt_seconds: float | None = None
+
+
+class Result(Value, frozen=True, kw_only=True, gc=False):
+    """One finished job's value."""
+
+    id: bytes
+    state: bytes
+
+
+class Pulled(Value, frozen=True, kw_only=True, gc=False):
+    """Results under one receipt (16 bytes), or delivered for good when it is None."""
+
+    results: list[Result]
+    receipt: bytes | None = None
+
+
+class Acknowledgement(Value, frozen=True, kw_only=True, gc=False):
+    """These results of this receipt have arrived. Without `ids`, all of them."""
+
+    receipt: bytes
+    tenant: str = DEFAULT_TENANT
+    ids: tuple[bytes, ...] | None = None
+
+
+class Query(Value, frozen=True, kw_only=True, gc=False):
+    """Which jobs to list: newest first, `after` the cursor of the page before."""
+
+    tenant: str = DEFAULT_TENANT
+    status: Status | None = None
+    after: int | None = None
+    limit: int = 100
+
+
+class Page(Value, frozen=True, kw_only=True, gc=False):
+    """One page of a listing; `next_after` is None on the last one."""
+
+    jobs: list[Job]
+    next_after: int | None = None
+
+
+class Node(Value, frozen=True, kw_only=True, gc=False):
+    """One live process. `incarnation` is new at every start; `rate_hz` is iterations per second."""
+
+    incarnation: str
+    role: str
+    host: str
+    pid: int
+    version: str
+    rate_hz: float = 0.0
+    slots: int = 0
+    leased: int = 0
+    draining: bool = False
+    seen_at_ms: int = 0
+
+
+class Stats(Value, frozen=True, kw_only=True, gc=False):
+    """Counters that the verbs keep; reading them costs the same however long the queue is.
+
+    `jobs` has one number per status. `backlog_iterations` is the work still to do in queued
+    and leased jobs. The `*_total` figures only grow.
+    """
+
+    jobs: dict[str, int]
+    backlog_iterations: int
+    oldest_queued_at_ms: int | None
+    submitted_total: int
+    completed_total: int
+    failed_total: int
+    cancelled_total: int
+    delivered_total: int
+    expired_leases_total: int
+    attached_total: int
+    known_hits_total: int
+    iterations_saved_total: int
+    iterations_done_total: int
+    known_jobs: int
+    known_bytes: int

@@ -1,0 +1,36 @@
+"""Every default bound in one place, with its unit. Both sides of the wire share them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PORT: Final = 5000
+MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_BATCH_BYTES: Final = 32 * 1024 * 1024
+MAX_BATCH_JOBS: Final = 1000
+MAX_ITERATIONS: Final = 10**10
+MAX_PULL_RESULTS: Final = 1000
+MAX_LIST_JOBS: Final = 1000
+MAX_LEASE_JOBS: Final = 1024
+MAX_WAIT_SECONDS: Final = 30.0
+MIN_PRIORITY: Final = -100
+MAX_PRIORITY: Final = 100
+MAX_REASON_CHARACTERS: Final = 500
+
+LEASE_SECONDS: Final = 15.0
+"""How long a lease lives without a renewal: three missed renewals."""
+CHECKPOINT_SECONDS: Final = 4.0
+"""The longest time between two checkpoints of a running job; a crash loses at most this."""
+RECEIPT_SECONDS: Final = 60.0
+MAX_RECEIPT_SECONDS: Final = 12 * 3600.0
+
+RESULT_RETENTION_SECONDS: Final = 7 * 24 * 3600.0
+"""How long an ended job that nobody fetched is kept."""
+DELIVERED_RETENTION_SECONDS: Final = 3600.0
+"""How long a job is kept after its result was delivered."""
+KNOWN_RETENTION_SECONDS: Final = 30 * 24 * 3600.0
+MAX_KNOWN_BYTES: Final = 256 * 1024 * 1024
+
+NODE_SECONDS: Final = 15.0
+"""How long a node counts as alive after its last beat."""
+DRAIN_SECONDS: Final = 5.0

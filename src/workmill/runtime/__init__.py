@@ -1,0 +1,1 @@
+"""Configuration and composition: the only room that names concrete stores and fleets."""

@@ -1,0 +1,1 @@
+"""Where jobs live. `port.py` is the contract; each folder beside it is one store that keeps it."""

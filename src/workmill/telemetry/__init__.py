@@ -1,0 +1,5 @@
+"""One verb for every role, `emit(event, **fields)`: the only place that formats logs and metrics."""
+
+from workmill.telemetry.events import emit
+
+__all__ = ["emit"]

@@ -1,0 +1,1 @@
+"""What client and endpoint say to each other: paths, message structs, codecs."""

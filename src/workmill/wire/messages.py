@@ -1,0 +1,147 @@
+"""The JSON and MessagePack bodies of the HTTP face that are not domain values themselves.
+
+In JSON, ids are canonical UUID text and values are lower-case hex. The worker's face is
+MessagePack only and carries domain values (`domain.job`) with raw bytes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from workmill.domain import ids
+from workmill.domain.job import Job, Node, Stats
+from workmill.domain.lifecycle import FINISHED, Status
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all bodies; fields that stand at their default are left out."""
+
+
+class BatchItem(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """One job of `POST /v1/jobs`: its `data`, or the `digest` that the client folded itself.
+
+    MessagePack carries both as raw bytes, NDJSON as Base64. `id` is a UUID's text, chosen by
+    the client so that a repeat is harmless; without one the endpoint chooses.
+    """
+
+    iterations: int
+    id: str | None = None
+    data: bytes | None = None
+    digest: bytes | None = None
+    priority: int = 0
+    workload: str = "sha512"
+
+
+class SubmitReply(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one submit; `value` is there at once when the work is known already."""
+
+    id: str
+    status: str = "queued"
+    done: int = 0
+    value: str | None = None
+    problem: str | None = None
+    """Why this item of a batch was refused; the rest of the batch is not touched by it."""
+
+
+class CompatibleResult(Message, frozen=True, kw_only=True):
+    """One item of `POST /pullCompleted`."""
+
+    id: str
+    value: str
+
+
+class JobView(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """A job as its owner sees it; `value` is set once it is done, `reason` when it failed."""
+
+    id: str
+    status: str
+    workload: str
+    iterations: int
+    done: int
+    priority: int
+    attempts: int
+    delivery: str | None = None
+    value: str | None = None
+    reason: str | None = None
+    eta_seconds: float | None = None
+    submitted_at_ms: int = 0
+    ended_at_ms: int | None = None
+
+    @classmethod
+    def of(cls, job: Job, eta_seconds: float | None = None) -> JobView:
+        """Three statuses of the store are one to the owner: done, with a delivery beside it."""
+        finished = job.status in FINISHED
+        return cls(
+            id=ids.id_text(job.id),
+            status="done" if finished else str(job.status),
+            delivery=_DELIVERY.get(job.status),
+            workload=job.workload,
+            iterations=job.total,
+            done=job.done,
+            priority=job.priority,
+            attempts=job.attempts,
+            value=job.state.hex() if finished else None,
+            reason=job.reason,
+            eta_seconds=eta_seconds,
+            submitted_at_ms=job.submitted_at_ms,
+            ended_at_ms=job.ended_at_ms,
+        )
+
+
+_DELIVERY = {
+    Status.DONE: "waiting",
+    Status.PULLED: "under receipt",
+    Status.DELIVERED: "delivered",
+}
+
+
+class JobList(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """A page of `GET /v1/jobs`; pass `next_after` back as `after`."""
+
+    jobs: list[JobView]
+    next_after: int | None = None
+
+
+class PulledResults(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """The reply to `POST /v1/results/pull`; acknowledge with `receipt` (hex)."""
+
+    results: list[CompatibleResult]
+    receipt: str | None = None
+
+
+class Acknowledge(Message, frozen=True, kw_only=True):
+    """The body of `POST /v1/results/ack`; without `ids`, the whole receipt."""
+
+    receipt: str
+    ids: list[str] | None = None
+
+
+class Acknowledged(Message, frozen=True, kw_only=True):
+    """How many results are now delivered for good."""
+
+    delivered: int
+
+
+class StatsView(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """`GET /v1/stats`: the store's counters with the fleet's rate and the predicted wait."""
+
+    stats: Stats
+    rate_hz: float
+    workers: int
+    backlog_seconds: float | None
+
+
+class NodeList(Message, frozen=True, kw_only=True):
+    """`GET /v1/nodes`."""
+
+    nodes: list[Node]
+
+
+class Problem(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """A problem document (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    retry_after_seconds: float | None = None

@@ -1,0 +1,1 @@
+"""Lease, advance, renew, complete; drain."""

@@ -1,0 +1,29 @@
+"""Find workloads by name among the installed packages (entry-point group `workmill.workloads`)."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+
+from workmill.domain.errors import InvalidInput
+from workmill.workloads.port import Workload
+
+GROUP = "workmill.workloads"
+DEFAULT_WORKLOAD = "sha512"
+
+
+def workload_names() -> tuple[str, ...]:
+    """The names of all installed workloads, sorted."""
+    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+
+
+@cache
+def find_workload(name: str) -> Workload:
+    """The workload of this name. Raises InvalidInput when none is installed under it."""
+    for entry in entry_points(group=GROUP, name=name):
+        workload: Workload = entry.load()
+        return workload
+    known = ", ".join(workload_names())
+    raise InvalidInput(
+        f"There is no workload {name[:64]!r} here. Nothing was stored. Installed: {known}."
+    )
