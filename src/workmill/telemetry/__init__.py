@@ -1,4 +1,4 @@
-"""One verb for every role, `emit(event, **fields)`: the only place that formats logs and metrics."""
+"""One verb for every role, `emit(event, **fields)`: the only place that formats logs."""
 
 from workmill.telemetry.events import emit
 

@@ -1,0 +1,1 @@
+"""Benches: speed as ratios measured side by side in one run; `python -m bench --help`."""
