@@ -1,0 +1,35 @@
+"""Ids are RFC 9562 UUIDs whose order is the order of their making."""
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workmill.domain.errors import InvalidInput
+from workmill.domain.ids import id_text, new_id, parse_id
+
+
+@given(st.integers(min_value=0, max_value=2**48 - 1))
+def test_a_new_id_is_version_7_and_carries_its_millisecond(at_ms: int) -> None:
+    made = uuid.UUID(bytes=new_id(lambda: at_ms))
+    assert made.version == 7
+    assert made.variant == uuid.RFC_4122
+    assert made.int >> 80 == at_ms
+
+
+def test_ids_made_in_one_millisecond_differ() -> None:
+    assert len({new_id(lambda: 1) for _ in range(10_000)}) == 10_000
+
+
+@given(st.uuids())
+def test_text_and_bytes_are_the_same_id(value: uuid.UUID) -> None:
+    assert id_text(value.bytes) == str(value)
+    assert parse_id(str(value)) == value.bytes
+    assert parse_id(value.hex.upper()) == value.bytes
+
+
+@pytest.mark.parametrize("text", ["", "1", "x" * 32, "g" * 36, "0" * 35, "{" + "0" * 34 + "}"])
+def test_what_is_no_uuid_is_refused_in_words(text: str) -> None:
+    with pytest.raises(InvalidInput, match="Nothing was stored"):
+        parse_id(text)

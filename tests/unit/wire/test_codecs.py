@@ -1,0 +1,68 @@
+"""Bytes become messages or a clear refusal, never something in between."""
+
+import contextlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workmill.domain.errors import InvalidInput
+from workmill.domain.job import Completion, Job
+from workmill.domain.lifecycle import Status
+from workmill.wire import codecs
+from workmill.wire.messages import BatchItem, JobView
+
+completions = st.builds(
+    Completion,
+    id=st.binary(min_size=16, max_size=16),
+    token=st.integers(0, 2**53),
+    state=st.binary(min_size=64, max_size=64),
+)
+
+
+@given(st.lists(completions))
+def test_what_a_worker_says_arrives_unchanged(said: list[Completion]) -> None:
+    assert codecs.from_msgpack(codecs.to_msgpack(said), list[Completion]) == said
+
+
+@given(st.binary())
+def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
+    for decode in (codecs.from_msgpack, codecs.from_json):
+        with contextlib.suppress(InvalidInput):
+            assert isinstance(decode(data, BatchItem), BatchItem)
+
+
+@pytest.mark.parametrize("iterations", ["1.5", '"7"', "true", "null", "[]"])
+def test_iterations_in_a_batch_are_whole_numbers_only(iterations: str) -> None:
+    with pytest.raises(InvalidInput):
+        codecs.from_json(f'{{"iterations": {iterations}}}'.encode(), BatchItem)
+
+
+def test_ndjson_is_one_message_a_line() -> None:
+    lines = codecs.to_ndjson([BatchItem(iterations=1), BatchItem(iterations=2, data=b"x")])
+    assert lines.count(b"\n") == 2
+    assert [item.iterations for item in codecs.from_ndjson(lines, BatchItem)] == [1, 2]
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_an_owner_sees_a_value_exactly_when_the_job_is_done(status: Status) -> None:
+    job = Job(
+        id=bytes(16),
+        tenant="default",
+        workload="sha512",
+        key=bytes(32),
+        total=2,
+        done=2,
+        state=b"\xab" * 64,
+        priority=0,
+        status=status,
+        attempts=0,
+        token=0,
+        submitted_at_ms=0,
+    )
+    view = msgspec.to_builtins(JobView.of(job))
+    done = view["status"] == "done"
+    assert done == (status in {Status.DONE, Status.PULLED, Status.DELIVERED})
+    assert view["value"] == ("ab" * 64 if done else None)
+    assert (view["delivery"] is not None) == done
