@@ -2,13 +2,16 @@
 
     WorkmillError 500
     ├── InvalidInput 422          the request says something it may not
-    │   └── BodyTooLarge 413
+    │   ├── BodyTooLarge 413
+    │   └── BodyTimeout 408       it did not arrive in time
     ├── NotAuthorized 401         no key, or the wrong one
     ├── NotFound 404              no such job or path
+    ├── MethodNotAllowed 405      the path is right, the method is not
     ├── Conflict 409              the id already names other work
     │   └── StaleLease 409        somebody else holds the job now
     ├── Unavailable 503           cannot promise anything now; try again
     │   ├── StoreUnavailable      the store did not answer or did not commit
+    │   │   └── StoreLost         and never will in this process: it must be replaced
     │   └── EndpointUnreachable   the client got no answer at all
     ├── JobEnded 410              the job will never have a result
     │   ├── JobFailed
@@ -45,12 +48,24 @@ class BodyTooLarge(InvalidInput):
     status, slug, title = 413, "body-too-large", "The body is larger than this service takes"
 
 
+class BodyTimeout(InvalidInput):
+    status, slug, title = 408, "body-timeout", "The body did not arrive in time"
+
+
 class NotAuthorized(WorkmillError):
     status, slug, title = 401, "not-authorized", "A valid key is needed"
 
 
 class NotFound(WorkmillError):
     status, slug, title = 404, "not-found", "There is no such thing here"
+
+
+class MethodNotAllowed(WorkmillError):
+    status, slug, title = 405, "method-not-allowed", "This path does not take this method"
+
+    def __init__(self, detail: str = "", *, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.allowed = allowed
 
 
 class Conflict(WorkmillError):
@@ -67,6 +82,10 @@ class Unavailable(WorkmillError):
 
 class StoreUnavailable(Unavailable):
     slug, title = "store-unavailable", "The store did not confirm the change"
+
+
+class StoreLost(StoreUnavailable):
+    slug, title = "store-lost", "The store cannot go on in this process"
 
 
 class EndpointUnreachable(Unavailable):

@@ -39,6 +39,7 @@ class SubmitReply(Message, frozen=True, kw_only=True, omit_defaults=True):
     status: str = "queued"
     done: int = 0
     value: str | None = None
+    eta_seconds: float | None = None
     problem: str | None = None
     """Why this item of a batch was refused; the rest of the batch is not touched by it."""
 
