@@ -1,0 +1,92 @@
+"""From any number of items to batches that one request carries: bounded in jobs and bytes.
+
+Ids are chosen before a batch is first sent, so that every repeat of it names the same jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from workmill.client.values import Data, Work
+from workmill.domain.errors import InvalidInput
+from workmill.domain.ids import id_text, new_id, parse_id
+from workmill.domain.limits import MAX_BATCH_JOBS
+from workmill.wire.messages import BatchItem
+from workmill.workloads.registry import find_workload
+
+BATCH_BYTES: Final = 4 * 1024 * 1024
+"""Data in one batch: enough to make the cost of a request vanish, small beside the limit of an
+endpoint. An item larger than this travels alone."""
+
+CHUNK_BYTES: Final = 256 * 1024
+
+
+def works(items: Iterable[Data | Work], iterations: int | None, priority: int) -> Iterator[Work]:
+    """Every item as Work. Raises InvalidInput for bare data when no `iterations` were given."""
+    for item in items:
+        if isinstance(item, Work):
+            yield item
+        elif iterations is None:
+            raise InvalidInput("An item has no iterations. Give them for all, or send Work items.")
+        else:
+            yield Work(item, iterations, None, priority)
+
+
+def cut(
+    stream: Iterable[Work], max_jobs: int = MAX_BATCH_JOBS, max_bytes: int = BATCH_BYTES
+) -> Iterator[list[Work]]:
+    """Batches of at most `max_jobs` and `max_bytes` of data, in order, taken as they are needed."""
+    batch: list[Work] = []
+    size = 0
+    for work in stream:
+        more = _size(work.data)
+        if batch and (len(batch) == max_jobs or size + more > max_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(work)
+        size += more
+    if batch:
+        yield batch
+
+
+def batch_items(batch: Sequence[Work], workload: str, *, fold_locally: bool) -> list[BatchItem]:
+    """The batch as it travels, each job under its id. Reads files; folds when that is asked for."""
+    return [
+        BatchItem(
+            iterations=work.iterations,
+            id=chosen_id(work.id),
+            data=None if fold_locally else content(work.data),
+            digest=digest(work.data, workload) if fold_locally else None,
+            priority=work.priority,
+            workload=workload,
+        )
+        for work in batch
+    ]
+
+
+def chosen_id(given: str | None) -> str:
+    """The given id in its canonical text, or a new UUIDv7. Raises InvalidInput."""
+    return id_text(new_id() if given is None else parse_id(given))
+
+
+def content(data: Data) -> bytes:
+    """All of the data in memory."""
+    if isinstance(data, bytes):
+        return data
+    return data.read_bytes() if isinstance(data, Path) else bytes(data)
+
+
+def digest(data: Data, workload: str) -> bytes:
+    """The data's first state, as the endpoint would fold it; a file is read in chunks."""
+    fold = find_workload(workload).fold
+    if isinstance(data, Path):
+        with data.open("rb") as file:
+            return fold(iter(partial(file.read, CHUNK_BYTES), b""))
+    return fold([bytes(data)])
+
+
+def _size(data: Data) -> int:
+    return data.stat().st_size if isinstance(data, Path) else memoryview(data).nbytes

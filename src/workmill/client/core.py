@@ -1,0 +1,113 @@
+"""What goes to an endpoint and what comes back, as plain values. No I/O happens here.
+
+Theory. Every operation of the client is a generator of `Steps`: it yields a `Request`, is sent
+the `Reply`, and returns its value. When no endpoint answered, `EndpointUnreachable` is thrown
+into it instead. So retries, long polls and paging are written once, without I/O, and the two
+transports differ only in the word `await`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Final, TypeAlias, TypeVar
+
+import msgspec
+
+from workmill.domain.errors import (
+    BodyTooLarge,
+    Conflict,
+    InvalidInput,
+    NotAuthorized,
+    NotFound,
+    Unavailable,
+    WorkmillError,
+    error_for,
+)
+from workmill.wire import codecs
+from workmill.wire.messages import Problem
+
+T = TypeVar("T")
+
+SILENCE_SECONDS: Final = 10.0
+"""How long one attempt bears an endpoint that says nothing, beyond a wait it was asked for."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request. A path as `content` is streamed from its file, anew in every attempt.
+
+    `delay_seconds` is how long to hold back before sending: a retry's pause.
+    `timeout_seconds` is the longest silence that this attempt bears.
+    `into` names a file to stream a good reply into; `Reply.content` is then empty.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str | int | float] = {}
+    content: bytes | Path = b""
+    content_type: str | None = None
+    delay_seconds: float = 0.0
+    timeout_seconds: float = SILENCE_SECONDS
+    into: Path | None = None
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What an endpoint answered. The names in `headers` are in lower case."""
+
+    status: int
+    content: bytes = b""
+    headers: Mapping[str, str] = {}
+
+
+Steps: TypeAlias = Generator[Request, Reply, T]
+"""An operation in progress: yields requests, is sent replies, returns its value."""
+
+
+def check(reply: Reply) -> Reply:
+    """The reply itself when it is a good one; raises the error that it tells of otherwise."""
+    if 200 <= reply.status < 300:
+        return reply
+    raise _told_by(reply)
+
+
+def _told_by(reply: Reply) -> WorkmillError:
+    try:
+        problem = codecs.from_json(reply.content, Problem)
+    except InvalidInput:  # something between us and the endpoint spoke, a balancer perhaps
+        text = reply.content[:200].decode(errors="replace")
+        problem = Problem(type="", title=f"HTTP status {reply.status}", status=reply.status)
+        problem = msgspec.structs.replace(problem, detail=f"{problem.title}: {text}".strip(": "))
+    kind = error_for(problem.type.rpartition("/")[2].rpartition(":")[2])
+    if kind is WorkmillError:
+        kind = _kind_of(reply.status)
+    wait = problem.retry_after_seconds
+    return kind(
+        problem.detail or problem.title,
+        retry_after_seconds=_retry_after_seconds(reply) if wait is None else wait,
+    )
+
+
+def _kind_of(status: int) -> type[WorkmillError]:
+    """The nearest error for a status that came without a problem type that we know."""
+    if status in _KINDS:
+        return _KINDS[status]
+    return InvalidInput if 400 <= status < 500 else WorkmillError
+
+
+_KINDS: Final[Mapping[int, type[WorkmillError]]] = {
+    401: NotAuthorized,
+    403: NotAuthorized,
+    404: NotFound,
+    409: Conflict,
+    413: BodyTooLarge,
+    429: Unavailable,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
+
+
+def _retry_after_seconds(reply: Reply) -> float | None:
+    """The Retry-After header (RFC 9110, section 10.2.3) when it is in seconds, not a date."""
+    text = reply.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,199 @@
+"""Every operation of the client as `core.Steps`: what is asked, and what the answer means.
+
+Both clients carry these out; nothing about the HTTP face is known anywhere else in this room.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from math import inf
+from pathlib import Path
+from typing import Final
+
+from workmill.client.batches import chosen_id, content, digest
+from workmill.client.core import SILENCE_SECONDS, Request, Steps
+from workmill.client.retries import Ticks, retrying
+from workmill.client.values import Data, PulledBatch
+from workmill.domain.errors import InvalidInput, JobCancelled, JobFailed, WaitTimeout, WorkmillError
+from workmill.domain.ids import id_text, parse_id
+from workmill.domain.job import Node
+from workmill.wire import codecs, paths
+from workmill.wire.messages import (
+    Acknowledge,
+    Acknowledged,
+    BatchItem,
+    JobList,
+    JobView,
+    NodeList,
+    PulledResults,
+    StatsView,
+    SubmitReply,
+)
+
+POLL_SECONDS: Final = 20.0
+"""How long one long poll asks an endpoint to wait; below `limits.MAX_WAIT_SECONDS`."""
+LAST_LOOK_SECONDS: Final = 1.0
+"""A wait whose time is up still gives its last request this long."""
+BETWEEN_POLLS_SECONDS: Final = 0.02
+"""Held back between two polls, so that an endpoint which will not wait is not flooded."""
+LONGEST_IDLE_SECONDS: Final = 0.5
+"""The longest pause between two pulls that found nothing."""
+COPY_SECONDS: Final = 600.0
+"""The longest silence while an endpoint copies its whole store."""
+
+OCTETS: Final = "application/octet-stream"
+
+
+class Operations:
+    """The operations of one client, each tried for `patience_seconds` when the service is away."""
+
+    def __init__(self, patience_seconds: float, ticks: Ticks = time.monotonic) -> None:
+        self._patience_seconds = patience_seconds
+        self._ticks = ticks
+
+    def submit(
+        self, data: Data, iterations: int, job_id: str | None, priority: int, workload: str
+    ) -> Steps[SubmitReply]:
+        """Send one job's data whole; a file is streamed."""
+        query = {"iterations": iterations, "priority": priority, "workload": workload}
+        body = data if isinstance(data, Path) else content(data)
+        path = f"{paths.JOBS}/{chosen_id(job_id)}"
+        reply = yield from self._ask(Request("PUT", path, query, body, OCTETS))
+        return codecs.from_json(reply, SubmitReply)
+
+    def submit_digest(
+        self, data: Data, iterations: int, job_id: str | None, priority: int, workload: str
+    ) -> Steps[SubmitReply]:
+        """Fold here, and send one job's digest. Raises the refusal."""
+        item = BatchItem(
+            iterations=iterations,
+            id=chosen_id(job_id),
+            digest=digest(data, workload),
+            priority=priority,
+            workload=workload,
+        )
+        (reply,) = yield from self.submit_batch([item])
+        if reply.problem is not None:
+            raise refusal(reply)
+        return reply
+
+    def submit_batch(self, items: Sequence[BatchItem]) -> Steps[list[SubmitReply]]:
+        """Send a batch; the replies come in its order, refusals among them."""
+        request = Request("POST", paths.JOBS, {}, codecs.to_msgpack(items), codecs.MSGPACK)
+        replies = codecs.from_msgpack((yield from self._ask(request)), list[SubmitReply])
+        if len(replies) != len(items):
+            raise WorkmillError(f"{len(items)} jobs were sent, {len(replies)} were answered.")
+        return replies
+
+    def job(self, job_id: str) -> Steps[JobView]:
+        """One job as it stands."""
+        reply = yield from self._ask(Request("GET", _job_path(job_id)))
+        return codecs.from_json(reply, JobView)
+
+    def result(self, job_id: str, timeout_seconds: float | None) -> Steps[bytes]:
+        """Wait for the job's value. Raises JobFailed, JobCancelled or WaitTimeout."""
+        deadline = self._ticks() + (inf if timeout_seconds is None else timeout_seconds)
+        delay = 0.0
+        while True:
+            left = max(deadline - self._ticks(), 0.0)
+            view = yield from self._poll(job_id, left, delay)
+            value = _value(view)
+            if value is not None:
+                return value
+            delay = BETWEEN_POLLS_SECONDS
+            if self._ticks() + delay >= deadline:
+                raise WaitTimeout(
+                    f"Job {job_id} is {view.status}, {view.done} of {view.iterations} iterations "
+                    f"done, after {timeout_seconds} s. It goes on; ask for its result again."
+                )
+
+    def _poll(self, job_id: str, left: float, delay: float) -> Steps[JobView]:
+        wait = round(min(left, POLL_SECONDS), 3)
+        request = Request(
+            "GET",
+            _job_path(job_id),
+            {"wait": wait},
+            delay_seconds=delay,
+            timeout_seconds=wait + SILENCE_SECONDS,
+        )
+        patience = min(wait + self._patience_seconds, max(left, LAST_LOOK_SECONDS))
+        return codecs.from_json((yield from self._ask(request, patience)), JobView)
+
+    def cancel(self, job_id: str) -> Steps[None]:
+        """End a running job."""
+        yield from self._ask(Request("DELETE", _job_path(job_id)))
+
+    def page(self, status: str | None, after: int | None) -> Steps[JobList]:
+        """One page of the listing, newest first."""
+        query = {"status": status, "after": after}
+        given = {name: value for name, value in query.items() if value is not None}
+        reply = yield from self._ask(Request("GET", paths.JOBS, given))
+        return codecs.from_json(reply, JobList)
+
+    def pull(
+        self, top: int, receipt_seconds: float | None, wait_seconds: float
+    ) -> Steps[PulledBatch]:
+        """Take finished results, latest first; ask again for `wait_seconds` while there are none."""
+        deadline = self._ticks() + wait_seconds
+        query: dict[str, str | int | float] = {"top": top}
+        if receipt_seconds is not None:
+            query["receipt_seconds"] = receipt_seconds
+        pause = 0.0
+        while True:
+            request = Request("POST", paths.RESULTS_PULL, query, delay_seconds=pause)
+            pulled = codecs.from_json((yield from self._ask(request)), PulledResults)
+            pause = min(pause * 2 or BETWEEN_POLLS_SECONDS, LONGEST_IDLE_SECONDS)
+            if pulled.results or self._ticks() + pause >= deadline:
+                return PulledBatch.of(pulled)
+
+    def acknowledge(self, receipt: str, ids: Sequence[str] | None) -> Steps[int]:
+        """Results of this receipt have arrived; says how many are now delivered for good."""
+        body = Acknowledge(receipt=receipt, ids=None if ids is None else list(ids))
+        request = Request("POST", paths.RESULTS_ACK, {}, codecs.to_json(body), codecs.JSON)
+        return codecs.from_json((yield from self._ask(request)), Acknowledged).delivered
+
+    def stats(self) -> Steps[StatsView]:
+        """The service's counters."""
+        return codecs.from_json((yield from self._ask(Request("GET", paths.STATS))), StatsView)
+
+    def nodes(self) -> Steps[list[Node]]:
+        """The live processes of the service."""
+        return codecs.from_json((yield from self._ask(Request("GET", paths.NODES))), NodeList).nodes
+
+    def backup(self, file: Path) -> Steps[None]:
+        """A complete copy of the store into `file`, which appears when it is whole."""
+        yield from self._ask(
+            Request("GET", paths.BACKUP, timeout_seconds=COPY_SECONDS, into=file),
+            COPY_SECONDS + self._patience_seconds,
+        )
+
+    def restore(self, file: Path) -> Steps[None]:
+        """Replace everything that the store holds by a backup."""
+        yield from self._ask(
+            Request("POST", paths.RESTORE, {}, file, OCTETS, timeout_seconds=COPY_SECONDS),
+            COPY_SECONDS + self._patience_seconds,
+        )
+
+    def _ask(self, request: Request, patience_seconds: float | None = None) -> Steps[bytes]:
+        patience = self._patience_seconds if patience_seconds is None else patience_seconds
+        reply = yield from retrying(request, patience, ticks=self._ticks)
+        return reply.content
+
+
+def refusal(reply: SubmitReply) -> WorkmillError:
+    """The error that a refused item of a batch stands for."""
+    return InvalidInput(f"Job {reply.id} was refused: {reply.problem}")
+
+
+def _job_path(job_id: str) -> str:
+    return f"{paths.JOBS}/{id_text(parse_id(job_id))}"
+
+
+def _value(view: JobView) -> bytes | None:
+    """The value of a job that is done, None while it runs. Raises JobFailed or JobCancelled."""
+    if view.status == "failed":
+        raise JobFailed(f"Job {view.id} failed: {view.reason}. Nothing else was touched.")
+    if view.status == "cancelled":
+        raise JobCancelled(f"Job {view.id} was cancelled. Submit the work again if it is wanted.")
+    return None if view.value is None else bytes.fromhex(view.value)

@@ -1,0 +1,73 @@
+"""When a request is sent again, and after how long. Policy only: no I/O, no sleeping.
+
+Theory. Every request of this client may be repeated: submits carry the id that the client
+chose, worker verbs carry tokens, acknowledgements name a receipt. So each failure that time may
+heal is retried: no answer at all, an outcome that the store could not confirm, and any refusal
+that came with a time to wait. The pauses double from `FIRST_PAUSE_SECONDS` to
+`LONGEST_PAUSE_SECONDS`; the upper half of each is left to chance, so that clients which failed
+together do not come back together. A pause that would outlast the caller's patience is not
+begun: the error is raised at once instead.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from workmill.client.core import Reply, Request, Steps, check
+from workmill.domain.errors import Unavailable, WorkmillError
+
+FIRST_PAUSE_SECONDS: Final = 0.05
+LONGEST_PAUSE_SECONDS: Final = 2.0
+
+Chance = Callable[[], float]
+"""Returns a number from 0 up to, but not including, 1."""
+
+Ticks = Callable[[], float]
+"""Returns seconds on a clock that never goes back."""
+
+
+def worth_retrying(error: WorkmillError) -> bool:
+    """Whether the same request may succeed later."""
+    return isinstance(error, Unavailable) or error.retry_after_seconds is not None
+
+
+def pause_seconds(failures: int, error: WorkmillError, chance: Chance = random.random) -> float:
+    """How long to hold back after this many failures in a row (1 or more).
+
+    A time that the endpoint named is kept to and then some, never cut short.
+    """
+    doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 32)
+    backoff = min(LONGEST_PAUSE_SECONDS, doubled) * (1.0 + chance()) / 2.0
+    return backoff + (error.retry_after_seconds or 0.0)
+
+
+def retrying(
+    request: Request,
+    patience_seconds: float,
+    *,
+    ticks: Ticks = time.monotonic,
+    chance: Chance = random.random,
+) -> Steps[Reply]:
+    """Send until there is a good reply, for `patience_seconds` at most (infinity is allowed).
+
+    Raises the last error when it is not worth retrying or patience is at its end.
+    """
+    deadline = ticks() + patience_seconds
+    failures, pause = 0, request.delay_seconds
+    while True:
+        left = max(deadline - ticks() - pause, 0.001)
+        attempt = replace(
+            request, delay_seconds=pause, timeout_seconds=min(request.timeout_seconds, left)
+        )
+        try:
+            return check((yield attempt))
+        except WorkmillError as error:
+            failures += 1
+            pause = pause_seconds(failures, error, chance)
+            if not worth_retrying(error) or ticks() + pause >= deadline:
+                raise

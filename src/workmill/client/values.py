@@ -1,0 +1,72 @@
+"""What a user of the client gives and gets: plain values, the same for both clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from workmill.wire.messages import JobView, PulledResults
+
+Data: TypeAlias = bytes | bytearray | memoryview | Path
+"""What can be submitted: bytes, or the path of a file that holds them."""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """One item of `submit_many` that differs from its neighbours in more than its data.
+
+    `id` is a UUID's text; give one to make a repeat by another process harmless too.
+    `priority` runs from -100 to 100, the highest first.
+    """
+
+    data: Data
+    iterations: int
+    id: str | None = None
+    priority: int = 0
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a job is: `done` of `total` iterations. `eta_seconds` is None when not known."""
+
+    status: str
+    done: int
+    total: int
+    eta_seconds: float | None = None
+
+    @property
+    def fraction(self) -> float:
+        """`done` out of `total`, from 0.0 to 1.0."""
+        return self.done / self.total
+
+    @classmethod
+    def of(cls, view: JobView) -> Progress:
+        """The progress that an endpoint's view of a job tells of."""
+        return cls(view.status, view.done, view.iterations, view.eta_seconds)
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """A finished job's result: its raw `value`, 64 bytes for sha512."""
+
+    id: str
+    value: bytes
+
+
+class PulledBatch(msgspec.Struct, frozen=True):
+    """Results under one receipt (hex), or delivered for good when it is None."""
+
+    results: list[Finished]
+    receipt: str | None = None
+
+    def __iter__(self) -> Iterator[Finished]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    @classmethod
+    def of(cls, pulled: PulledResults) -> PulledBatch:
+        """The batch that an endpoint's reply holds."""
+        results = [Finished(item.id, bytes.fromhex(item.value)) for item in pulled.results]
+        return cls(results, pulled.receipt)
