@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 from urllib.parse import urlsplit
 
 from workmill.domain.errors import InvalidInput
+from workmill.domain.limits import PORT
+
+DEFAULT_URL: Final = f"http://127.0.0.1:{PORT}"
 
 
 class Addresses:

@@ -28,7 +28,8 @@ T = TypeVar("T")
 
 
 class AsyncTransport:
-    """Carries requests over pooled connections of one event loop; see `Transport` for what each method promises."""
+    """Carries requests over the pooled connections of one event loop; promises what `Transport`
+    promises."""
 
     def __init__(
         self,

@@ -80,11 +80,10 @@ def _told_by(reply: Reply) -> WorkmillError:
     kind = error_for(problem.type.rpartition("/")[2].rpartition(":")[2])
     if kind is WorkmillError:
         kind = _kind_of(reply.status)
+    error = kind(problem.detail or problem.title)
     wait = problem.retry_after_seconds
-    return kind(
-        problem.detail or problem.title,
-        retry_after_seconds=_retry_after_seconds(reply) if wait is None else wait,
-    )
+    error.retry_after_seconds = _retry_after_seconds(reply) if wait is None else wait
+    return error
 
 
 def _kind_of(status: int) -> type[WorkmillError]:

@@ -11,11 +11,12 @@ from math import inf
 from pathlib import Path
 from typing import Final
 
-from workmill.client.batches import chosen_id, content, digest
+from workmill.client.batches import chosen_id, content
 from workmill.client.core import SILENCE_SECONDS, Request, Steps
+from workmill.client.handles import refusal
 from workmill.client.retries import Ticks, retrying
 from workmill.client.values import Data, PulledBatch
-from workmill.domain.errors import InvalidInput, JobCancelled, JobFailed, WaitTimeout, WorkmillError
+from workmill.domain.errors import JobCancelled, JobFailed, WaitTimeout, WorkmillError
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Node
 from workmill.wire import codecs, paths
@@ -56,23 +57,15 @@ class Operations:
         self, data: Data, iterations: int, job_id: str | None, priority: int, workload: str
     ) -> Steps[SubmitReply]:
         """Send one job's data whole; a file is streamed."""
-        query = {"iterations": iterations, "priority": priority, "workload": workload}
+        query: dict[str, str | int | float] = {"iterations": iterations}
+        query |= {"priority": priority, "workload": workload}
         body = data if isinstance(data, Path) else content(data)
         path = f"{paths.JOBS}/{chosen_id(job_id)}"
         reply = yield from self._ask(Request("PUT", path, query, body, OCTETS))
         return codecs.from_json(reply, SubmitReply)
 
-    def submit_digest(
-        self, data: Data, iterations: int, job_id: str | None, priority: int, workload: str
-    ) -> Steps[SubmitReply]:
-        """Fold here, and send one job's digest. Raises the refusal."""
-        item = BatchItem(
-            iterations=iterations,
-            id=chosen_id(job_id),
-            digest=digest(data, workload),
-            priority=priority,
-            workload=workload,
-        )
+    def submit_item(self, item: BatchItem) -> Steps[SubmitReply]:
+        """Send one job as a batch of its own. Raises the refusal."""
         (reply,) = yield from self.submit_batch([item])
         if reply.problem is not None:
             raise refusal(reply)
@@ -134,7 +127,7 @@ class Operations:
     def pull(
         self, top: int, receipt_seconds: float | None, wait_seconds: float
     ) -> Steps[PulledBatch]:
-        """Take finished results, latest first; ask again for `wait_seconds` while there are none."""
+        """Take finished results, latest first; with none there, go on asking for `wait_seconds`."""
         deadline = self._ticks() + wait_seconds
         query: dict[str, str | int | float] = {"top": top}
         if receipt_seconds is not None:
@@ -179,11 +172,6 @@ class Operations:
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
         reply = yield from retrying(request, patience, ticks=self._ticks)
         return reply.content
-
-
-def refusal(reply: SubmitReply) -> WorkmillError:
-    """The error that a refused item of a batch stands for."""
-    return InvalidInput(f"Job {reply.id} was refused: {reply.problem}")
 
 
 def _job_path(job_id: str) -> str:

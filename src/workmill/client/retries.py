@@ -23,6 +23,8 @@ from workmill.domain.errors import Unavailable, WorkmillError
 
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 30.0
+"""How long a client goes on trying, unless it is told otherwise."""
 
 Chance = Callable[[], float]
 """Returns a number from 0 up to, but not including, 1."""

@@ -1,0 +1,243 @@
+"""The client that blocks. Thread-safe: one may serve a whole process."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from workmill.client.addresses import DEFAULT_URL
+from workmill.client.batches import BATCHES_IN_FLIGHT, batch_items, cut, works
+from workmill.client.handles import SubmittedJob
+from workmill.client.operations import Operations
+from workmill.client.retries import PATIENCE_SECONDS
+from workmill.client.transport import Transport
+from workmill.client.values import Data, Finished, Progress, PulledBatch, Work
+from workmill.domain.job import Node
+from workmill.domain.limits import RECEIPT_SECONDS
+from workmill.wire.messages import JobView, StatsView, SubmitReply
+from workmill.workloads.registry import DEFAULT_WORKLOAD
+
+
+class Handle(SubmittedJob):
+    """One submitted job, to be asked for its result."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: Client, reply: SubmitReply) -> None:
+        super().__init__(reply)
+        self._client = client
+
+    def result(self, timeout_seconds: float | None = None) -> bytes:
+        """Wait for the raw value, for ever when no `timeout_seconds` is given.
+
+        A job whose work was known at submit answers without asking. Raises JobFailed,
+        JobCancelled, WaitTimeout (the job goes on), InvalidInput when the submit was refused,
+        and EndpointUnreachable when no endpoint answers for the client's `timeout_seconds`.
+        """
+        value = self.known()
+        return self._client.result(self.id, timeout_seconds) if value is None else value
+
+    def progress(self) -> Progress:
+        """How far the job is."""
+        return Progress.of(self._client.job(self.id))
+
+    def cancel(self) -> None:
+        """End the job without a result. Raises Conflict when it has ended already."""
+        self._client.cancel(self.id)
+
+
+class Client:
+    """A service's face in Python.
+
+    >>> with Client("http://127.0.0.1:5000") as client:     # doctest: +SKIP
+    ...     handle = client.submit(b"some data", iterations=1000)
+    ...     print(handle.result(timeout_seconds=60).hex())
+
+    With several URLs, the next one is asked when one takes no connection. Every operation is
+    repeated for up to `timeout_seconds` while the service is away or asks to wait; that is safe,
+    because the client chooses the ids.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str] = DEFAULT_URL,
+        *,
+        key: str | None = None,
+        timeout_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`key` is the service's shared secret. Raises InvalidInput for a URL that is none."""
+        self._transport = Transport(url, key=key)
+        self._operations = Operations(timeout_seconds)
+
+    def submit(
+        self,
+        data: Data,
+        iterations: int,
+        *,
+        id: str | None = None,  # noqa: A002  the name it has everywhere else
+        priority: int = 0,
+        workload: str = DEFAULT_WORKLOAD,
+        fold_locally: bool = False,
+    ) -> Handle:
+        """Submit one job; when this returns, it is durable.
+
+        `data` is bytes, or the path of a file, which is streamed. With `fold_locally` the first
+        iteration is made here and only 64 bytes travel. Raises Conflict when `id` names other
+        work already; the same work again is harmless.
+        """
+        if fold_locally:
+            work = Work(data, iterations, id, priority)
+            (item,) = batch_items([work], workload, fold_locally=True)
+            steps = self._operations.submit_item(item)
+        else:
+            steps = self._operations.submit(data, iterations, id, priority, workload)
+        reply = self._transport.run(steps)
+        return Handle(self, reply)
+
+    def submit_many(
+        self,
+        items: Iterable[Data | Work],
+        iterations: int | None = None,
+        *,
+        priority: int = 0,
+        workload: str = DEFAULT_WORKLOAD,
+        fold_locally: bool = False,
+    ) -> Iterator[Handle]:
+        """Submit any number of jobs in batches; yields their handles in order, once durable.
+
+        `items` is consumed only as fast as the handles are: at most three batches of 4 MiB are
+        under way, and nothing is sent until the first handle is asked for, so
+        `handles = list(client.submit_many(...))` submits all. An item that is refused does not
+        touch the others: its handle has a `problem`, and its `result()` raises.
+        """
+
+        def send(batch: list[Work]) -> list[Handle]:
+            items = batch_items(batch, workload, fold_locally=fold_locally)
+            replies = self._transport.run(self._operations.submit_batch(items))
+            return [Handle(self, reply) for reply in replies]
+
+        under_way: deque[Future[list[Handle]]] = deque()
+        with ThreadPoolExecutor(BATCHES_IN_FLIGHT, "workmill-submit") as pool:
+            for batch in cut(works(items, iterations, priority)):
+                under_way.append(pool.submit(send, batch))
+                if len(under_way) == BATCHES_IN_FLIGHT:
+                    yield from under_way.popleft().result()
+            while under_way:
+                yield from under_way.popleft().result()
+
+    def result(self, job_id: str, timeout_seconds: float | None = None) -> bytes:
+        """Wait for a job's raw value; see `Handle.result`."""
+        return self._transport.run(self._operations.result(job_id, timeout_seconds))
+
+    def wait_all(
+        self, handles: Iterable[Handle], timeout_seconds: float | None = None
+    ) -> list[bytes]:
+        """The values of all of them, in order, within one `timeout_seconds` for the whole.
+
+        This costs a request for each; `results()` is the cheap way to collect very many.
+        Raises what the first one that has no value raises.
+        """
+        if timeout_seconds is None:
+            return [handle.result() for handle in handles]
+        deadline = time.monotonic() + timeout_seconds
+        return [handle.result(max(deadline - time.monotonic(), 0.0)) for handle in handles]
+
+    def pull(
+        self,
+        top: int = 100,
+        *,
+        receipt_seconds: float | None = RECEIPT_SECONDS,
+        wait_seconds: float = 0.0,
+    ) -> PulledBatch:
+        """Take up to `top` finished results, latest first, waiting up to `wait_seconds` for one.
+
+        Acknowledge the batch within `receipt_seconds`, or its results come back to be pulled
+        again. Without `receipt_seconds` they count as delivered at once.
+        """
+        return self._transport.run(self._operations.pull(top, receipt_seconds, wait_seconds))
+
+    def acknowledge(self, batch: PulledBatch | str, ids: Sequence[str] | None = None) -> int:
+        """The results of this batch or receipt have arrived, or only those with these `ids`.
+
+        Returns how many are now delivered for good.
+        """
+        receipt = batch.receipt if isinstance(batch, PulledBatch) else batch
+        if receipt is None:
+            return 0
+        return self._transport.run(self._operations.acknowledge(receipt, ids))
+
+    def results(
+        self,
+        *,
+        top: int = 100,
+        receipt_seconds: float = RECEIPT_SECONDS,
+        wait_seconds: float = 0.0,
+    ) -> Iterator[Finished]:
+        """Pull results until none has come for `wait_seconds`, each delivered at least once.
+
+        A result counts as received when the next one is asked for; when the loop is left early,
+        the one in hand and those after it come back once their receipt has run out.
+        """
+        while batch := self.pull(top, receipt_seconds=receipt_seconds, wait_seconds=wait_seconds):
+            received: list[str] = []
+            try:
+                for result in batch:
+                    yield result
+                    received.append(result.id)
+            finally:
+                if received:
+                    self.acknowledge(batch, received if len(received) < len(batch) else None)
+
+    def job(self, job_id: str) -> JobView:
+        """A job as it stands. Raises NotFound."""
+        return self._transport.run(self._operations.job(job_id))
+
+    def jobs(self, *, status: str | None = None) -> Iterator[JobView]:
+        """All jobs, newest first, or those of one status; fetched page by page."""
+        after: int | None = None
+        while True:
+            page = self._transport.run(self._operations.page(status, after))
+            yield from page.jobs
+            after = page.next_after
+            if after is None:
+                return
+
+    def cancel(self, job_id: str) -> None:
+        """End a running job without a result. Raises NotFound, or Conflict when it has ended."""
+        self._transport.run(self._operations.cancel(job_id))
+
+    def stats(self) -> StatsView:
+        """The service's counters and its predicted wait."""
+        return self._transport.run(self._operations.stats())
+
+    def nodes(self) -> list[Node]:
+        """The service's live processes."""
+        return self._transport.run(self._operations.nodes())
+
+    def backup(self, file: Path) -> None:
+        """Copy the whole store to `file` while the service runs; the file appears when whole."""
+        self._transport.run(self._operations.backup(file))
+
+    def restore(self, file: Path) -> None:
+        """Replace everything in the store by a backup. Raises InvalidInput when it is none."""
+        self._transport.run(self._operations.restore(file))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,44 @@
+"""What both kinds of handle are: one submitted job, with what the endpoint answered to it."""
+
+from __future__ import annotations
+
+from workmill.domain.errors import InvalidInput, WorkmillError
+from workmill.wire.messages import SubmitReply
+
+
+class SubmittedJob:
+    """A job that was sent; kept slim, for a program may hold a million of them."""
+
+    __slots__ = ("_reply",)
+
+    def __init__(self, reply: SubmitReply) -> None:
+        self._reply = reply
+
+    @property
+    def id(self) -> str:
+        """The job's UUID as text."""
+        return self._reply.id
+
+    @property
+    def status(self) -> str:
+        """The status at submit; `progress()` asks for the present one."""
+        return self._reply.status
+
+    @property
+    def problem(self) -> str | None:
+        """Why this item of a `submit_many` was refused; None when it was taken."""
+        return self._reply.problem
+
+    def known(self) -> bytes | None:
+        """The raw value when it was known at submit already. Raises the refusal of the submit."""
+        if self._reply.problem is not None:
+            raise refusal(self._reply)
+        return None if self._reply.value is None else bytes.fromhex(self._reply.value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r}, {self.status!r})"
+
+
+def refusal(reply: SubmitReply) -> WorkmillError:
+    """The error that a refused item of a batch stands for."""
+    return InvalidInput(f"Job {reply.id} was refused: {reply.problem}")
