@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workmill.domain.errors import InvalidInput, WorkmillError
+from workmill.domain.errors import InvalidInput, WorkmillError, error_for
 from workmill.wire.messages import SubmitReply
 
 
@@ -41,4 +41,5 @@ class SubmittedJob:
 
 def refusal(reply: SubmitReply) -> WorkmillError:
     """The error that a refused item of a batch stands for."""
-    return InvalidInput(f"Job {reply.id} was refused: {reply.problem}")
+    kind = error_for(reply.slug or InvalidInput.slug)
+    return kind(f"Job {reply.id} was refused: {reply.problem}")

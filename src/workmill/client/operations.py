@@ -35,7 +35,7 @@ from workmill.wire.messages import (
 POLL_SECONDS: Final = 20.0
 """How long one long poll asks an endpoint to wait; below `limits.MAX_WAIT_SECONDS`."""
 LAST_LOOK_SECONDS: Final = 1.0
-"""A wait whose time is up still gives its last request this long."""
+"""A wait whose time is up still gives its last reply this long to arrive."""
 BETWEEN_POLLS_SECONDS: Final = 0.02
 """Held back between two polls, so that an endpoint which will not wait is not flooded."""
 LONGEST_IDLE_SECONDS: Final = 0.5
@@ -89,7 +89,7 @@ class Operations:
         deadline = self._ticks() + (inf if timeout_seconds is None else timeout_seconds)
         delay = 0.0
         while True:
-            left = max(deadline - self._ticks(), 0.0)
+            left = max(deadline - self._ticks() - delay, 0.0)
             view = yield from self._poll(job_id, left, delay)
             value = _value(view)
             if value is not None:
@@ -110,7 +110,7 @@ class Operations:
             delay_seconds=delay,
             timeout_seconds=wait + SILENCE_SECONDS,
         )
-        patience = min(wait + self._patience_seconds, max(left, LAST_LOOK_SECONDS))
+        patience = wait + min(self._patience_seconds, max(left - wait, LAST_LOOK_SECONDS))
         return codecs.from_json((yield from self._ask(request, patience)), JobView)
 
     def cancel(self, job_id: str) -> Steps[None]:

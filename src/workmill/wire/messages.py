@@ -42,6 +42,8 @@ class SubmitReply(Message, frozen=True, kw_only=True, omit_defaults=True):
     eta_seconds: float | None = None
     problem: str | None = None
     """Why this item of a batch was refused; the rest of the batch is not touched by it."""
+    slug: str | None = None
+    """Which error of `domain.errors` that is."""
 
 
 class CompatibleResult(Message, frozen=True, kw_only=True):

@@ -1,0 +1,203 @@
+"""Operations without I/O: what is asked, what an answer means, and what a repeat carries."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from workmill.client.batches import batch_items
+from workmill.client.core import Reply, Request
+from workmill.client.operations import LAST_LOOK_SECONDS
+from workmill.client.values import Work
+from workmill.domain import limits
+from workmill.domain.errors import (
+    BodyTooLarge,
+    EndpointUnreachable,
+    InvalidInput,
+    JobCancelled,
+    JobFailed,
+    WaitTimeout,
+    WorkmillError,
+)
+from workmill.wire import codecs
+from workmill.wire.messages import BatchItem, CompatibleResult, JobView, PulledResults, SubmitReply
+
+if TYPE_CHECKING:
+    from tests.unit.client.conftest import Counterpart
+
+ID = "01936f3c-8d2a-7cc3-98c4-dc0c0c07398f"
+VALUE = bytes(range(64))
+LOST = EndpointUnreachable()
+
+
+def json(message: object) -> Reply:
+    return Reply(200, codecs.to_json(message))
+
+
+def view(status: str, **fields: Any) -> Reply:
+    """The reply of an endpoint that sees the job like this."""
+    usual: dict[str, Any] = {
+        "workload": "sha512",
+        "iterations": 10,
+        "done": 4,
+        "priority": 0,
+        "attempts": 1,
+    }
+    return json(JobView(id=ID, status=status, **(usual | fields)))
+
+
+def each(*replies: Reply | EndpointUnreachable) -> Callable[[Request], Reply]:
+    """Answers in this order, the last one for ever."""
+    rest = chain(replies, repeat(replies[-1]))
+
+    def answer(_request: Request) -> Reply:
+        reply = next(rest)
+        if isinstance(reply, EndpointUnreachable):
+            raise reply
+        return reply
+
+    return answer
+
+
+def test_a_repeated_submit_names_the_same_job(service: Counterpart) -> None:
+    """The id is chosen once, before the first attempt: a repeat can never make a second job."""
+    steps = service.operations.submit(b"data", 7, None, 3, "sha512")
+    service.carry(steps, each(LOST, Reply(503), LOST, json(SubmitReply(id=ID))))
+    assert len(service.asked) == 4
+    (path,) = {request.path for request in service.asked}
+    assert uuid.UUID(path.removeprefix("/v1/jobs/")).version == 7
+    for request in service.asked:
+        assert (request.method, request.content) == ("PUT", b"data")
+        assert request.query == {"iterations": 7, "priority": 3, "workload": "sha512"}
+
+
+def test_a_repeated_batch_names_the_same_jobs(service: Counterpart) -> None:
+    """Every attempt carries the same bytes, ids included, and there is an id for every item."""
+    items = batch_items([Work(b"a", 1), Work(b"b", 2)], "sha512", fold_locally=False)
+    replies = Reply(200, codecs.to_msgpack([SubmitReply(id=item.id or "") for item in items]))
+    answers = service.carry(service.operations.submit_batch(items), each(LOST, LOST, replies))
+    assert [answer.id for answer in answers] == [item.id for item in items]
+    (body,) = {request.content for request in service.asked}
+    assert isinstance(body, bytes)
+    assert codecs.from_msgpack(body, list[BatchItem]) == items
+    assert len({item.id for item in items} - {None}) == 2
+
+
+def test_an_answer_that_misses_jobs_is_not_believed(service: Counterpart) -> None:
+    """A reply of another length cannot be matched to what was sent, so it is an error."""
+    items = batch_items([Work(b"a", 1)], "sha512", fold_locally=False)
+    with pytest.raises(WorkmillError, match="1 jobs were sent, 0 were answered"):
+        service.carry(service.operations.submit_batch(items), each(Reply(200, b"\x90")))
+
+
+@pytest.mark.parametrize(("slug", "kind"), [("body-too-large", BodyTooLarge), (None, InvalidInput)])
+def test_a_single_refused_item_raises_its_refusal(
+    service: Counterpart, slug: str | None, kind: type[WorkmillError]
+) -> None:
+    """Who submits one job is told at once, by the kind of error that the endpoint named."""
+    refused = SubmitReply(id=ID, status="refused", problem="too big", slug=slug)
+    steps = service.operations.submit_item(BatchItem(iterations=1, id=ID, digest=VALUE))
+    with pytest.raises(kind, match="too big") as raised:
+        service.carry(steps, each(Reply(200, codecs.to_msgpack([refused]))))
+    assert type(raised.value) is kind
+
+
+def test_a_result_is_waited_for_through_outages(service: Counterpart) -> None:
+    """A wait without end outlives any number of polls, and an endpoint's restart."""
+    answers: list[Reply | EndpointUnreachable] = [
+        view("queued"),
+        LOST,
+        Reply(503),
+        view("leased"),
+    ] * 50
+    steps = service.operations.result(ID, None)
+    assert service.carry(steps, each(*answers, view("done", value=VALUE.hex()))) == VALUE
+
+
+def test_a_wait_asks_for_no_more_than_is_left_or_allowed(service: Counterpart) -> None:
+    """Each poll fits in the limit of the endpoint and in what is left of the caller's time."""
+    deadline = service.now + 50.0
+
+    def answer(request: Request) -> Reply:
+        wait = float(request.query["wait"])
+        assert wait <= min(limits.MAX_WAIT_SECONDS, deadline - service.now + 0.001)
+        assert request.timeout_seconds >= wait + LAST_LOOK_SECONDS / 2
+        service.now += wait
+        return view("leased")
+
+    with pytest.raises(WaitTimeout, match="4 of 10 iterations done"):
+        service.carry(service.operations.result(ID, 50.0), answer)
+    assert service.now == pytest.approx(deadline, abs=0.1)
+
+
+def test_a_wait_of_no_time_still_looks_once(service: Counterpart) -> None:
+    """`timeout_seconds=0` fetches a value that is there, with time enough for the request."""
+    steps = service.operations.result(ID, 0.0)
+    assert service.carry(steps, each(view("done", value=VALUE.hex()))) == VALUE
+    assert service.asked[0].timeout_seconds == LAST_LOOK_SECONDS
+
+
+def test_a_wait_on_a_dead_service_ends_in_time(service: Counterpart) -> None:
+    """When nobody answers, the caller's time still bounds the whole."""
+    began = service.now
+
+    def answer(request: Request) -> Reply:
+        service.now += request.timeout_seconds
+        raise EndpointUnreachable
+
+    with pytest.raises(EndpointUnreachable):
+        service.carry(service.operations.result(ID, 5.0), answer)
+    assert service.now - began <= 5.0 + LAST_LOOK_SECONDS
+
+
+def test_an_endpoint_that_does_not_wait_is_not_flooded(service: Counterpart) -> None:
+    """Polls answered at once are still apart: a second holds fifty of them, not thousands."""
+    with pytest.raises(WaitTimeout):
+        service.carry(service.operations.result(ID, 1.0), each(view("queued")))
+    assert len(service.asked) <= 51
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [("failed", JobFailed, "out of memory"), ("cancelled", JobCancelled, "cancelled")],
+)
+def test_a_job_without_a_result_says_so(
+    service: Counterpart, status: str, kind: type[WorkmillError], words: str
+) -> None:
+    """The wait ends with the reason, at once."""
+    steps = service.operations.result(ID, None)
+    with pytest.raises(kind, match=words):
+        service.carry(steps, each(view(status, reason="out of memory")))
+
+
+def test_a_pull_goes_on_asking_as_long_as_it_was_told(service: Counterpart) -> None:
+    """`wait_seconds` turns an empty queue into a wait, with few requests."""
+    nothing = json(PulledResults(results=[]))
+    something = PulledResults(results=[CompatibleResult(id=ID, value=VALUE.hex())], receipt="ab")
+    operations = service.operations
+
+    assert not service.carry(operations.pull(5, 60.0, 0.0), each(nothing))
+    assert len(service.asked) == 1
+    batch = service.carry(operations.pull(5, 60.0, 10.0), each(nothing, nothing, json(something)))
+    assert [(result.id, result.value) for result in batch] == [(ID, VALUE)]
+    assert batch.receipt == "ab"
+
+    began, asked = service.now, len(service.asked)
+    assert not service.carry(operations.pull(5, None, 10.0), each(nothing))
+    assert 9.0 <= service.now - began <= 10.0
+    assert len(service.asked) - asked <= 30
+    assert service.asked[-1].query == {"top": 5}
+
+
+def test_no_id_can_lead_a_request_astray(service: Counterpart) -> None:
+    """Only a UUID becomes part of a path, in its canonical form."""
+    for evil in ("../stats", "", ID + "/x", "0" * 31 + "?"):
+        with pytest.raises(InvalidInput):
+            service.carry(service.operations.cancel(evil), each(Reply(204)))
+    assert service.asked == []
+    service.carry(service.operations.cancel(ID.replace("-", "").upper()), each(Reply(204)))
+    assert service.asked[0].path == f"/v1/jobs/{ID}"
