@@ -156,13 +156,13 @@ class AsyncClient:
         self,
         top: int = 100,
         *,
-        receipt_seconds: float | None = RECEIPT_SECONDS,
+        receipt_seconds: float = RECEIPT_SECONDS,
         wait_seconds: float = 0.0,
     ) -> PulledBatch:
         """Take up to `top` finished results, latest first, waiting up to `wait_seconds` for one.
 
         Acknowledge the batch within `receipt_seconds`, or its results come back to be pulled
-        again. Without `receipt_seconds` they count as delivered at once.
+        again: whoever fails between the two loses nothing.
         """
         return await self._transport.run(self._operations.pull(top, receipt_seconds, wait_seconds))
 

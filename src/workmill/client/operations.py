@@ -124,14 +124,10 @@ class Operations:
         reply = yield from self._ask(Request("GET", paths.JOBS, given))
         return codecs.from_json(reply, JobList)
 
-    def pull(
-        self, top: int, receipt_seconds: float | None, wait_seconds: float
-    ) -> Steps[PulledBatch]:
+    def pull(self, top: int, receipt_seconds: float, wait_seconds: float) -> Steps[PulledBatch]:
         """Take finished results, latest first; with none there, go on asking for `wait_seconds`."""
         deadline = self._ticks() + wait_seconds
-        query: dict[str, str | int | float] = {"top": top}
-        if receipt_seconds is not None:
-            query["receipt_seconds"] = receipt_seconds
+        query = {"top": top, "receipt_seconds": receipt_seconds}
         pause = 0.0
         while True:
             request = Request("POST", paths.RESULTS_PULL, query, delay_seconds=pause)

@@ -54,7 +54,7 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class PulledBatch(msgspec.Struct, frozen=True):
-    """Results under one receipt (hex), or delivered for good when it is None."""
+    """Results under one receipt (hex); an empty batch may have none."""
 
     results: list[Finished]
     receipt: str | None = None

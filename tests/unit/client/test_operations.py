@@ -187,10 +187,10 @@ def test_a_pull_goes_on_asking_as_long_as_it_was_told(service: Counterpart) -> N
     assert batch.receipt == "ab"
 
     began, asked = service.now, len(service.asked)
-    assert not service.carry(operations.pull(5, None, 10.0), each(nothing))
+    assert not service.carry(operations.pull(5, 60.0, 10.0), each(nothing))
     assert 9.0 <= service.now - began <= 10.0
     assert len(service.asked) - asked <= 30
-    assert service.asked[-1].query == {"top": 5}
+    assert service.asked[-1].query == {"top": 5, "receipt_seconds": 60.0}
 
 
 def test_no_id_can_lead_a_request_astray(service: Counterpart) -> None:
