@@ -1,0 +1,145 @@
+"""`POST /v1/jobs`: up to a thousand jobs in one body, each taken or refused by itself.
+
+Decoding and folding run in a thread: hashing lets the interpreter lock go, so the loop
+goes on answering meanwhile. The bytes of all batches in memory together are bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workmill.domain import limits
+from workmill.domain.errors import InvalidInput, Unavailable, WorkmillError
+from workmill.domain.ids import id_text, new_id, parse_id
+from workmill.domain.job import DEFAULT_TENANT, NewJob, Submitted, content_key
+from workmill.domain.lifecycle import FINISHED
+from workmill.endpoint.body import body_chunks
+from workmill.endpoint.enqueue import conflict_text, reply_to
+from workmill.endpoint.http import TYPE, Reply, Request, too_large
+from workmill.endpoint.service import Service
+from workmill.endpoint.settings import EndpointSettings
+from workmill.wire import codecs
+from workmill.wire.messages import BatchItem, SubmitReply
+from workmill.workloads.registry import find_workload
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    id: str
+    why: str
+
+
+async def post_jobs(service: Service, request: Request) -> Reply:
+    """Submit a batch; the replies stand in the order of the items."""
+    lines = _is_ndjson(request.header(TYPE))
+    service.committer.check_room()
+    held = 0
+    chunks: list[bytes] = []
+    settings = service.settings
+    try:
+        async for chunk in body_chunks(
+            request, max_bytes=settings.max_batch_bytes, seconds=settings.body_seconds
+        ):
+            held += len(chunk)
+            service.batch_bytes += len(chunk)
+            if service.batch_bytes > settings.max_uncommitted_batch_bytes:
+                raise Unavailable(
+                    "Too many large batches are under way. Nothing was stored. Retry later.",
+                    retry_after_seconds=2,
+                )
+            chunks.append(chunk)
+        items = await asyncio.get_running_loop().run_in_executor(
+            service.folders, _fold_all, chunks, lines, settings
+        )
+        replies = await _submit_all(service, items)
+    finally:
+        service.batch_bytes -= held
+    if lines:
+        return Reply.of(codecs.to_ndjson(replies), codecs.NDJSON)
+    return Reply.msgpack(replies)
+
+
+def _is_ndjson(kind: bytes | None) -> bool:
+    base = (kind or b"").partition(b";")[0].strip().lower().decode("latin-1")
+    if base in {codecs.NDJSON, "application/ndjson", "application/jsonl"}:
+        return True
+    if base in {codecs.MSGPACK, "application/x-msgpack"}:
+        return False
+    raise InvalidInput(
+        f"A batch is {codecs.MSGPACK} or {codecs.NDJSON}, not {base[:60]!r}. Nothing was stored. "
+        "Set the Content-Type."
+    )
+
+
+def _fold_all(
+    chunks: list[bytes], lines: bool, settings: EndpointSettings
+) -> list[NewJob | _Refused]:
+    """Decode and fold. Raises InvalidInput when the body as a whole makes no sense."""
+    body = b"".join(chunks)
+    chunks.clear()
+    if lines:
+        items = codecs.from_ndjson(body, BatchItem)
+    else:
+        items = codecs.from_msgpack(body, list[BatchItem])
+    if not 1 <= len(items) <= limits.MAX_BATCH_JOBS:
+        raise InvalidInput(
+            f"A batch has 1 to {limits.MAX_BATCH_JOBS} jobs, not {len(items)}. Nothing was stored."
+        )
+    return [_fold(item, settings) for item in items]
+
+
+def _fold(item: BatchItem, settings: EndpointSettings) -> NewJob | _Refused:
+    try:
+        return _checked(item, settings)
+    except WorkmillError as error:
+        return _Refused((item.id or "")[:64], error.detail)
+
+
+def _checked(item: BatchItem, settings: EndpointSettings) -> NewJob:
+    job_id = new_id() if item.id is None else parse_id(item.id)
+    workload = find_workload(item.workload)
+    if not 1 <= item.iterations <= settings.max_iterations:
+        raise InvalidInput(f"iterations is not between 1 and {settings.max_iterations}.")
+    if not limits.MIN_PRIORITY <= item.priority <= limits.MAX_PRIORITY:
+        raise InvalidInput(
+            f"priority is not between {limits.MIN_PRIORITY} and {limits.MAX_PRIORITY}."
+        )
+    if (item.data is None) == (item.digest is None):
+        raise InvalidInput("Give either data or digest, and not both.")
+    if item.data is not None:
+        if len(item.data) > settings.max_body_bytes:
+            raise too_large(settings.max_body_bytes)
+        state = workload.fold((item.data,))
+    else:
+        state = item.digest or b""
+        if len(state) != workload.state_bytes:
+            raise InvalidInput(f"A {workload.name} digest has {workload.state_bytes} bytes.")
+    return NewJob(
+        id=job_id,
+        workload=workload.name,
+        key=content_key(DEFAULT_TENANT, workload.name, state),
+        total=item.iterations,
+        state=state,
+        priority=item.priority,
+    )
+
+
+async def _submit_all(service: Service, items: Sequence[NewJob | _Refused]) -> list[SubmitReply]:
+    jobs = [item for item in items if isinstance(item, NewJob)]
+    answers = iter(await service.committer.submit(jobs) if jobs else ())
+    service.idle.wake(len(jobs))
+    return [
+        SubmitReply(id=item.id, status="refused", problem=item.why)
+        if isinstance(item, _Refused)
+        else _reply(service, item, next(answers))
+        for item in items
+    ]
+
+
+def _reply(service: Service, job: NewJob, submitted: Submitted) -> SubmitReply:
+    if submitted.conflict:
+        return SubmitReply(id=id_text(job.id), status="refused", problem=conflict_text(job.id))
+    eta = None if submitted.status in FINISHED else service.pulse.eta_of_new(job.total)
+    return reply_to(submitted, eta)

@@ -1,0 +1,210 @@
+"""The writer thread: everything that reaches the store goes through it, in groups.
+
+Theory. A commit costs an fsync, however much it holds. So while one group is committing,
+the calls that arrive are collected; they make up the next group. Under load groups grow
+and the cost of a commit is shared by many; at rest a group is one call and waits for
+nobody.
+
+Between the event loop and the thread pass one wake-up and one answer per group, never one
+per call: each hand-over of the interpreter lock costs more than a small commit. The
+wake-up is put off to the end of the loop's turn, so that all requests that were read in
+one turn share a group.
+
+Over `max_pending_jobs` new submits and reads are refused; what workers and receivers bring
+back is not, for it makes the backlog smaller. A group that fails leaves its outcome
+unknown: all its calls are told so (StoreUnavailable), and repeating them is harmless. Any
+other error of a group rolled all of it back, so its calls are run again one by one and
+only the guilty one fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from workmill.domain import job as values
+from workmill.domain.errors import StoreLost, StoreUnavailable, Unavailable, WorkmillError
+from workmill.endpoint.group import Call, run_group
+from workmill.store.port import Store
+from workmill.telemetry import emit
+
+MAX_GROUP_JOBS: Final = 4000
+MAX_RETRY_AFTER_SECONDS: Final = 30.0
+
+
+class Committer:
+    """The store's verbs as awaitables, for the event loop on which this was made."""
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        *,
+        max_pending_jobs: int,
+        on_group: Callable[[int, float], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        """`on_group` hears each group's jobs and seconds; `on_lost` that the store is dead."""
+        self._open_store = open_store
+        self._max_pending_jobs = max_pending_jobs
+        self._on_group = on_group
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._calls: deque[Call] = deque()
+        self._pending_jobs = 0
+        self._jobs_per_second = 1000.0
+        self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._woken = False
+        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+
+    async def open(self) -> None:
+        """Open the store in its thread. Raises what opening raises."""
+        self._thread.start()
+        await self._opened
+
+    async def close(self) -> None:
+        """Commit what is there, close the store, end the thread."""
+        self._wake.put(False)
+        await asyncio.to_thread(self._thread.join)
+
+    def check_room(self) -> None:
+        """Raise Unavailable with an honest Retry-After when too much waits for the store."""
+        if self._pending_jobs >= self._max_pending_jobs:
+            seconds = self._pending_jobs / self._jobs_per_second
+            raise Unavailable(
+                "Too many calls are waiting for the store. Nothing was stored. Retry later.",
+                retry_after_seconds=min(MAX_RETRY_AFTER_SECONDS, seconds),
+            )
+
+    def submit(self, jobs: Sequence[values.NewJob]) -> Awaitable[list[values.Submitted]]:
+        self.check_room()
+        return self._put("submit", jobs, len(jobs))
+
+    def get(self, ids: Sequence[bytes]) -> Awaitable[list[values.Job | None]]:
+        self.check_room()
+        return self._put("get", ids, len(ids))
+
+    def find(self, query: values.Query) -> Awaitable[values.Page]:
+        self.check_room()
+        return self._put("find", query)
+
+    def pull(self, request: values.PullRequest) -> Awaitable[values.Pulled]:
+        return self._put("pull", request)
+
+    def acknowledge(self, items: Sequence[values.Acknowledgement]) -> Awaitable[list[int]]:
+        return self._put("acknowledge", items)
+
+    def cancel(self, ids: Sequence[bytes]) -> Awaitable[list[values.Verdict]]:
+        return self._put("cancel", ids)
+
+    def lease(self, request: values.LeaseRequest) -> Awaitable[list[values.Lease]]:
+        return self._put("lease", request)
+
+    def work(self, verb: str, items: Sequence[Any]) -> Awaitable[list[values.Verdict]]:
+        """Renew, complete, fail or release: what a worker says about jobs in its hands."""
+        return self._put(verb, items, len(items))
+
+    def beat(self, nodes: Sequence[values.Node]) -> Awaitable[None]:
+        return self._put("beat", nodes)
+
+    def stats(self) -> Awaitable[values.Stats]:
+        return self._put("stats", None)
+
+    def nodes(self) -> Awaitable[list[values.Node]]:
+        return self._put("nodes", None)
+
+    def purge(self, max_jobs: int) -> Awaitable[int]:
+        return self._put("purge", max_jobs)
+
+    def backup(self, file: Path) -> Awaitable[None]:
+        return self._put("backup", file)
+
+    def restore(self, file: Path) -> Awaitable[None]:
+        return self._put("restore", file)
+
+    def _put(self, verb: str, argument: Any, jobs: int = 1) -> asyncio.Future[Any]:
+        waiter = self._loop.create_future()
+        self._pending_jobs += jobs
+        self._calls.append(Call(verb, argument, jobs, waiter))
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon(self._wake.put, True)
+        return waiter
+
+    # From here on in the writer thread, but for _settle.
+
+    def _run(self) -> None:
+        try:
+            store = self._open_store()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits open()
+            self._loop.call_soon_threadsafe(self._opened.set_exception, error)
+            return
+        self._loop.call_soon_threadsafe(self._opened.set_result, None)
+        running = True
+        while running:
+            running = self._wake.get()
+            self._woken = False
+            while calls := self._take():
+                self._commit(store, calls)
+        store.close()
+
+    def _take(self) -> list[Call]:
+        """The next group: what is waiting, up to a bound; a lone verb makes its own."""
+        taken: list[Call] = []
+        jobs = 0
+        while self._calls and jobs < MAX_GROUP_JOBS:
+            if taken and self._calls[0].alone:
+                break
+            call = self._calls.popleft()
+            taken.append(call)
+            jobs += call.jobs
+            if call.alone:
+                break
+        return taken
+
+    def _commit(self, store: Store, calls: list[Call]) -> None:
+        started = time.perf_counter()
+        error: WorkmillError | None = None
+        try:
+            run_group(store, calls)
+        except StoreUnavailable as unavailable:
+            error = unavailable
+            emit("store.unavailable", level="error", calls=len(calls), detail=unavailable.detail)
+        except Exception as failure:  # noqa: BLE001 - rolled back; find the guilty call
+            if len(calls) > 1:
+                for call in calls:
+                    self._commit(store, [call])
+                return
+            error = _translated(failure, calls[0])
+        seconds = time.perf_counter() - started
+        self._loop.call_soon_threadsafe(self._settle, calls, error, seconds)
+
+    def _settle(self, calls: list[Call], error: WorkmillError | None, seconds: float) -> None:
+        """On the loop: everybody in the group learns at once how it went."""
+        jobs = 0
+        for call in calls:
+            jobs += call.jobs
+            if call.waiter.done():
+                continue
+            if error is None:
+                call.waiter.set_result(call.answer)
+            else:
+                call.waiter.set_exception(error)
+        self._pending_jobs -= jobs
+        self._jobs_per_second += 0.1 * (jobs / max(seconds, 1e-6) - self._jobs_per_second)
+        self._on_group(jobs, seconds)
+        if isinstance(error, StoreLost):
+            self._on_lost()
+
+
+def _translated(failure: Exception, call: Call) -> WorkmillError:
+    if isinstance(failure, WorkmillError):
+        return failure
+    emit("store.verb_failed", level="error", verb=call.verb, error=repr(failure)[:500])
+    return WorkmillError("The store could not carry this out. Nothing was changed by it.")

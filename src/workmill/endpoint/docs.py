@@ -1,0 +1,85 @@
+"""The docs page, rendered once from the table of routes: no script, nothing fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from http import HTTPStatus
+from itertools import groupby
+from string import Template
+
+import msgspec
+
+from workmill import __version__
+from workmill.endpoint.pages import static
+from workmill.endpoint.routes import Operation, Parameter
+
+
+def docs_page(operations: Sequence[Operation]) -> bytes:
+    """The whole page as HTML."""
+    groups = [(name, list(calls)) for name, calls in groupby(operations, lambda one: one.group)]
+    template = Template(static("docs.html").decode())
+    return template.substitute(
+        version=escape(__version__),
+        menu="".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name, _ in groups),
+        groups="".join(_group(name, calls) for name, calls in groups),
+    ).encode()
+
+
+def _group(name: str, calls: Sequence[Operation]) -> str:
+    cards = "".join(map(_card, calls))
+    return f'<section id="{_anchor(name)}"><h2>{escape(name)}</h2>{cards}</section>'
+
+
+def _card(call: Operation) -> str:
+    badge = "<span class=open>no key needed</span>" if call.open else ""
+    method = f'<span class="method {call.method.lower()}">{call.method}</span>'
+    parts = [
+        f"<header>{method}<code>{escape(call.path)}</code>{badge}</header>",
+        f"<p>{escape(call.text)}</p>",
+        _parameters(call.parameters),
+        "<dl>",
+        _row("takes", call.takes_kind, call.takes) if call.takes is not None else "",
+        _row("gives", call.gives_kind, call.gives) if call.gives is not None else _nothing(),
+        _problems(call.problems) if call.problems else "",
+        "</dl>",
+    ]
+    return f'<article id="{call.handler.__name__}">{"".join(parts)}</article>'
+
+
+def _parameters(parameters: Sequence[Parameter]) -> str:
+    if not parameters:
+        return ""
+    rows = "".join(
+        f"<tr><td><code>{escape(one.name)}</code>{'<b>*</b>' if one.required else ''}</td>"
+        f"<td>{one.kind}</td><td>{escape(one.text)}</td></tr>"
+        for one in parameters
+    )
+    return f"<table>{rows}</table>"
+
+
+def _row(word: str, kind: str, message: object) -> str:
+    return f"<dt>{word}</dt><dd><code>{escape(kind)}</code> {_fields(message)}</dd>"
+
+
+def _nothing() -> str:
+    return "<dt>gives</dt><dd>204, no body</dd>"
+
+
+def _problems(statuses: Sequence[int]) -> str:
+    words = ", ".join(f"{status} {HTTPStatus(status).phrase}" for status in statuses)
+    return f"<dt>refuses</dt><dd>{escape(words)}</dd>"
+
+
+def _fields(message: object) -> str:
+    """The fields of a message, or of the items of a list of them."""
+    many = getattr(message, "__origin__", None) is list
+    kind = message.__args__[0] if many else message  # type: ignore[attr-defined]
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return "" if message in {bytes, str} else "one verdict for each item"
+    fields = ", ".join(f"<i>{escape(field.name)}</i>" for field in msgspec.structs.fields(kind))
+    return f"{'a list of ' if many else ''}{{ {fields} }}"
+
+
+def _anchor(name: str) -> str:
+    return name.lower().replace(" ", "-")

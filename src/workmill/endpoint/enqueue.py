@@ -1,0 +1,102 @@
+"""Submitting one job: the compatible `PUT /enqueue`, and `PUT /v1/jobs/{id}`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from workmill.domain import limits
+from workmill.domain.errors import Conflict
+from workmill.domain.ids import id_text, new_id, parse_id
+from workmill.domain.job import DEFAULT_TENANT, NewJob, Submitted, content_key
+from workmill.domain.lifecycle import FINISHED
+from workmill.endpoint import params
+from workmill.endpoint.body import fold_body
+from workmill.endpoint.http import LENGTH, TYPE, Reply, Request
+from workmill.endpoint.service import Service
+from workmill.wire.messages import SubmitReply
+from workmill.workloads.port import Workload
+from workmill.workloads.registry import DEFAULT_WORKLOAD, find_workload
+
+_ID_REPLY: Final = b'{"id":"%b"}'
+_ID_HEADERS: Final = [
+    (TYPE, b"application/json"),
+    (LENGTH, str(len(_ID_REPLY % (b"0" * 36))).encode()),
+]
+
+
+async def enqueue(service: Service, request: Request) -> Reply:
+    """Take in the body as data; the reply has an id, and the value when it is known already."""
+    iterations = params.integer(request.query, "iterations", 1, service.settings.max_iterations)
+    workload = find_workload(DEFAULT_WORKLOAD)
+    service.committer.check_room()
+    job = await _fold(service, request, workload, new_id(), iterations)
+    submitted = await _submit(service, job)
+    if submitted.state is not None and submitted.status in FINISHED:
+        return Reply.json(reply_to(submitted))
+    return Reply(200, _ID_REPLY % id_text(job.id).encode(), _ID_HEADERS)
+
+
+async def put_job(service: Service, request: Request) -> Reply:
+    """Submit under the caller's own id; a repeat changes nothing and answers the same."""
+    job_id = parse_id(request.argument)
+    iterations = params.integer(request.query, "iterations", 1, service.settings.max_iterations)
+    priority = params.integer(
+        request.query, "priority", limits.MIN_PRIORITY, limits.MAX_PRIORITY, default=0
+    )
+    workload = find_workload(params.single(request.query, "workload") or DEFAULT_WORKLOAD)
+    service.committer.check_room()
+    job = await _fold(service, request, workload, job_id, iterations, priority)
+    submitted = await _submit(service, job)
+    if submitted.conflict:
+        raise Conflict(conflict_text(job_id))
+    eta = None if submitted.status in FINISHED else service.pulse.eta_of_new(iterations)
+    return Reply.json(reply_to(submitted, eta))
+
+
+def reply_to(submitted: Submitted, eta_seconds: float | None = None) -> SubmitReply:
+    """What the submitter reads: three finished statuses are one to it."""
+    finished = submitted.status in FINISHED
+    return SubmitReply(
+        id=id_text(submitted.id),
+        status="done" if finished else str(submitted.status),
+        done=submitted.done,
+        value=submitted.state.hex() if finished and submitted.state is not None else None,
+        eta_seconds=eta_seconds,
+    )
+
+
+def conflict_text(job_id: bytes) -> str:
+    """What to tell somebody whose id is taken."""
+    return (
+        f"The id {id_text(job_id)} already names a job with other data, iterations or workload. "
+        "That job was kept as it is. Submit this work under a new id."
+    )
+
+
+async def _fold(
+    service: Service,
+    request: Request,
+    workload: Workload,
+    job_id: bytes,
+    iterations: int,
+    priority: int = 0,
+) -> NewJob:
+    settings = service.settings
+    state = await fold_body(
+        request, workload, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds
+    )
+    return NewJob(
+        id=job_id,
+        workload=workload.name,
+        key=content_key(DEFAULT_TENANT, workload.name, state),
+        total=iterations,
+        state=state,
+        priority=priority,
+    )
+
+
+async def _submit(service: Service, job: NewJob) -> Submitted:
+    (submitted,) = await service.committer.submit((job,))
+    if submitted.created:
+        service.idle.wake()
+    return submitted

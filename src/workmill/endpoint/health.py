@@ -1,0 +1,26 @@
+"""Health, readiness and metrics: what machines ask an endpoint about itself."""
+
+from __future__ import annotations
+
+from workmill.domain.errors import Unavailable
+from workmill.endpoint.http import Reply, Request
+from workmill.endpoint.metrics import CONTENT_TYPE
+from workmill.endpoint.service import Service
+
+
+async def healthz(_service: Service, _request: Request) -> Reply:
+    """The process is alive and its loop turns."""
+    return Reply.json({"status": "alive"})
+
+
+async def readyz(service: Service, _request: Request) -> Reply:
+    """Whether new calls should be sent here: 503 while draining or without a store."""
+    if not service.ready:
+        why = "is draining" if service.draining else "cannot reach its store"
+        raise Unavailable(f"This endpoint {why}. Use another one.", retry_after_seconds=1)
+    return Reply.json({"status": "ready"})
+
+
+async def metrics(service: Service, _request: Request) -> Reply:
+    """The figures of this process and its store, for Prometheus."""
+    return Reply.of(service.metrics.render(), CONTENT_TYPE)

@@ -1,0 +1,90 @@
+"""Looking at jobs: one (with a long-poll), a page of them, and calling one off."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from workmill.domain import limits
+from workmill.domain.errors import Conflict, InvalidInput, NotFound
+from workmill.domain.ids import id_text, parse_id
+from workmill.domain.job import Job, Query, Verdict
+from workmill.domain.lifecycle import ENDED, Status
+from workmill.endpoint import params
+from workmill.endpoint.http import Reply, Request
+from workmill.endpoint.service import Service
+from workmill.wire.messages import JobList, JobView
+
+_LATEST: Final = 10**18
+
+
+async def get_job(service: Service, request: Request) -> Reply:
+    """One job as it stands; with `wait`, as soon as it has ended or the seconds are over."""
+    job_id = parse_id(request.argument)
+    wait_seconds = params.seconds(request.query, "wait", limits.MAX_WAIT_SECONDS, 0.0)
+    job = await _find(service, job_id)
+    if wait_seconds > 0 and job.status not in ENDED and not service.watch.full:
+        job = await _ended(service, job, wait_seconds)
+    return Reply.json(_view(service, job))
+
+
+async def list_jobs(service: Service, request: Request) -> Reply:
+    """One page of jobs, newest first; `next_after` of a page is `after` of the next."""
+    after = params.integer(request.query, "after", 0, _LATEST, default=_LATEST)
+    page = await service.committer.find(
+        Query(
+            status=_status(params.single(request.query, "status")),
+            after=None if after == _LATEST else after,
+            limit=params.integer(request.query, "limit", 1, limits.MAX_LIST_JOBS, default=100),
+        )
+    )
+    views = [_view(service, job) for job in page.jobs]
+    return Reply.json(JobList(jobs=views, next_after=page.next_after))
+
+
+async def cancel_job(service: Service, request: Request) -> Reply:
+    """Call a job off. One that has ended with a result or a failure is kept as it is."""
+    job_id = parse_id(request.argument)
+    (verdict,) = await service.committer.cancel((job_id,))
+    job = await _find(service, job_id)
+    if verdict is not Verdict.APPLIED and job.status is not Status.CANCELLED:
+        raise Conflict(f"The job {id_text(job_id)} has ended already. It was kept as it is.")
+    service.watch.hint((job_id,))
+    service.idle.wake()
+    return Reply.json(_view(service, job))
+
+
+async def _find(service: Service, job_id: bytes) -> Job:
+    (job,) = await service.committer.get((job_id,))
+    if job is None:
+        raise NotFound(
+            f"There is no job {id_text(job_id)}. It was never taken in, or its retention is over."
+        )
+    return job
+
+
+async def _ended(service: Service, job: Job, wait_seconds: float) -> Job:
+    """The job at its end, or as it stands when the time is over or the endpoint drains."""
+    with service.watch.following((job.id,)) as watcher:
+        try:
+            async with asyncio.timeout(wait_seconds):
+                while job.status not in ENDED and not watcher.ended:
+                    news = await watcher.news()
+                    job = news[-1] if news else job
+        except TimeoutError:
+            pass
+    return job
+
+
+def _view(service: Service, job: Job) -> JobView:
+    return JobView.of(job, service.pulse.eta_of(job))
+
+
+def _status(text: str | None) -> Status | None:
+    if text is None:
+        return None
+    try:
+        return Status(text)
+    except ValueError:
+        known = ", ".join(Status)
+        raise InvalidInput(f"status={text[:40]!r} is none of {known}.") from None

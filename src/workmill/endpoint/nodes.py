@@ -1,0 +1,36 @@
+"""The controller's face: figures, live nodes, and their beats."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from workmill.domain.errors import InvalidInput
+from workmill.domain.job import Node
+from workmill.endpoint.body import read_body
+from workmill.endpoint.http import Reply, Request
+from workmill.endpoint.service import Service
+from workmill.wire import codecs
+from workmill.wire.messages import NodeList
+
+MAX_BEAT_BYTES: Final = 16 * 1024
+
+
+async def stats(service: Service, _request: Request) -> Reply:
+    """The counters as they are now, with the fleet's rate and the predicted wait."""
+    await service.pulse.read(service.committer)
+    return Reply.json(service.pulse.view())
+
+
+async def nodes(service: Service, _request: Request) -> Reply:
+    """Every process that has beaten lately."""
+    return Reply.json(NodeList(nodes=await service.committer.nodes()))
+
+
+async def beat(service: Service, request: Request) -> Reply:
+    """A node is alive."""
+    body = await read_body(request, max_bytes=MAX_BEAT_BYTES, seconds=service.settings.body_seconds)
+    node = codecs.from_msgpack(body, Node)
+    if min(node.pid, node.slots, node.leased) < 0 or max(node.pid, node.slots) >= 2**63:
+        raise InvalidInput("pid, slots and leased must not be negative. Nothing was changed.")
+    await service.committer.beat((node,))
+    return Reply.empty()

@@ -1,0 +1,53 @@
+"""Handing out results: the compatible pull, delivered once, and the pull with a receipt."""
+
+from __future__ import annotations
+
+from workmill.domain import limits
+from workmill.domain.errors import InvalidInput
+from workmill.domain.ids import id_text, parse_id
+from workmill.domain.job import Acknowledgement, PullRequest, Result
+from workmill.endpoint import params
+from workmill.endpoint.body import read_body
+from workmill.endpoint.http import Reply, Request
+from workmill.endpoint.service import Service
+from workmill.wire import codecs
+from workmill.wire.messages import Acknowledge, Acknowledged, CompatibleResult, PulledResults
+
+MAX_ACK_BYTES = 1024 * 1024
+
+
+async def pull_completed(service: Service, request: Request) -> Reply:
+    """Up to `top` finished results, latest first, each delivered once; `[]` when none is there."""
+    top = params.integer(request.query, "top", 1, limits.MAX_PULL_RESULTS)
+    pulled = await service.committer.pull(PullRequest(top=top))
+    return Reply.json(_shown(pulled.results))
+
+
+async def pull_results(service: Service, request: Request) -> Reply:
+    """Up to `top` results under a receipt; what is not acknowledged in time comes back."""
+    top = params.integer(request.query, "top", 1, limits.MAX_PULL_RESULTS)
+    seconds = params.seconds(
+        request.query, "receipt_seconds", limits.MAX_RECEIPT_SECONDS, limits.RECEIPT_SECONDS
+    )
+    if seconds <= 0:
+        raise InvalidInput("receipt_seconds must be above 0. Nothing was changed.")
+    pulled = await service.committer.pull(PullRequest(top=top, receipt_seconds=seconds))
+    receipt = pulled.receipt.hex() if pulled.receipt is not None else None
+    return Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))
+
+
+async def acknowledge(service: Service, request: Request) -> Reply:
+    """These results have arrived; says how many are now delivered for good."""
+    body = await read_body(request, max_bytes=MAX_ACK_BYTES, seconds=service.settings.body_seconds)
+    message = codecs.from_json(body, Acknowledge)
+    try:
+        receipt = bytes.fromhex(message.receipt)
+    except ValueError:
+        raise InvalidInput("The receipt is not hexadecimal. Nothing was changed.") from None
+    ids = None if message.ids is None else tuple(parse_id(text) for text in message.ids)
+    (delivered,) = await service.committer.acknowledge((Acknowledgement(receipt=receipt, ids=ids),))
+    return Reply.json(Acknowledged(delivered=delivered))
+
+
+def _shown(results: list[Result]) -> list[CompatibleResult]:
+    return [CompatibleResult(id=id_text(one.id), value=one.state.hex()) for one in results]

@@ -1,0 +1,155 @@
+"""One endpoint process: listen, serve, drain, close the store.
+
+uvicorn carries the connections (uvloop and httptools under it); what is set here are
+bounds, the order of the ending, and the signal that says where we listen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+import uvloop
+
+from workmill.domain.errors import StoreLost, Unavailable
+from workmill.endpoint.app import App
+from workmill.endpoint.connections import BoundedProtocol
+from workmill.endpoint.docs import docs_page
+from workmill.endpoint.openapi import openapi_document
+from workmill.endpoint.routes import OPERATIONS
+from workmill.endpoint.service import Service
+from workmill.endpoint.settings import EndpointSettings
+from workmill.store.port import Store
+from workmill.telemetry import emit
+from workmill.wire import codecs
+
+BACKLOG: Final = 2048
+KEEP_ALIVE_SECONDS: Final = 75
+
+
+def serve(open_store: Callable[[], Store], settings: EndpointSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Emits `endpoint.ready` with the URL.
+
+    Raises StoreLost when the store can go on no more (whoever started this process should
+    start another), Unavailable when the address is taken, and what `open_store` raises.
+    """
+    Endpoint(open_store, settings).run()
+
+
+class Endpoint:
+    """One endpoint in this thread. `ready` is set once `url` answers."""
+
+    def __init__(self, open_store: Callable[[], Store], settings: EndpointSettings) -> None:
+        self._open_store = open_store
+        self._settings = settings
+        self._server: _Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.url = ""
+        self.ready = threading.Event()
+
+    def run(self) -> None:
+        """Serve until `stop` or a signal. Raises as `serve` does."""
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
+
+    def stop(self) -> None:
+        """Drain, so that `run` returns. May be called from any thread."""
+        if self._loop is not None and self._server is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._server.drain)
+
+    async def _serve(self) -> None:
+        listener = _listen(self._settings)
+        self._loop = asyncio.get_running_loop()
+        service = Service(self._open_store, self._settings, on_lost=self._end)
+        try:
+            await service.start()
+            self._server = _Server(service, lambda: self._is_ready(listener))
+            with _signals(self._loop, self._server.drain):
+                await self._server.serve(sockets=[listener])
+        finally:
+            listener.close()
+            await service.close()
+        emit("endpoint.drained", url=self.url)
+        if service.lost:
+            raise StoreLost("The store failed for good. What was acknowledged is kept. Restart.")
+
+    def _end(self) -> None:
+        if self._server is not None:
+            self._server.drain()
+
+    def _is_ready(self, listener: socket.socket) -> None:
+        host, port = listener.getsockname()[:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        emit("endpoint.ready", host=host, port=port, url=self.url)
+        self.ready.set()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, told apart from its own ideas about signals and start-up."""
+
+    def __init__(self, service: Service, on_started: Callable[[], None]) -> None:
+        service.documents["openapi"] = codecs.to_json(openapi_document(OPERATIONS))
+        service.documents["docs"] = docs_page(OPERATIONS)
+        self._service = service
+        self._on_started = on_started
+        super().__init__(
+            uvicorn.Config(
+                App(service, OPERATIONS),
+                http=BoundedProtocol.bounded_by(service.settings.max_connections),
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                proxy_headers=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=round(service.settings.drain_seconds),
+            )
+        )
+
+    def drain(self) -> None:
+        """Not ready from now on; stop accepting, let what is under way finish."""
+        self._service.drain()
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._on_started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn raises the signal again after serving, which would end the process before
+        the last group is committed; `_signals` does what is needed."""
+        yield
+
+
+@contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, drain: Callable[[], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, drain)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def _listen(settings: EndpointSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise Unavailable(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Nothing was "
+            "started. Stop whatever uses that address, or choose another with --port."
+        ) from None
