@@ -1,0 +1,125 @@
+"""The verbs `backup` and `restore`.
+
+A backup is read through a connection of its own: it sees what is committed, never half a group,
+and may run in another thread while groups go on. It is written beside its place, checked,
+synced, and only then given its name.
+
+A restore is one transaction, like any other change. What makes it safe is the tokens: workers
+may still hold leases that the replaced store issued, and their ids may come back. So every
+token starts again above any that either store has ever issued, and receipts get a new epoch.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+
+from workmill.domain.errors import InvalidInput, StoreUnavailable
+from workmill.domain.lifecycle import Status, Verb
+from workmill.store.sqlite.books import EPOCH_BYTES, Books
+from workmill.store.sqlite.file import foreign, rebuild_memory
+from workmill.store.sqlite.schema import NOBODY, code_after, sql
+from workmill.store.sqlite.session import Session
+
+BACKUP_PAGES = 1024
+
+
+def backup(live: Path, file: Path) -> None:
+    """See `Store.backup`. Raises StoreUnavailable, leaving `file` as it was, when it fails."""
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        with closing(apsw.Connection(str(partial))) as copy:
+            _copy(live, copy)
+            if problem := _damage(copy):
+                raise StoreUnavailable(f"The backup is damaged: {problem}. It was thrown away.")
+        _sync(partial)
+        partial.replace(file)
+        _sync(file.parent)
+    except (apsw.Error, OSError) as error:
+        raise StoreUnavailable(
+            f"The backup to {file} failed: {error}. The service is not touched; "
+            "make room or mend the path, and try again."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _copy(live: Path, copy: apsw.Connection) -> None:
+    flags = apsw.SQLITE_OPEN_READONLY
+    with closing(apsw.Connection(str(live), flags=flags)) as source:
+        source.execute("BEGIN; SELECT count(*) FROM books")
+        with copy.backup("main", source, "main") as work:
+            while not work.done:
+                work.step(BACKUP_PAGES)
+    copy.execute("PRAGMA journal_mode = DELETE")
+
+
+def _damage(connection: apsw.Connection) -> str | None:
+    found = connection.execute("PRAGMA integrity_check(1)").get
+    return None if found == "ok" else str(found)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_TABLES = ("jobs", "known", "names", "workers", "books")
+
+
+def restore(session: Session, file: Path) -> None:
+    """See `Store.restore`. Runs inside the group's transaction."""
+    _check(file)
+    connection, replaced = session.connection, session.books
+    connection.execute("ATTACH ? AS backup", (str(file),))
+    for table in _TABLES:
+        connection.execute(sql("DELETE FROM main.$table", table=table))
+        text = "INSERT INTO main.$table SELECT * FROM backup.$table"
+        connection.execute(sql(text, table=table))
+    session.load()
+    _step_over(session, replaced)
+    rebuild_memory(connection)
+
+
+def let_go(session: Session) -> None:
+    """Close the backup that a group has restored; inside the group SQLite would refuse."""
+    if "backup" in [name for _, name, _ in session.connection.execute("PRAGMA database_list")]:
+        session.connection.execute("DETACH backup")
+
+
+def _check(file: Path) -> None:
+    try:
+        with closing(apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)) as copy:
+            problem = foreign(copy)
+            if problem is None and (damage := _damage(copy)):
+                problem = f"is damaged: {damage}"
+    except apsw.Error as error:
+        problem = f"cannot be read: {error}"
+    if problem:
+        raise InvalidInput(f"{file} {problem}. Nothing was changed. Give a whole backup.")
+
+
+def _step_over(session: Session, replaced: Books) -> None:
+    """Queue the leases again, with tokens and numbers above all that were ever issued."""
+    books = session.books
+    top = max(books.highest_token, replaced.highest_token)
+    session.connection.execute(
+        sql("UPDATE jobs SET token = ? WHERE status IN ($queued, $leased, $attached)"), (top,)
+    )
+    session.connection.execute(
+        sql(
+            "UPDATE jobs SET status = ?, holder = ?, attempts = attempts - 1 WHERE status = $leased"
+        ),
+        (code_after(Status.LEASED, Verb.RELEASE), NOBODY),
+    )
+    books.move(Status.LEASED, Status.QUEUED, session.connection.changes())
+    books.first_token = books.highest_token = top
+    books.next_holder = max(books.next_holder, replaced.next_holder)
+    books.epoch = os.urandom(EPOCH_BYTES)

@@ -1,0 +1,116 @@
+"""The shape of the file and of the memory beside it.
+
+Theory. Content keys are random, so an index over them on disk would dirty one page for each
+job that ends, and the cost of a completion would grow with the queue. Therefore the file holds
+only what grows at one end: jobs under a rising `seq`, known work under a rising `number`, and
+small indexes ordered by age. Both random-access indexes, (key, total) -> running job and
+(key, total) -> known work, live in an attached `:memory:` database: they change in the same
+transaction as the file, and one scan builds them again at open.
+
+A row of `jobs` keeps its width through its life, because a row that grows splits its page.
+So columns that are filled in later are born with a value of the same width: `holder` is NOBODY,
+`until_ms` and `ended_at_ms` are the time of the submit, and `status` codes start at 2, since
+SQLite stores 0 and 1 in no byte at all. `done` is not rewritten when a job is done.
+
+    column        means
+    holder        LEASED: a number in `workers`; PULLED: the number of the receipt
+    until_ms      when the status runs out: lease, receipt or retention
+    rank          the priority negated, so that the most urgent job sorts first
+    leader        ATTACHED: the `seq` of the job whose result this one waits for
+"""
+
+from __future__ import annotations
+
+from string import Template
+from typing import Final
+
+from workmill.domain.lifecycle import Status, Verb, after
+
+APPLICATION_ID: Final = 0x576D696C
+"""`Wmil` in ASCII; SQLite keeps it in the header of the file."""
+SCHEMA_VERSION: Final = 1
+
+NOBODY: Final = 1 << 24
+"""Holders are numbered from here up: four bytes each, as long as there are under 2^31."""
+
+STATUSES: Final = (
+    Status.QUEUED,
+    Status.ATTACHED,
+    Status.LEASED,
+    Status.DONE,
+    Status.PULLED,
+    Status.DELIVERED,
+    Status.FAILED,
+    Status.CANCELLED,
+)
+CODES: Final = {status: code for code, status in enumerate(STATUSES, start=2)}
+"""Status -> its number in the file. Those after ATTACHED have an `until_ms` that counts."""
+BY_CODE: Final = {code: status for status, code in CODES.items()}
+
+
+def code_after(status: Status, verb: Verb) -> int:
+    """The code of what the lifecycle table says follows. Raises KeyError when it refuses."""
+    return CODES[after(status, verb)]
+
+
+def sql(text: str, **words: str) -> str:
+    """SQL with each `$status` replaced by its code: partial indexes want literal numbers."""
+    return Template(text).substitute({str(s): str(c) for s, c in CODES.items()}, **words)
+
+
+FILE: Final = sql("""
+CREATE TABLE jobs(
+    seq INTEGER PRIMARY KEY,
+    id BLOB NOT NULL,
+    status INTEGER NOT NULL,
+    holder INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    ended_at_ms INTEGER NOT NULL,
+    submitted_at_ms INTEGER NOT NULL,
+    workload INTEGER NOT NULL,
+    tenant INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    done INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    token INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    state BLOB NOT NULL,
+    leader INTEGER,
+    reason TEXT
+) STRICT;
+CREATE UNIQUE INDEX jobs_by_id ON jobs(id);
+CREATE INDEX jobs_queue ON jobs(workload, rank) WHERE status = $queued;
+CREATE INDEX jobs_due ON jobs(status, until_ms) WHERE status > $attached;
+CREATE INDEX jobs_outbox ON jobs(tenant, ended_at_ms) WHERE status = $done;
+CREATE INDEX jobs_under_receipt ON jobs(holder) WHERE status = $pulled;
+CREATE INDEX jobs_attached ON jobs(leader) WHERE leader IS NOT NULL;
+CREATE TABLE known(
+    number INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    total INTEGER NOT NULL,
+    state BLOB NOT NULL,
+    known_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE names(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE workers(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE books(page BLOB NOT NULL) STRICT;
+""")
+
+MEMORY: Final = """
+ATTACH ':memory:' AS mem;
+CREATE TABLE mem.running(entry BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE mem.known_at(entry BLOB PRIMARY KEY) WITHOUT ROWID;
+"""
+
+REBUILD: Final = sql("""
+DELETE FROM mem.running;
+INSERT INTO mem.running
+    SELECT unhex(printf('%s%016x%016x', hex(substr(key, 1, 8)), total, seq)) AS entry
+    FROM jobs WHERE status IN ($queued, $leased) ORDER BY entry;
+DELETE FROM mem.known_at;
+INSERT INTO mem.known_at
+    SELECT unhex(printf('%s%016x%016x', hex(substr(key, 1, 8)), total, number)) AS entry
+    FROM known ORDER BY entry;
+""")
+"""An entry is 24 bytes: 8 of the key, the total, and the row's number (see `work.py`)."""

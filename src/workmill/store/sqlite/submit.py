@@ -1,0 +1,173 @@
+"""The verb `submit`: each job once per id, and never work that is known or running already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from workmill.domain.job import Job, NewJob, Submitted
+from workmill.domain.lifecycle import FINISHED, Status
+from workmill.store.sqlite import reads, work
+from workmill.store.sqlite.schema import CODES, NOBODY
+from workmill.store.sqlite.session import Session
+from workmill.store.sqlite.sets import Cell, Writer
+
+Content = tuple[bytes, int]
+
+
+@dataclass(slots=True)
+class _Leader:
+    seq: int
+    done: int
+
+
+@dataclass(slots=True)
+class _Intake:
+    """One batch on its way in: what was found for it, and what is to be written."""
+
+    found: dict[Content, work.Found]
+    rows: list[tuple[Cell, ...]] = field(default_factory=list)
+    entries: list[bytes] = field(default_factory=list)
+    leaders: dict[Content, _Leader] = field(default_factory=dict)
+
+
+def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
+    """See `Store.submit`."""
+    if not jobs:
+        return []
+    present = zip(jobs, reads.get(session, [job.id for job in jobs]), strict=True)
+    there = {new.id: old for new, old in present if old}
+    fresh: dict[bytes, NewJob] = {}
+    for job in jobs:
+        if job.id not in there:
+            fresh.setdefault(job.id, job)
+    born = {reply.id: reply for reply in _take_in(session, list(fresh.values()))}
+    new = set(born)
+    replies = []
+    for job in jobs:
+        if (old := there.get(job.id)) is not None:
+            replies.append(_already_there(job, old))
+        elif job.id in new:
+            new.remove(job.id)
+            replies.append(born[job.id])
+        else:
+            replies.append(_repeated(job, fresh[job.id], born[job.id]))
+    return replies
+
+
+def _same_work(one: NewJob, other: NewJob | Job) -> bool:
+    return (one.key, one.total, one.workload, one.tenant) == (
+        other.key,
+        other.total,
+        other.workload,
+        other.tenant,
+    )
+
+
+def _already_there(job: NewJob, old: Job) -> Submitted:
+    return Submitted(
+        id=job.id,
+        status=old.status,
+        done=old.done,
+        created=False,
+        conflict=not _same_work(job, old),
+        state=old.state if old.status in FINISHED else None,
+    )
+
+
+def _repeated(job: NewJob, first: NewJob, born: Submitted) -> Submitted:
+    return Submitted(
+        id=job.id,
+        status=born.status,
+        done=born.done,
+        created=False,
+        conflict=not _same_work(job, first),
+        state=born.state,
+    )
+
+
+_INSERT = Writer(
+    12,
+    """
+    WITH given(now_ms, nobody, token) AS (VALUES (?, ?, ?)),
+        new(seq, id, status, until_ms, workload, tenant, rank, total, done, key, state, leader)
+        AS (VALUES $rows)
+    INSERT INTO jobs
+    SELECT seq, id, status, nobody, until_ms, now_ms, now_ms, workload, tenant, rank, total, done,
+        0, token, key, state, leader, NULL
+    FROM given, new WHERE seq IS NOT NULL
+    """,
+)
+
+
+def _take_in(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
+    if not jobs:
+        return []
+    books = session.books
+    intake = _Intake(work.find(session, list({(job.key, job.total) for job in jobs})))
+    replies = [_place(session, intake, job) for job in jobs]
+    _INSERT(session.connection, intake.rows, session.now_ms, NOBODY, books.first_token)
+    work.start_running(session, intake.entries)
+    books.submitted_total += len(replies)
+    return replies
+
+
+def _place(session: Session, intake: _Intake, job: NewJob) -> Submitted:
+    """Decide where one new job begins, and note the row to write for it."""
+    books = session.books
+    seq = books.next_seq
+    books.next_seq += 1
+    done, state = job.done, job.state
+    content = (job.key, job.total)
+    found = intake.found.get(content)
+    if found and found.known and found.known.done > done:
+        done, state = found.known.done, bytes.fromhex(found.known.state)
+    leader = None if done == job.total else _leader_of(intake, content, found)
+    if leader is None and done > job.done:
+        books.known_hits_total += 1
+        books.iterations_saved_total += done - job.done
+    if done == job.total:
+        status = _be_born_done(session)
+    elif leader is not None:
+        status = _attach(session)
+    else:
+        status = _queue(session, intake, job, _Leader(seq, done))
+    kept = status == Status.DONE
+    until_ms = (
+        session.in_seconds(session.bounds.result_retention_seconds) if kept else session.now_ms
+    )
+    workload, tenant = session.names.number(job.workload), session.names.number(job.tenant)
+    intake.rows.append(
+        (
+            *(seq, job.id, CODES[status], until_ms, workload, tenant, -job.priority),
+            *(job.total, done, job.key, state, leader.seq if leader else None),
+        )
+    )
+    shown = leader.done if leader else done
+    return Submitted(id=job.id, status=status, done=shown, state=state if kept else None)
+
+
+def _leader_of(intake: _Intake, content: Content, found: work.Found | None) -> _Leader | None:
+    if found and found.running:
+        return _Leader(found.running.number, found.running.done)
+    return intake.leaders.get(content)
+
+
+def _be_born_done(session: Session) -> Status:
+    session.books.jobs[Status.DONE] += 1
+    session.books.completed_total += 1
+    return Status.DONE
+
+
+def _attach(session: Session) -> Status:
+    session.books.jobs[Status.ATTACHED] += 1
+    session.books.attached_total += 1
+    return Status.ATTACHED
+
+
+def _queue(session: Session, intake: _Intake, job: NewJob, leader: _Leader) -> Status:
+    intake.leaders[job.key, job.total] = leader
+    intake.entries.append(work.entry(job.key, job.total, leader.seq))
+    session.books.jobs[Status.QUEUED] += 1
+    session.books.backlog_iterations += job.total - leader.done
+    return Status.QUEUED
