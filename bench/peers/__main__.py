@@ -1,0 +1,79 @@
+"""Measure every system in alternating order; print jobs/s and the ratio to the fastest peer."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.peers import mill
+from bench.processes import child, free_port, redis_server, wait_for_port
+from bench.report import Figure, Report
+
+PEERS = ("celery", "dramatiq", "huey", "rq", "taskiq")
+MODES = {"workmill": mill.single_puts, "workmill, submit_many": mill.submit_many}
+ROUND_SECONDS = 600
+
+
+def peer_round(peer: str, jobs: int, seed: int) -> float:
+    """Start a Redis, the workers and the face of one peer, and time one round: jobs/s."""
+    workers: list[str] = importlib.import_module(f"bench.peers.{peer}_peer").WORKERS
+    port = free_port()
+    face = [sys.executable, "-m", "bench.peers.face", peer, str(port)]
+    timed = [sys.executable, "-m", "bench.peers.round", peer, str(port), str(jobs), str(seed)]
+    with tempfile.TemporaryDirectory() as made, redis_server(Path(made)) as url:
+        env = {**os.environ, "BENCH_REDIS_URL": url, "RQ_REDIS_URL": url}
+        log = Path(made) / "peer.log"
+        with child(workers, log, env), child(face, log, env):
+            wait_for_port(port, log)
+            try:
+                run = subprocess.run(timed, env=env, capture_output=True, timeout=ROUND_SECONDS)
+            finally:
+                tail = log.read_text()[-2000:]
+    if run.returncode:
+        raise RuntimeError(f"{peer}: {run.stderr.decode()[-2000:]}\n{tail}")
+    return float(run.stdout)
+
+
+def measure(systems: list[str], jobs: int, rounds: int) -> dict[str, list[float]]:
+    """Jobs/s of each system in each round; every other round runs in the opposite order."""
+    rates: dict[str, list[float]] = {system: [] for system in systems}
+    for number in range(rounds):
+        for system in systems if number % 2 == 0 else reversed(systems):
+            run = MODES[system] if system in MODES else None
+            rate = run(jobs, number) if run else peer_round(system, jobs, number)
+            rates[system].append(rate)
+            print(f"round {number + 1}: {system} {rate:,.0f} jobs/s", file=sys.stderr)
+    return rates
+
+
+def report(rates: dict[str, list[float]], jobs: int) -> Report:
+    """Medians, and their ratios to the fastest peer's."""
+    median = {system: statistics.median(each) for system, each in rates.items()}
+    fastest = max((median[peer] for peer in PEERS if peer in median), default=None)
+    made = Report("peers", f"{jobs} jobs of 16 KiB and 10 iterations, median of rounds")
+    for system, rate in median.items():
+        ratio = rate / fastest if fastest else None
+        made.figures.append(Figure(system, rate, "jobs/s", ratio, rates[system]))
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench peers", description=__doc__)
+    every = [*PEERS, *MODES]
+    parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=f"of {', '.join(every)}")
+    parser.add_argument("--jobs", type=int, default=5000, help="per system and round (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    asked = parser.parse_args()
+    rates = measure(asked.systems or every, asked.jobs, asked.rounds)
+    report(rates, asked.jobs).show(asked.json)
+
+
+if __name__ == "__main__":
+    main()
