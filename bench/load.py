@@ -1,4 +1,4 @@
-"""A lean HTTP load: keep-alive connections that send a made request as soon as the last reply is in.
+"""A lean HTTP load: keep-alive connections, each sending its next request at the last reply.
 
 It does what wrk does, and keeps every reply's body, which wrk does not. On one core it sends
 several times what any system under test here takes, so it is not what is measured.

@@ -10,6 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
+def machine_kind() -> str:
+    """Cores, processor and Python: enough to compare figures by."""
+    model = "unknown processor"
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        model = named[0] if named else model
+    return f"{os.cpu_count()} cores, {model}, Python {platform.python_version()}"
+
+
 @dataclass(frozen=True)
 class Figure:
     """One measured figure; `ratio` compares it with what its bench says it compares with."""
@@ -29,7 +40,7 @@ class Report:
     about: str
     figures: list[Figure] = field(default_factory=list)
     measured_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat("T", "seconds"))
-    machine: str = field(default_factory=lambda: machine_kind())
+    machine: str = field(default_factory=machine_kind)
 
     def show(self, file: Path | None = None) -> None:
         """Print the table, and write JSON to `file` when one is given."""
@@ -40,14 +51,3 @@ class Report:
             print(f"  {each.name:{width}}  {each.value:14,.1f} {each.unit}{ratio}")
         if file:
             file.write_text(json.dumps(asdict(self), indent=2) + "\n")
-
-
-def machine_kind() -> str:
-    """Cores, processor and Python: enough to compare figures by."""
-    model = "unknown processor"
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        model = named[0] if named else model
-    return f"{os.cpu_count()} cores, {model}, Python {platform.python_version()}"

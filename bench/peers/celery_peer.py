@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from celery import Celery
 
-from bench.peers.work import REDIS_URL, WORKER_PROCESSES, work
+from bench.peers.work import REDIS_URL, work
+from bench.processes import WORKER_PROCESSES
 
 WORKERS = [
     *[sys.executable, "-m", "celery", "-A", "bench.peers.celery_peer", "worker"],

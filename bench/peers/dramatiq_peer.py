@@ -15,7 +15,8 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
 
-from bench.peers.work import REDIS_URL, WORKER_PROCESSES, work
+from bench.peers.work import REDIS_URL, work
+from bench.processes import WORKER_PROCESSES
 
 WORKERS = [
     *[sys.executable, "-m", "dramatiq", "bench.peers.dramatiq_peer"],

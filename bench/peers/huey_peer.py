@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from huey import RedisHuey
 
-from bench.peers.work import REDIS_URL, WORKER_PROCESSES, work
+from bench.peers.work import REDIS_URL, work
+from bench.processes import WORKER_PROCESSES
 
 WORKERS = [
     *[sys.executable, "-m", "huey.bin.huey_consumer", "bench.peers.huey_peer.huey"],

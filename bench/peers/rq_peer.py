@@ -13,7 +13,8 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 
-from bench.peers.work import REDIS_URL, WORKER_PROCESSES, work
+from bench.peers.work import REDIS_URL, work
+from bench.processes import WORKER_PROCESSES
 
 WORKERS = [
     *[sys.executable, "-m", "rq.cli", "worker-pool"],

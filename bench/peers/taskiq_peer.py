@@ -17,7 +17,8 @@ from taskiq import AsyncTaskiqTask
 from taskiq.serializers import ORJSONSerializer
 from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
 
-from bench.peers.work import REDIS_URL, WORKER_PROCESSES, work
+from bench.peers.work import REDIS_URL, work
+from bench.processes import WORKER_PROCESSES
 
 WORKERS = [
     *[sys.executable, "-m", "taskiq", "worker", "bench.peers.taskiq_peer:broker"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 
-WORKER_PROCESSES = 2
 REDIS_URL = os.environ.get("BENCH_REDIS_URL", "redis://127.0.0.1:1/0")
 """Read at import because the peers' own commands import their application from a module."""
 

@@ -1,0 +1,30 @@
+"""One timed round of Workmill: by single PUTs, or whole payloads through `submit_many`."""
+
+from __future__ import annotations
+
+import time
+
+from bench.data import ITERATIONS, check, made_samples
+from bench.mill import pull_from, running
+from bench.peers.round import WARM_UP_JOBS, jobs_per_second
+from workmill import Client
+
+
+def single_puts(jobs: int, seed: int) -> float:
+    """Jobs/s by the very load that the peers are put under."""
+    with running() as port:
+        return jobs_per_second(port, jobs, seed, lambda ids: pull_from(port, ids))
+
+
+def submit_many(jobs: int, seed: int) -> float:
+    """Jobs/s through the SDK, whole payloads sent."""
+    with running() as port, Client(f"http://127.0.0.1:{port}") as client:
+        seconds = 0.0
+        for count, salt in ((WARM_UP_JOBS, 1_000_000), (jobs, 0)):
+            samples = made_samples(count, seed + salt)
+            bodies = [each.body for each in samples]
+            begin = time.perf_counter()
+            ids = [handle.id for handle in client.submit_many(bodies, ITERATIONS)]
+            check(ids, samples, pull_from(port, ids))
+            seconds = time.perf_counter() - begin
+        return jobs / seconds
