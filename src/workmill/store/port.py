@@ -46,12 +46,14 @@ from workmill.domain.job import (
 
 
 class Store(Protocol):
-    """Every verb runs inside a `group()`; results may leave the process once that has closed."""
+    """Every verb runs inside a `group()`; results may leave the process once that has closed.
+    Only `backup` and `restore` stand alone, outside of groups."""
 
     def group(self) -> AbstractContextManager[None]:
         """All verbs inside become durable together at the end, or none does.
 
-        Raises StoreUnavailable when that cannot be promised.
+        Raises StoreUnavailable when that cannot be promised, StoreLost when it never will be
+        again by this object.
         """
         ...
 
@@ -65,7 +67,8 @@ class Store(Protocol):
         ...
 
     def find(self, query: Query) -> Page:
-        """One page of a tenant's jobs, newest first."""
+        """One page of a tenant's jobs, newest first. A page may be short, or even empty, and yet
+        not the last: that is told by `next_after` alone."""
         ...
 
     def lease(self, request: LeaseRequest) -> list[Lease]:

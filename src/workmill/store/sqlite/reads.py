@@ -119,19 +119,21 @@ def find(session: Session, query: Query) -> Page:
 
 
 _OLDEST_QUEUED = sql("""
-    WITH RECURSIVE head(workload, rank) AS (
-        SELECT * FROM (SELECT workload, rank FROM jobs WHERE status = $queued
-            ORDER BY workload, rank LIMIT 1)
+    WITH RECURSIVE lane(workload) AS (
+        SELECT min(workload) FROM jobs WHERE status = $queued
         UNION ALL
-        SELECT (SELECT j.workload FROM jobs j WHERE j.status = $queued
-                AND (j.workload, j.rank) > (head.workload, head.rank)
-                ORDER BY j.workload, j.rank LIMIT 1),
-            (SELECT j.rank FROM jobs j WHERE j.status = $queued
-                AND (j.workload, j.rank) > (head.workload, head.rank)
-                ORDER BY j.workload, j.rank LIMIT 1)
-        FROM head WHERE head.workload IS NOT NULL)
-    SELECT min((SELECT j.submitted_at_ms FROM jobs j WHERE j.status = $queued
-        AND j.workload = head.workload AND j.rank = head.rank ORDER BY j.seq LIMIT 1)) FROM head
+        SELECT (SELECT min(workload) FROM jobs WHERE status = $queued AND workload > lane.workload)
+        FROM lane WHERE lane.workload IS NOT NULL),
+    level(workload, rank) AS (
+        SELECT workload, (SELECT min(rank) FROM jobs j
+            WHERE status = $queued AND j.workload = lane.workload) FROM lane
+        UNION ALL
+        SELECT workload, (SELECT min(rank) FROM jobs j
+            WHERE status = $queued AND j.workload = level.workload AND rank > level.rank)
+        FROM level WHERE level.rank IS NOT NULL)
+    SELECT min((SELECT submitted_at_ms FROM jobs j
+        WHERE status = $queued AND j.workload = level.workload AND j.rank = level.rank
+        ORDER BY seq LIMIT 1)) FROM level
 """)
 """One look at the head of each (workload, priority): they are few, however many jobs there are."""
 

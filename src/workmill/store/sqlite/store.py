@@ -11,7 +11,7 @@ from typing import Final
 import apsw
 
 from workmill.domain.clock import Clock, system_clock
-from workmill.domain.errors import StoreUnavailable
+from workmill.domain.errors import StoreLost, StoreUnavailable
 from workmill.domain.job import (
     Acknowledgement,
     Completion,
@@ -113,7 +113,7 @@ class SqliteStore:
 
     def _refusal(self, error: BaseException | str) -> StoreUnavailable:
         if self._broken:
-            return StoreUnavailable(
+            return StoreLost(
                 f"The store has stopped after an I/O error: {error}. "
                 "What was acknowledged is kept. Look at the disk, then start again."
             )
@@ -214,5 +214,6 @@ class SqliteStore:
         backup.backup(self._file, file)
 
     def restore(self, file: Path) -> None:
-        """See `Store.restore`."""
-        backup.restore(self._in_group(), file)
+        """See `Store.restore`. A group of its own."""
+        with self.group():
+            backup.restore(self._session, file)
