@@ -1,0 +1,87 @@
+/* SHA-512 (FIPS 180-4) for messages of exactly 64 bytes, as macros over any lane type.
+ *
+ * Theory. From the second iteration on every message is the digest before it: eight words,
+ * then padding that never changes: 0x80.. in word 8, zeros, and the length 512 in word 15.
+ * So, of one compression:
+ *   - round 0 starts from constants only: it is two additions (FIRST_E, FIRST_A);
+ *   - rounds 8 to 15 add a constant, K with its padding word added in beforehand;
+ *   - the first sixteen words of the extended schedule lose every term that is a sigma of
+ *     padding or an addition of zero (EXTEND_0 .. EXTEND_15).
+ * Words stay native between iterations; bytes are swapped only where a chain comes or goes.
+ *
+ * The schedule is a ring of sixteen words. Word t is replaced by word t + 16 right after
+ * round t has used it, sixteen rounds before it is wanted: no round waits for its word.
+ *
+ * `q` names the kind of lane, v for a vector and s for a scalar: q_x are the eight working
+ * variables, q_w the ring, q_CONSTANT(i) entry i of the table below. The working variables
+ * do not move; their names do, which is what the index in VARIABLE turns. */
+
+#ifndef WORKMILL_ROUNDS_H
+#define WORKMILL_ROUNDS_H
+
+#define ROTATE(x, n) (((x) >> (n)) | ((x) << (64 - (n))))
+#define BIG_SIGMA_0(x) (ROTATE(x, 28) ^ ROTATE(x, 34) ^ ROTATE(x, 39))
+#define BIG_SIGMA_1(x) (ROTATE(x, 14) ^ ROTATE(x, 18) ^ ROTATE(x, 41))
+#define SMALL_SIGMA_0(q, x) (ROTATE(x, 1) ^ q##_ROTATE_8(x) ^ ((x) >> 7))
+#define SMALL_SIGMA_1(x) (ROTATE(x, 19) ^ ROTATE(x, 61) ^ ((x) >> 6))
+#define CHOICE(e, f, g) ((g) ^ ((e) & ((f) ^ (g))))
+/* Written so that a ^ b serves again as the next round's b ^ c. */
+#define MAJORITY(a, b, c) ((b) ^ (((a) ^ (b)) & ((b) ^ (c))))
+#define s_ROTATE_8(x) ROTATE(x, 8)
+
+#define VARIABLE(q, letter, t) q##_x[((letter) - (t)) & 7]
+
+#define ROUND(q, t, addend)                                                                   \
+    do {                                                                                      \
+        __typeof__(q##_x[0]) sum =                                                            \
+            VARIABLE(q, 7, t) + (addend) +                                                    \
+            CHOICE(VARIABLE(q, 4, t), VARIABLE(q, 5, t), VARIABLE(q, 6, t)) +                 \
+            BIG_SIGMA_1(VARIABLE(q, 4, t));                                                   \
+        VARIABLE(q, 3, t) += sum;                                                             \
+        VARIABLE(q, 7, t) = sum + BIG_SIGMA_0(VARIABLE(q, 0, t)) +                            \
+            MAJORITY(VARIABLE(q, 0, t), VARIABLE(q, 1, t), VARIABLE(q, 2, t));                \
+    } while (0)
+
+#define SIGMAS(q, t) (SMALL_SIGMA_0(q, q##_w[((t) + 1) & 15]) + SMALL_SIGMA_1(q##_w[((t) + 14) & 15]))
+#define EXTEND(q, t) q##_w[t] += SIGMAS(q, t) + q##_w[((t) + 9) & 15]
+
+#define EXTEND_0(q) q##_w[0] += SMALL_SIGMA_0(q, q##_w[1])
+#define EXTEND_1(q) q##_w[1] += SMALL_SIGMA_0(q, q##_w[2]) + q##_CONSTANT(SIGMA_1_OF_512)
+#define EXTEND_2(q) q##_w[2] += SIGMAS(q, 2)
+#define EXTEND_3(q) q##_w[3] += SIGMAS(q, 3)
+#define EXTEND_4(q) q##_w[4] += SIGMAS(q, 4)
+#define EXTEND_5(q) q##_w[5] += SIGMAS(q, 5)
+#define EXTEND_6(q) q##_w[6] += SIGMAS(q, 6) + q##_CONSTANT(LENGTH_BITS)
+#define EXTEND_7(q) q##_w[7] += SMALL_SIGMA_1(q##_w[5]) + q##_w[0] + q##_CONSTANT(SIGMA_0_OF_PAD)
+#define EXTEND_8(q) q##_w[8] = SMALL_SIGMA_1(q##_w[6]) + q##_w[1] + q##_CONSTANT(PAD)
+#define EXTEND_9(q) q##_w[9] = SMALL_SIGMA_1(q##_w[7]) + q##_w[2]
+#define EXTEND_10(q) q##_w[10] = SMALL_SIGMA_1(q##_w[8]) + q##_w[3]
+#define EXTEND_11(q) q##_w[11] = SMALL_SIGMA_1(q##_w[9]) + q##_w[4]
+#define EXTEND_12(q) q##_w[12] = SMALL_SIGMA_1(q##_w[10]) + q##_w[5]
+#define EXTEND_13(q) q##_w[13] = SMALL_SIGMA_1(q##_w[11]) + q##_w[6]
+#define EXTEND_14(q) q##_w[14] = SMALL_SIGMA_1(q##_w[12]) + q##_w[7] + q##_CONSTANT(SIGMA_0_OF_512)
+#define EXTEND_15(q) q##_w[15] = SIGMAS(q, 15) + q##_w[8] + q##_CONSTANT(LENGTH_BITS)
+
+#define START(q)                                                                              \
+    do {                                                                                      \
+        for (int i = 0; i < 8; i++)                                                           \
+            q##_x[i] = q##_CONSTANT(IV + i);                                                  \
+        q##_x[3] = q##_CONSTANT(FIRST_E) + q##_w[0];                                          \
+        q##_x[7] = q##_CONSTANT(FIRST_A) + q##_w[0];                                          \
+        EXTEND_0(q);                                                                          \
+    } while (0)
+#define ROUND_MESSAGE(q, t) ROUND(q, t, q##_w[t] + q##_CONSTANT(t)); EXTEND_##t(q)
+#define ROUND_PADDING(q, t) ROUND(q, t, q##_CONSTANT(t)); EXTEND_##t(q)
+#define ROUND_MIDDLE(q, t) ROUND(q, t, q##_w[t] + q##_CONSTANT(base + (t))); EXTEND(q, t)
+#define ROUND_LAST(q, t) ROUND(q, t, q##_w[t] + q##_CONSTANT(64 + (t)))
+#define FINISH(q)                                                                             \
+    do {                                                                                      \
+        for (int i = 0; i < 8; i++)                                                           \
+            q##_w[i] = q##_x[i] + q##_CONSTANT(IV + i);                                       \
+    } while (0)
+
+#define ROUNDS_1_TO_7(M) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define ROUNDS_8_TO_15(M) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15)
+#define ROUNDS_0_TO_15(M) M(0) ROUNDS_1_TO_7(M) ROUNDS_8_TO_15(M)
+
+#endif
