@@ -1,0 +1,91 @@
+"""The worker's face of an endpoint: one attempt each, no retry.
+
+A worker knows better than any policy how long to insist: a lease can be asked for again by and
+by, a renewal must be made anew from the latest checkpoint, a result is offered for ever. So
+each call here is one attempt, and raises what `client.core.check` and the transport raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from workmill.client.core import SILENCE_SECONDS, Request, check
+from workmill.client.transport import Transport
+from workmill.domain.job import (
+    Completion,
+    Failure,
+    Lease,
+    LeaseRequest,
+    Node,
+    Release,
+    Renewal,
+    Verdict,
+)
+from workmill.wire import codecs, paths
+
+ALIVE_SECONDS: Final = 4.0
+"""How long a renewal or a beat bears silence: there must be time for another endpoint."""
+
+
+class WorkClient:
+    """Lease work and account for it. Threads may share one."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def lease(self, request: LeaseRequest, wait_seconds: float) -> list[Lease]:
+        """Work, as soon as there is some; nothing when there was none for `wait_seconds`."""
+        query = {"wait": wait_seconds}
+        silence = wait_seconds + SILENCE_SECONDS
+        reply = self._post(paths.WORK_LEASE, request, silence, query)
+        return codecs.from_msgpack(reply, list[Lease])
+
+    def renew(self, renewals: Sequence[Renewal]) -> list[Verdict]:
+        """Keep these leases, and note their checkpoints."""
+        return self._verdicts(paths.WORK_RENEW, renewals, ALIVE_SECONDS)
+
+    def complete(self, completions: Sequence[Completion]) -> list[Verdict]:
+        """Hand in results."""
+        return self._verdicts(paths.WORK_COMPLETE, completions)
+
+    def fail(self, failures: Sequence[Failure]) -> list[Verdict]:
+        """Report attempts that failed."""
+        return self._verdicts(paths.WORK_FAIL, failures)
+
+    def release(self, releases: Sequence[Release]) -> list[Verdict]:
+        """Hand jobs back unfinished, with their checkpoints."""
+        return self._verdicts(paths.WORK_RELEASE, releases)
+
+    def beat(self, node: Node) -> None:
+        """Say that this process is alive."""
+        self._post(paths.BEAT, node, ALIVE_SECONDS)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+    def _verdicts(
+        self, path: str, items: Sequence[object], silence_seconds: float = SILENCE_SECONDS
+    ) -> list[Verdict]:
+        return codecs.from_msgpack(self._post(path, items, silence_seconds), list[Verdict])
+
+    def _post(
+        self,
+        path: str,
+        message: object,
+        silence_seconds: float,
+        query: dict[str, str | int | float] | None = None,
+    ) -> bytes:
+        return check(
+            self._transport.send(
+                Request(
+                    "POST",
+                    path,
+                    query=query or {},
+                    content=codecs.to_msgpack(message),
+                    content_type=codecs.MSGPACK,
+                    timeout_seconds=silence_seconds,
+                )
+            )
+        ).content

@@ -1,0 +1,101 @@
+"""The child process: compute slices that arrive on standard input, and nothing else.
+
+It knows no job, no lease and no endpoint. A thread reads ahead, so that the next slice is at
+hand when one ends, and so that the end of the input (the parent closed it, or died) ends this
+process at once, even in the middle of a slice: nothing here is worth keeping, the parent holds
+the last checkpoints. Signals meant for the whole process group (Ctrl-C, a service manager's
+SIGTERM) are ignored for the same reason: the parent decides.
+
+Whatever a workload prints must not fall between the frames, so the real standard output is
+put aside at the start and descriptor 1 leads to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from queue import SimpleQueue
+from typing import BinaryIO, Final
+
+import msgspec
+
+from workmill.worker.frames import Hello, Outcome, Profile, Task, read_frame, write_frame
+from workmill.workloads.registry import find_workload, workload_names
+
+NICENESS: Final = 5
+"""Computing gives way to whoever else is on the machine: the endpoint and the heartbeats need
+little, but that little at once. On an otherwise idle machine this costs nothing."""
+
+
+def main() -> None:
+    """Serve until the input ends. Never returns."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    reports = _private_output()
+    os.nice(NICENESS)
+    tasks: SimpleQueue[Task] = SimpleQueue()
+    try:
+        write_frame(reports, _hello())
+        threading.Thread(target=_read_ahead, args=(tasks,), daemon=True).start()
+        while True:
+            write_frame(reports, _outcome(tasks.get()))
+    except BrokenPipeError:
+        os._exit(0)
+
+
+def _private_output() -> BinaryIO:
+    reports = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return reports
+
+
+def _read_ahead(tasks: SimpleQueue[Task]) -> None:
+    decoder = msgspec.msgpack.Decoder(Task)
+    while (body := read_frame(sys.stdin.buffer)) is not None:
+        tasks.put(decoder.decode(body))
+    os._exit(0)
+
+
+def _hello() -> Hello:
+    workloads: dict[str, Profile] = {}
+    broken: dict[str, str] = {}
+    for name in workload_names():
+        try:
+            workload = find_workload(name)
+            workloads[name] = Profile(max(1, workload.lanes), workload.state_bytes)
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            broken[name] = _said(error)
+    return Hello(workloads, broken)
+
+
+def _outcome(task: Task) -> Outcome:
+    """Run one slice. Elapsed time is wall time: it is what the next slice will take as well."""
+    began = time.perf_counter()
+    try:
+        states = _advanced(task)
+    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+        return Outcome(task.seq, time.perf_counter() - began, error=_said(error))
+    return Outcome(task.seq, time.perf_counter() - began, states)
+
+
+def _advanced(task: Task) -> list[bytes]:
+    workload = find_workload(task.workload)
+    states = workload.advance(task.states, task.counts)
+    lengths = {len(state) for state in states}
+    if len(states) != len(task.states) or not lengths <= {workload.state_bytes}:
+        raise ValueError(
+            f"advance() gave {len(states)} states of {sorted(lengths)} bytes for "
+            f"{len(task.states)} states of {workload.state_bytes} bytes"
+        )
+    return states
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""The main loop's side of computing: keep the child busy, and find out who broke it.
+
+Theory. Two slices are with the child at most: one that it computes and one that waits, so that
+it never waits for us. No job is in both. The second is sent only when it is full, or of another
+workload: a slice that is not full yet gets better by waiting for the first to come home, since
+that brings back the jobs that it cut.
+
+When the child dies, or a workload raises, every job of the slice it was computing is a suspect
+(the one that waited is not: the child takes slices in order, and its last outcome was read
+before its death). Suspects run alone, one after the other, before anything else. The one that
+breaks its slice alone is failed, with the cause as the reason; all others are cleared by
+getting on. A child that is silent far beyond what was predicted is killed, and treated alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from workmill.domain.errors import WorkmillError
+from workmill.domain.ids import id_text
+from workmill.telemetry import emit
+from workmill.worker.frames import Hello, Outcome, Profile, Task
+from workmill.worker.lanes import Death, Event, Inbox, Lanes
+from workmill.worker.ledger import Held, Ledger
+from workmill.worker.settings import WorkerSettings
+from workmill.worker.slices import Pace, plan_slice
+from workmill.worker.stock import Order, Ready, next_order
+
+MAX_SLICES: Final = 2
+HANG_SECONDS: Final = 30.0
+HANG_FACTOR: Final = 10.0
+"""A slice may take this many times what was predicted, and HANG_SECONDS besides."""
+MAX_FALSE_STARTS: Final = 3
+"""Children in a row that die before they say hello, after which the worker gives up."""
+
+
+@dataclass(slots=True)
+class Slice:
+    """What the child has been given; `longest` is the iterations of its longest lane."""
+
+    task: Task
+    jobs: list[Held]
+    longest: int
+    predicted_seconds: float
+
+    @property
+    def alone(self) -> bool:
+        """Whether it tries a suspect."""
+        return self.jobs[0].suspect
+
+
+class Computing:
+    """Plans, sends and takes back slices. Driven by one thread, but for `order` and `speed`."""
+
+    def __init__(self, settings: WorkerSettings, ledger: Ledger, inbox: Inbox) -> None:
+        self.lanes = Lanes(inbox)
+        self._aim_seconds = settings.slice_seconds
+        self._hang_seconds = HANG_SECONDS
+        self._ledger = ledger
+        self._profiles: dict[str, Profile] = {}
+        self._paces: dict[str, Pace] = {}
+        self._speed = (0.0, 1)
+        self._slices: deque[Slice] = deque()
+        self._last_workload = ""
+        self._seq = 0
+        self._false_starts = 0
+        self._due_at: float | None = None
+        self._killed_for: str | None = None
+
+    # --- what other threads ask
+
+    def speed(self) -> tuple[float, int]:
+        """Iterations per second of all lanes together (0 until known), and how many they are."""
+        return self._speed
+
+    def order(self) -> tuple[Order, tuple[str, ...]] | None:
+        """What to lease now and for which workloads; None while there is enough."""
+        if not self._profiles:
+            return None
+        rate_hz, lanes = self._speed
+        ready = [
+            Ready(remaining / self._pace(workload).lane_hz, self._profiles[workload].lanes)
+            for workload, remaining in self._ledger.load()
+            if remaining and workload in self._profiles
+        ]
+        held_jobs = len(self._ledger) + len(self._ledger.outbox)
+        order = next_order(ready, held_jobs, lanes, rate_hz)
+        return (order, tuple(self._profiles)) if order else None
+
+    # --- the main loop
+
+    @property
+    def busy(self) -> bool:
+        """Whether the child has anything to do."""
+        return bool(self._slices)
+
+    def patience_seconds(self) -> float | None:
+        """How long the child may be silent from now on; None while nothing is asked of it."""
+        return None if self._due_at is None else max(0.0, self._due_at - time.monotonic())
+
+    def start(self) -> None:
+        """Start a child."""
+        self._expect(0.0)
+        self.lanes.start()
+
+    def feed(self) -> None:
+        """Send slices while the child has room for them."""
+        while len(self._slices) < MAX_SLICES and (jobs := self._candidates()):
+            if not self._send(jobs):
+                return
+
+    def handle(self, event: Event) -> None:
+        """Take what the child said. Raises WorkmillError when no child can be made to work."""
+        match event:
+            case Hello():
+                self._meet(event)
+            case Outcome():
+                self._take_back(self._slices.popleft(), event)
+                self._expect(self._slices[0].predicted_seconds if self._slices else None)
+            case Death():
+                self._bury(event)
+
+    def overdue(self) -> None:
+        """The child has been silent for too long: end it. Its death is handled like any other."""
+        self._killed_for = "no sign of life for far longer than predicted"
+        self._due_at = None
+        self.lanes.kill()
+
+    # --- planning
+
+    def _candidates(self) -> list[Held]:
+        """The jobs that the next slice may take, all of one workload, which take turns."""
+        ready = self._ledger.ready()
+        suspects = [job for job in ready if job.suspect]
+        if suspects or (self._slices and self._slices[0].alone):
+            return [] if self._slices else suspects[:1]
+        names = dict.fromkeys(job.workload for job in ready)
+        workload = next((name for name in names if name != self._last_workload), None)
+        return [job for job in ready if job.workload == (workload or self._last_workload)]
+
+    def _send(self, jobs: Sequence[Held]) -> bool:
+        workload = jobs[0].workload
+        profile, pace = self._profiles.get(workload), self._pace(workload)
+        if profile is None:
+            for job in jobs:
+                self._ledger.fail(job, f"this worker has no workload {workload!r}")
+            return True
+        budget = pace.budget(self._aim_seconds)
+        plan = plan_slice((job.remaining for job in jobs), profile.lanes, budget)
+        if self._slices and not plan.full and workload == self._last_workload:
+            return False
+        chosen = list(jobs[: len(plan.counts)])
+        self._seq += 1
+        task = Task(self._seq, workload, [job.state for job in chosen], plan.counts)
+        self._ledger.plan(chosen, plan.counts)
+        self._slices.append(Slice(task, chosen, plan.longest, plan.longest / pace.lane_hz))
+        self._last_workload = workload
+        self.lanes.send(task)
+        if len(self._slices) == 1:
+            self._expect(self._slices[0].predicted_seconds)
+        return True
+
+    def _pace(self, workload: str) -> Pace:
+        return self._paces.get(workload, Pace())
+
+    def _expect(self, predicted_seconds: float | None) -> None:
+        if predicted_seconds is None:
+            self._due_at = None
+        else:
+            allowed_seconds = self._hang_seconds + HANG_FACTOR * predicted_seconds
+            self._due_at = time.monotonic() + allowed_seconds
+
+    # --- what came back
+
+    def _meet(self, hello: Hello) -> None:
+        self._false_starts = 0
+        self._expect(self._slices[0].predicted_seconds if self._slices else None)
+        for name, reason in hello.broken.items():
+            emit("worker.workload_broken", level="error", workload=name, reason=reason)
+        if not hello.workloads:
+            raise WorkmillError("No workload can be loaded. Install one, or mend those named above.")
+        self._profiles = hello.workloads
+        self._ledger.changed.set()
+
+    def _take_back(self, done: Slice, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._blame(done, outcome.error)
+            return
+        workload = done.task.workload
+        pace = self._pace(workload)
+        pace = pace.measured(done.longest, outcome.elapsed_seconds, self._aim_seconds)
+        self._paces[workload] = pace
+        lanes = self._profiles[workload].lanes
+        self._speed = (pace.lane_hz * lanes, lanes)
+        self._ledger.advance(done.jobs, outcome.states)
+
+    def _bury(self, death: Death) -> None:
+        """Find who may have done it, and start the next child."""
+        reason = self._killed_for or f"the compute process died ({death.reason})"
+        self._killed_for = None
+        self._false_starts += 1
+        emit("worker.compute_died", level="error", reason=reason, jobs=self._jobs_at_work())
+        if self._false_starts > MAX_FALSE_STARTS:
+            raise WorkmillError(f"No compute process can be started: {reason}. Nothing was lost.")
+        if self._slices:
+            self._blame(self._slices.popleft(), reason)
+        for waiting in self._slices:
+            self._ledger.unplan(waiting.jobs, suspect=False)
+        self._slices.clear()
+        self.start()
+
+    def _jobs_at_work(self) -> int:
+        return len(self._slices[0].jobs) if self._slices else 0
+
+    def _blame(self, broken: Slice, reason: str) -> None:
+        first = broken.jobs[0]
+        if broken.alone:
+            emit("worker.job_failed", level="error", job=id_text(first.id), reason=reason)
+            self._ledger.fail(first, reason)
+        else:
+            self._ledger.unplan(broken.jobs, suspect=True)

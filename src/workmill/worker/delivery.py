@@ -1,0 +1,51 @@
+"""The thread that gets results, failures and hand-backs through, in the order they came.
+
+One batch is on its way at a time; what gathers meanwhile is the next batch. A batch is offered
+until it is answered. An answer that never arrived does no harm: asked again, the endpoint
+calls the token stale, which is an answer too.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import cast
+
+from workmill.client.work import WorkClient
+from workmill.domain.errors import Unavailable
+from workmill.domain.job import Completion, Failure, Release, Verdict
+from workmill.domain.limits import MAX_LEASE_JOBS
+from workmill.telemetry import emit
+from workmill.worker.outbox import Outbox, Word
+from workmill.worker.reach import Reach
+
+
+class Delivery:
+    """Empties the outbox. Ends when the outbox is closed and empty, or `give_up` is set."""
+
+    def __init__(self, client: WorkClient, outbox: Outbox, reach: Reach) -> None:
+        self.give_up = threading.Event()
+        self._client = client
+        self._outbox = outbox
+        self._reach = reach
+
+    def run(self) -> None:
+        """The thread's body."""
+        while batch := self._outbox.take(MAX_LEASE_JOBS):
+            try:
+                verdicts = self._reach.insist(partial(self._send, batch), self.give_up)
+            except Unavailable:
+                return  # given up: what is left stays counted in the outbox
+            self._outbox.settle()
+            refused = sum(verdict is not Verdict.APPLIED for verdict in verdicts)
+            if refused:
+                emit("worker.words_refused", kind=type(batch[0]).__name__.lower(), jobs=refused)
+
+    def _send(self, words: list[Word]) -> list[Verdict]:
+        match words[0]:
+            case Completion():
+                return self._client.complete(cast("list[Completion]", words))
+            case Failure():
+                return self._client.fail(cast("list[Failure]", words))
+            case Release():
+                return self._client.release(cast("list[Release]", words))

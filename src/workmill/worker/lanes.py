@@ -1,0 +1,101 @@
+"""The parent's handle of the child process: start it, send it tasks, hear from it, end it.
+
+Everything that the child says, and its death as the last word, arrives as an event in one
+inbox. `send` never blocks: a thread writes, so a child that has stopped reading cannot hold up
+the parent, which is the one that must notice.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import BinaryIO, Final, cast
+
+import msgspec
+
+from workmill.worker.frames import Hello, Outcome, Report, Task, read_frame, write_frame
+
+END_SECONDS: Final = 1.0
+"""How long a child that was told to end may take before it is killed."""
+
+
+class Death(msgspec.Struct, frozen=True):
+    """The child is gone; `reason` says how, in words for a person."""
+
+    reason: str
+
+
+class Wake(msgspec.Struct, frozen=True):
+    """Something else changed: work arrived, a thread failed, or it is time to stop."""
+
+
+Event = Hello | Outcome | Death | Wake
+Inbox = SimpleQueue[Event]
+
+_COMMAND: Final = [sys.executable, "-m", "workmill.worker.compute"]
+
+
+class Lanes:
+    """One child at a time. After a `Death`, `start` makes the next."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, for people and tests; None before the first start."""
+        return self._child.pid if self._child else None
+
+    def start(self) -> None:
+        """Start a child. Its `Hello` will arrive in the inbox."""
+        child = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._child, self._tasks = child, SimpleQueue()
+        for body in (self._listen, self._write):
+            threading.Thread(target=body, args=(child, self._tasks), daemon=True).start()
+
+    def send(self, task: Task) -> None:
+        """Give the child a task; it takes them in order."""
+        self._tasks.put(task)
+
+    def kill(self) -> None:
+        """End the child now, whatever it does. Its `Death` will arrive in the inbox."""
+        if self._child:
+            self._child.kill()
+
+    def close(self) -> None:
+        """Let the child end by itself, and see that it does."""
+        if self._child:
+            self._tasks.put(None)
+            try:
+                self._child.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+
+    def _write(self, child: subprocess.Popen[bytes], tasks: SimpleQueue[Task | None]) -> None:
+        with suppress(BrokenPipeError), cast(BinaryIO, child.stdin) as pipe:
+            while (task := tasks.get()) is not None:
+                write_frame(pipe, task)  # a broken pipe is a death, and `_listen` tells of that
+
+    def _listen(self, child: subprocess.Popen[bytes], tasks: SimpleQueue[Task | None]) -> None:
+        decoder = msgspec.msgpack.Decoder(Report)
+        with cast(BinaryIO, child.stdout) as pipe:
+            while (body := read_frame(pipe)) is not None:
+                self._inbox.put(decoder.decode(body))
+        tasks.put(None)
+        child.kill()  # one that lives on without its pipe is of no use
+        self._inbox.put(Death(_cause(child.wait())))
+
+
+def _cause(returncode: int) -> str:
+    if returncode >= 0:
+        return f"exit status {returncode}"
+    try:
+        return signal.Signals(-returncode).name
+    except ValueError:
+        return f"signal {-returncode}"

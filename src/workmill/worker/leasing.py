@@ -1,0 +1,82 @@
+"""The thread that keeps the worker supplied.
+
+Idle, it stands in a long poll at an endpoint, and hears of new work as soon as there is some.
+Busy, it looks at the stock after every slice and fetches the next lot before the present one
+runs dry. The poll is short enough that a worker told to stop need not cut it off: a lease
+granted to a connection that was cut would be lost until it ran out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from workmill.client.work import WorkClient
+from workmill.domain.errors import Unavailable
+from workmill.domain.job import Lease, LeaseRequest
+from workmill.telemetry.events import INCARNATION
+from workmill.worker.ledger import Ledger
+from workmill.worker.reach import Reach
+from workmill.worker.settings import WorkerSettings
+from workmill.worker.stock import Order
+
+WAIT_SECONDS: Final = 2.0
+"""How long one poll waits at the endpoint; a drain waits for it."""
+
+
+class Leasing:
+    """Runs until `stop` is set. `order` says what to ask for, `arrived` hears of new work."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        client: WorkClient,
+        ledger: Ledger,
+        reach: Reach,
+        order: Callable[[], tuple[Order, tuple[str, ...]] | None],
+        arrived: Callable[[], None],
+    ) -> None:
+        self._stop = threading.Event()
+        self._settings = settings
+        self._client = client
+        self._ledger = ledger
+        self._reach = reach
+        self._order = order
+        self._arrived = arrived
+
+    def stop(self) -> None:
+        """Ask for nothing more."""
+        self._stop.set()
+        self._ledger.changed.set()
+
+    def run(self) -> None:
+        """The thread's body."""
+        while not self._stop.is_set():
+            self._ledger.changed.clear()
+            if self._order() is None:
+                self._ledger.changed.wait()
+                continue
+            try:
+                leases = self._reach.insist(self._ask, self._stop)
+            except Unavailable:
+                return
+            if leases:
+                self._ledger.take(leases)
+                self._arrived()
+
+    def _ask(self) -> list[Lease]:
+        """Look at the stock anew in every attempt: much may have been done since the last."""
+        wanted = self._order()
+        if wanted is None:
+            return []
+        order, workloads = wanted
+        request = LeaseRequest(
+            worker=f"{self._settings.name}/{INCARNATION}",
+            workloads=workloads,
+            min_jobs=order.min_jobs,
+            max_jobs=order.max_jobs,
+            max_cost=order.max_cost,
+            lease_seconds=self._settings.lease_seconds,
+        )
+        return self._client.lease(request, WAIT_SECONDS)

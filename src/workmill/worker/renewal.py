@@ -1,0 +1,88 @@
+"""The heartbeat: a thread that keeps every lease and says that this worker lives.
+
+Each turn sends the latest checkpoint of every job in hand, so a crash costs no more than the
+time between two turns and one slice. It waits for nothing but the clock: computing happens in
+another process, leasing and delivering in other threads. A turn that no endpoint answers is
+made again from scratch, with newer checkpoints, never repeated as it was.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from workmill import __version__
+from workmill.client.work import WorkClient
+from workmill.domain.errors import Unavailable
+from workmill.domain.job import Node, Verdict
+from workmill.domain.limits import MAX_LEASE_JOBS
+from workmill.telemetry import emit
+from workmill.telemetry.events import INCARNATION
+from workmill.worker.ledger import Ledger
+from workmill.worker.reach import Reach
+from workmill.worker.settings import WorkerSettings
+
+TURN: Final = 0.75
+"""The share of `checkpoint_seconds` between two turns; the rest is for a slice and the way."""
+
+Speed = Callable[[], tuple[float, int]]
+"""Returns iterations per second of the whole worker, and its lanes."""
+
+
+class Renewal:
+    """Runs until `stop` is set."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        client: WorkClient,
+        ledger: Ledger,
+        reach: Reach,
+        speed: Speed,
+    ) -> None:
+        self.stop = threading.Event()
+        self.draining = False
+        self._settings = settings
+        self._client = client
+        self._ledger = ledger
+        self._reach = reach
+        self._speed = speed
+
+    def run(self) -> None:
+        """The thread's body."""
+        interval_seconds = self._settings.checkpoint_seconds * TURN
+        while not self.stop.is_set():
+            try:
+                self._reach.insist(self._turn, self.stop)
+            except Unavailable:
+                return  # the drain is over and nobody answers: leases run out by themselves
+            self.stop.wait(interval_seconds)
+
+    def _turn(self) -> None:
+        """Renewals first: they are what others wait for."""
+        renewals = self._ledger.renewals(self._settings.lease_seconds)
+        lost: list[tuple[bytes, int]] = []
+        for start in range(0, len(renewals), MAX_LEASE_JOBS):
+            batch = renewals[start : start + MAX_LEASE_JOBS]
+            for renewal, verdict in zip(batch, self._client.renew(batch), strict=True):
+                if verdict is not Verdict.APPLIED:
+                    lost.append((renewal.id, renewal.token))
+        if dropped := self._ledger.drop(lost):
+            emit("worker.leases_lost", jobs=dropped)
+        self._client.beat(self._node(len(renewals)))
+
+    def _node(self, leased: int) -> Node:
+        rate_hz, lanes = self._speed()
+        return Node(
+            incarnation=INCARNATION,
+            role="worker",
+            host=self._settings.name,
+            pid=os.getpid(),
+            version=__version__,
+            rate_hz=rate_hz,
+            slots=lanes,
+            leased=leased,
+            draining=self.draining,
+        )

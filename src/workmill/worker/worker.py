@@ -1,0 +1,154 @@
+"""One worker from start to drain: its threads, its signals, its end.
+
+The main thread waits in one inbox: for the child's words, for "work arrived", for "stop". The
+other threads (leasing, delivery, renewal) each have one errand with the endpoint. Told to stop,
+the worker leases nothing more, lets the slices in hand come home, delivers what is finished,
+hands everything else back with its checkpoint, and is gone within `drain_seconds`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from workmill.client.transport import Transport
+from workmill.client.work import WorkClient
+from workmill.domain.errors import EndpointUnreachable
+from workmill.telemetry import emit
+from workmill.telemetry.events import describe
+from workmill.worker.computing import Computing
+from workmill.worker.delivery import Delivery
+from workmill.worker.lanes import Inbox, Wake
+from workmill.worker.leasing import Leasing
+from workmill.worker.ledger import Ledger
+from workmill.worker.outbox import Outbox
+from workmill.worker.reach import Reach
+from workmill.worker.renewal import Renewal
+from workmill.worker.settings import WorkerSettings
+
+HOME_SHARE: Final = 0.3
+"""The share of the drain in which slices may still come home; the rest is for delivery."""
+
+
+class Worker:
+    """A worker that runs in this process, until `stop`."""
+
+    def __init__(self, settings: WorkerSettings, client: WorkClient) -> None:
+        self._settings = settings
+        self._inbox: Inbox = SimpleQueue()
+        self._stopping = False
+        self._failure: Exception | None = None
+        self._outbox, reach = Outbox(), Reach()
+        self._ledger = Ledger(self._outbox)
+        self.computing = Computing(settings, self._ledger, self._inbox)
+        self._delivery = Delivery(client, self._outbox, reach)
+        self._leasing = Leasing(
+            settings, client, self._ledger, reach, self.computing.order, self._wake
+        )
+        self._renewal = Renewal(settings, client, self._ledger, reach, self.computing.speed)
+
+    def stop(self) -> None:
+        """Begin to drain. Safe in a signal handler and from any thread."""
+        self._stopping = True
+        self._wake()
+
+    def run(self) -> None:
+        """Work until told to stop, then drain.
+
+        Raises EndpointUnreachable when nobody took what was left to say, and whatever made
+        the worker give up: NotAuthorized for a wrong key, for one.
+        """
+        errands = [
+            self._errand(self._leasing.run),
+            self._errand(self._delivery.run),
+            self._errand(self._renewal.run),
+        ]
+        self.computing.start()
+        try:
+            while not self._stopping:
+                self._turn()
+                self.computing.feed()
+        finally:
+            self._drain(*errands)
+        if self._failure:
+            raise self._failure
+        if left := len(self._outbox):
+            raise EndpointUnreachable(
+                f"No endpoint took the last word on {left} jobs. They were kept as long as the "
+                "drain allows; their leases run out, and other workers go on from the checkpoints."
+            )
+
+    def _turn(self, timeout_seconds: float | None = None) -> None:
+        """Wait for one event and act on it."""
+        patience_seconds = self.computing.patience_seconds()
+        bounds = [bound for bound in (timeout_seconds, patience_seconds) if bound is not None]
+        try:
+            event = self._inbox.get(timeout=min(bounds, default=None))
+        except Empty:
+            if self.computing.patience_seconds() == 0.0:
+                self.computing.overdue()
+        else:
+            self.computing.handle(event)
+
+    def _drain(
+        self, leasing: threading.Thread, delivery: threading.Thread, renewal: threading.Thread
+    ) -> None:
+        began = time.monotonic()
+        deadline = began + self._settings.drain_seconds
+        self._renewal.draining = True
+        self._leasing.stop()
+        self._bring_home(began + self._settings.drain_seconds * HOME_SHARE)
+        self.computing.lanes.close()
+        handed_back = self._ledger.hand_back()
+        leasing.join(deadline - time.monotonic())
+        handed_back += self._ledger.hand_back()  # what a last reply brought
+        self._outbox.close()
+        delivery.join(deadline - time.monotonic())
+        self._delivery.give_up.set()
+        self._renewal.stop.set()
+        emit(
+            "worker.drained",
+            handed_back=handed_back,
+            undelivered=len(self._outbox),
+            seconds=round(time.monotonic() - began, 3),
+        )
+        renewal.join(deadline - time.monotonic())
+
+    def _bring_home(self, deadline: float) -> None:
+        while self.computing.busy and (left := deadline - time.monotonic()) > 0:
+            self._turn(left)
+
+    def _errand(self, body: Callable[[], None]) -> threading.Thread:
+        """Run `body` in a thread; what it raises stops the worker and is raised by `run`."""
+
+        def errand() -> None:
+            try:
+                body()
+            except Exception as error:  # noqa: BLE001 - told by `run`, whatever it is
+                self._failure = error
+                self.stop()
+
+        thread = threading.Thread(target=errand, daemon=True)
+        thread.start()
+        return thread
+
+    def _wake(self) -> None:
+        self._inbox.put(Wake())
+
+
+def run_worker(settings: WorkerSettings) -> None:
+    """Be a worker until SIGTERM or SIGINT, then drain. For the main thread of a process.
+
+    Raises what `Worker.run` raises; an orderly drain returns.
+    """
+    describe("worker")
+    with Transport(settings.urls, key=settings.key) as transport:
+        worker = Worker(settings, WorkClient(transport))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.stop())
+        emit("worker.ready", endpoints=" ".join(settings.urls))
+        worker.run()
