@@ -182,7 +182,9 @@ class Computing:
         for name, reason in hello.broken.items():
             emit("worker.workload_broken", level="error", workload=name, reason=reason)
         if not hello.workloads:
-            raise WorkmillError("No workload can be loaded. Install one, or mend those named above.")
+            raise WorkmillError(
+                "No workload can be loaded. Install one, or mend those named above."
+            )
         self._profiles = hello.workloads
         self._ledger.changed.set()
 
