@@ -7,8 +7,10 @@ each call here is one attempt, and raises what `client.core.check` and the trans
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from workmill.client.core import SILENCE_SECONDS, Request, check
 from workmill.client.transport import Transport
@@ -22,10 +24,13 @@ from workmill.domain.job import (
     Renewal,
     Verdict,
 )
+from workmill.domain.limits import MAX_BODY_BYTES, MAX_LEASE_JOBS
 from workmill.wire import codecs, paths
 
 ALIVE_SECONDS: Final = 4.0
 """How long a renewal or a beat bears silence: there must be time for another endpoint."""
+BODY_BYTES: Final = MAX_BODY_BYTES // 2
+"""About how much goes into one request: states may be large, and endpoints bound what they read."""
 
 
 class WorkClient:
@@ -68,14 +73,20 @@ class WorkClient:
     def _verdicts(
         self, path: str, items: Sequence[object], silence_seconds: float = SILENCE_SECONDS
     ) -> list[Verdict]:
-        return codecs.from_msgpack(self._post(path, items, silence_seconds), list[Verdict])
+        return [
+            verdict
+            for body in _bodies(items)
+            for verdict in codecs.from_msgpack(
+                self._post(path, body, silence_seconds), list[Verdict]
+            )
+        ]
 
     def _post(
         self,
         path: str,
         message: object,
         silence_seconds: float,
-        query: dict[str, str | int | float] | None = None,
+        query: Mapping[str, float] | None = None,
     ) -> bytes:
         return check(
             self._transport.send(
@@ -89,3 +100,17 @@ class WorkClient:
                 )
             )
         ).content
+
+
+def _bodies(items: Iterable[object]) -> Iterator[list[msgspec.Raw]]:
+    """The items in order, in batches that one request may carry."""
+    batch: list[msgspec.Raw] = []
+    size = 0
+    for raw in map(msgspec.Raw, map(codecs.to_msgpack, items)):
+        if batch and (size + len(raw) > BODY_BYTES or len(batch) == MAX_LEASE_JOBS):
+            yield batch
+            batch, size = [], 0
+        batch.append(raw)
+        size += len(raw)
+    if batch:
+        yield batch

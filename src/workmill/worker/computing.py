@@ -59,7 +59,6 @@ class Computing:
     def __init__(self, settings: WorkerSettings, ledger: Ledger, inbox: Inbox) -> None:
         self.lanes = Lanes(inbox)
         self._aim_seconds = settings.slice_seconds
-        self._hang_seconds = HANG_SECONDS
         self._ledger = ledger
         self._profiles: dict[str, Profile] = {}
         self._paces: dict[str, Pace] = {}
@@ -171,7 +170,7 @@ class Computing:
         if predicted_seconds is None:
             self._due_at = None
         else:
-            allowed_seconds = self._hang_seconds + HANG_FACTOR * predicted_seconds
+            allowed_seconds = HANG_SECONDS + HANG_FACTOR * predicted_seconds
             self._due_at = time.monotonic() + allowed_seconds
 
     # --- what came back

@@ -19,7 +19,7 @@ import msgspec
 
 from workmill.worker.frames import Hello, Outcome, Report, Task, read_frame, write_frame
 
-END_SECONDS: Final = 1.0
+END_SECONDS: Final = 0.5
 """How long a child that was told to end may take before it is killed."""
 
 

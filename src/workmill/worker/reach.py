@@ -30,6 +30,7 @@ class Reach:
         error that time does not heal: a wrong key, or an endpoint that does not understand."""
         failures = 0
         while True:
+            began = time.monotonic()
             try:
                 answer = verb()
             except WorkmillError as error:
@@ -40,7 +41,7 @@ class Reach:
                 if until.wait(pause_seconds(failures, error)):
                     raise
             else:
-                self._found()
+                self._found(began)
                 return answer
 
     def _lost(self, error: WorkmillError) -> None:
@@ -50,11 +51,14 @@ class Reach:
             self._lost_at = time.monotonic()
         emit("worker.endpoint_lost", level="warning", detail=str(error))
 
-    def _found(self) -> None:
+    def _found(self, asked_at: float) -> None:
+        """An answer to what was asked before the outage began says nothing about its end."""
         with self._lock:
-            lost_at, self._lost_at = self._lost_at, None
-        if lost_at is not None:
-            emit("worker.endpoint_found", away_seconds=round(time.monotonic() - lost_at, 3))
+            lost_at = self._lost_at
+            if lost_at is None or asked_at < lost_at:
+                return
+            self._lost_at = None
+        emit("worker.endpoint_found", away_seconds=round(time.monotonic() - lost_at, 3))
 
 
 def _hopeless(error: WorkmillError) -> bool:

@@ -17,7 +17,6 @@ from workmill import __version__
 from workmill.client.work import WorkClient
 from workmill.domain.errors import Unavailable
 from workmill.domain.job import Node, Verdict
-from workmill.domain.limits import MAX_LEASE_JOBS
 from workmill.telemetry import emit
 from workmill.telemetry.events import INCARNATION
 from workmill.worker.ledger import Ledger
@@ -63,12 +62,12 @@ class Renewal:
     def _turn(self) -> None:
         """Renewals first: they are what others wait for."""
         renewals = self._ledger.renewals(self._settings.lease_seconds)
-        lost: list[tuple[bytes, int]] = []
-        for start in range(0, len(renewals), MAX_LEASE_JOBS):
-            batch = renewals[start : start + MAX_LEASE_JOBS]
-            for renewal, verdict in zip(batch, self._client.renew(batch), strict=True):
-                if verdict is not Verdict.APPLIED:
-                    lost.append((renewal.id, renewal.token))
+        verdicts = self._client.renew(renewals)
+        lost = [
+            (renewal.id, renewal.token)
+            for renewal, verdict in zip(renewals, verdicts, strict=True)
+            if verdict is not Verdict.APPLIED
+        ]
         if dropped := self._ledger.drop(lost):
             emit("worker.leases_lost", jobs=dropped)
         self._client.beat(self._node(len(renewals)))

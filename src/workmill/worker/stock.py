@@ -52,7 +52,7 @@ def next_order(ready: Iterable[Ready], held_jobs: int, lanes: int, rate_hz: floa
         return None
     missing_seconds = FULL_SECONDS - _supplied_seconds(jobs, FULL_SECONDS)
     dry_lanes = math.ceil(lanes * missing_seconds / FULL_SECONDS)
-    return Order(min(dry_lanes, room), room, max(1, int(missing_seconds * rate_hz)))
+    return Order(min(dry_lanes, room), room, max(1, round(missing_seconds * rate_hz)))
 
 
 def _supplied_seconds(jobs: list[Ready], horizon_seconds: float) -> float:

@@ -102,8 +102,8 @@ class Worker:
         self._renewal.draining = True
         self._leasing.stop()
         self._bring_home(began + self._settings.drain_seconds * HOME_SHARE)
-        self.computing.lanes.close()
         handed_back = self._ledger.hand_back()
+        self.computing.lanes.close()
         leasing.join(deadline - time.monotonic())
         handed_back += self._ledger.hand_back()  # what a last reply brought
         self._outbox.close()

@@ -1,0 +1,115 @@
+"""The child process and the parent's handle of it, with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from queue import SimpleQueue
+
+import pytest
+from tests.unit.worker.conftest import TEST_SECONDS, Gates
+
+from workmill.worker.frames import Hello, Outcome, Profile, Task
+from workmill.worker.lanes import Death, Event, Inbox, Lanes
+
+
+class Child:
+    """A child with its inbox, past its hello."""
+
+    def __init__(self) -> None:
+        self.inbox: Inbox = SimpleQueue()
+        self.lanes = Lanes(self.inbox)
+        self.lanes.start()
+        self.hello = self.next()
+
+    def next(self) -> Event:
+        """The next thing it says."""
+        return self.inbox.get(timeout=TEST_SECONDS)
+
+    def send(self, seq: int, instruction: bytes, *counts: int) -> None:
+        """Give it a task of `tally` chains that all start at one."""
+        state = instruction.ljust(8, b"\0") + (1).to_bytes(8, "big")
+        self.lanes.send(Task(seq, "tally", [state] * len(counts), list(counts)))
+
+
+@pytest.fixture
+def child(mills: None) -> Iterator[Child]:  # noqa: ARG001
+    child = Child()
+    yield child
+    child.lanes.kill()
+    while not isinstance(child.next(), Death):
+        pass
+
+
+def test_it_says_what_it_can_compute_and_computes_it(child: Child) -> None:
+    """The parent needs no workload: lanes and state sizes come with the hello."""
+    assert isinstance(child.hello, Hello)
+    assert child.hello.workloads["tally"] == Profile(lanes=4, state_bytes=16)
+    child.send(1, b"", 5, 0, 7)
+    outcome = child.next()
+    assert isinstance(outcome, Outcome)
+    assert (outcome.seq, outcome.error) == (1, None)
+    assert [int.from_bytes(state[8:], "big") for state in outcome.states] == [6, 1, 8]
+
+
+def test_what_a_workload_prints_does_not_disturb_the_frames(child: Child) -> None:
+    """Descriptor 1 is the workload's own; results have another way."""
+    child.send(1, b"print", 3)
+    outcome = child.next()
+    assert isinstance(outcome, Outcome)
+    assert outcome.error is None
+
+
+def test_what_a_workload_raises_is_told_and_survived(child: Child) -> None:
+    """An exception is an outcome with its words, and the child takes the next slice."""
+    child.send(1, b"raise", 3)
+    child.send(2, b"", 3)
+    failed, fine = child.next(), child.next()
+    assert isinstance(failed, Outcome)
+    assert failed.error == "ValueError: this one cannot be computed"
+    assert isinstance(fine, Outcome)
+    assert (fine.seq, fine.error) == (2, None)
+
+
+@pytest.mark.parametrize(("instruction", "cause"), [(b"kill", "SIGKILL"), (b"segv", "SIGSEGV")])
+def test_its_death_is_the_last_word_and_names_the_signal(
+    mills: None,  # noqa: ARG001
+    instruction: bytes,
+    cause: str,
+) -> None:
+    """Outcomes from before the death still arrive; then the cause."""
+    child = Child()
+    child.send(1, b"", 1)
+    child.send(2, instruction, 1)
+    assert isinstance(child.next(), Outcome)
+    assert child.next() == Death(cause)
+
+
+def test_signals_for_the_whole_group_do_not_end_it(child: Child) -> None:
+    """Ctrl-C and a service manager's SIGTERM are the parent's to answer."""
+    assert child.lanes.pid is not None
+    os.kill(child.lanes.pid, signal.SIGINT)
+    os.kill(child.lanes.pid, signal.SIGTERM)
+    child.send(1, b"", 1)
+    assert isinstance(child.next(), Outcome)
+
+
+def test_the_end_of_its_input_ends_it_in_mid_slice(mills: None) -> None:  # noqa: ARG001
+    """A child whose parent is gone does not compute on: a slice of years ends at once."""
+    child = Child()
+    child.send(1, b"slow", 10**10)
+    child.lanes.close()
+    assert child.next() == Death("exit status 0")
+
+
+def test_a_child_that_does_not_hear_is_killed(
+    mills: None,  # noqa: ARG001
+    gates: Gates,
+) -> None:
+    """A workload that holds the interpreter lock for good cannot outlive the worker."""
+    child = Child()
+    child.send(1, b"gil", 1)
+    gates.wait_until_reached()
+    child.lanes.close()
+    assert child.next() == Death("SIGKILL")

@@ -1,0 +1,200 @@
+"""A whole worker with a real child, at a desk in place of an endpoint."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+from tests.unit.worker.conftest import Desk, Gates, Running, lease_of
+
+from workmill.domain.errors import EndpointUnreachable
+from workmill.domain.job import Lease
+
+Start = Callable[..., Running]
+
+ENDLESS = 10**9
+"""Iterations of a slow job that no test outlives."""
+
+
+def value_of(lease: Lease) -> bytes:
+    return lease.state[:8] + lease.total.to_bytes(8, "big")
+
+
+def test_jobs_of_every_length_are_computed(desk: Desk, start: Start) -> None:
+    """Short and long ones share the lanes, and each value is that of its own count."""
+    leases = [lease_of(b"j%d" % number, 1 + number**3) for number in range(300)]
+    desk.put(*leases)
+    start()
+    desk.wait_for(lambda: len(desk.completed) == len(leases))
+    assert desk.completed == {lease.id: value_of(lease) for lease in leases}
+    assert desk.failed == {}
+
+
+def test_it_asks_for_what_it_can_compute_under_its_own_name(desk: Desk, start: Start) -> None:
+    """The first request fills the lanes, and names the workloads that the child found."""
+    start()
+    desk.wait_for(lambda: desk.requests and desk.nodes)
+    assert "tally" in desk.requests[0].workloads
+    assert desk.requests[0].min_jobs >= 1
+    assert (desk.nodes[0].role, desk.nodes[0].pid) == ("worker", os.getpid())
+
+
+def test_it_beats_with_its_speed_while_it_works(desk: Desk, start: Start) -> None:
+    """The controller learns rate, lanes and leases from every turn of the heartbeat."""
+    desk.put(lease_of(b"slow", ENDLESS))
+    start()
+    desk.wait_for(lambda: any(node.rate_hz > 0 and node.leased == 1 for node in desk.nodes))
+    assert desk.nodes[-1].slots == 4
+
+
+def test_checkpoints_move_on_with_the_work(desk: Desk, start: Start) -> None:
+    """Each renewal carries how far the job is, with the state that belongs to it."""
+    desk.put(lease_of(b"slow", ENDLESS))
+    start()
+    desk.wait_for(lambda: len({renewal.done for renewal in desk.renewed}) >= 3)
+    assert [one.done for one in desk.renewed] == sorted(one.done for one in desk.renewed)
+    assert all(int.from_bytes(one.state[8:], "big") == one.done for one in desk.renewed)
+
+
+def test_computing_that_holds_the_interpreter_does_not_hold_up_renewals(
+    desk: Desk, start: Start, gates: Gates
+) -> None:
+    """While a workload lets no other Python thread of its process run, leases are renewed."""
+    desk.put(lease_of(b"gil", 2))
+    start()
+    gates.wait_until_reached()
+    seen = len(desk.renewed)
+    desk.wait_for(lambda: len(desk.renewed) >= seen + 3)
+    assert desk.completed == {}
+    gates.open()
+    desk.wait_for(lambda: desk.completed)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "reason"),
+    [(b"kill", "SIGKILL"), (b"segv", "SIGSEGV"), (b"raise", "ValueError: this one cannot")],
+)
+def test_a_poison_job_is_found_and_its_neighbours_finish(
+    desk: Desk, start: Start, instruction: bytes, reason: str
+) -> None:
+    """Whatever a job does to the child, it alone is failed, with the cause."""
+    neighbours = [lease_of(b"j%d" % number, 1000) for number in range(20)]
+    poison = lease_of(instruction, 1000)
+    desk.put(*neighbours[:10], poison, *neighbours[10:])
+    start()
+    desk.wait_for(lambda: desk.failed and len(desk.completed) == len(neighbours))
+    assert desk.completed == {lease.id: value_of(lease) for lease in neighbours}
+    assert list(desk.failed) == [poison.id]
+    assert reason in desk.failed[poison.id]
+
+
+def test_a_child_killed_by_a_stranger_costs_nobody_a_failure(desk: Desk, start: Start) -> None:
+    """The OOM killer takes the child once: everything finishes, nothing is failed."""
+    running = start()
+    desk.put(*(lease_of(b"slow%d" % number, 300) for number in range(4)))
+    desk.wait_for(lambda: any(renewal.done > 1 for renewal in desk.renewed))
+    assert running.worker.computing.lanes.pid is not None
+    os.kill(running.worker.computing.lanes.pid, signal.SIGKILL)
+    desk.wait_for(lambda: len(desk.completed) == 4)
+    assert desk.failed == {}
+
+
+def test_a_job_that_hangs_is_ended_and_failed(
+    desk: Desk, start: Start, gates: Gates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence far beyond what was predicted is treated like a crash."""
+    monkeypatch.setattr("workmill.worker.computing.HANG_SECONDS", 1.0)
+    monkeypatch.setattr("workmill.worker.computing.HANG_FACTOR", 0.0)
+    neighbour, hanging = lease_of(b"fine", 9), lease_of(b"gil", 2)
+    desk.put(neighbour, hanging)
+    start()
+    gates.wait_until_reached()
+    gates.wait_until_reached()
+    desk.wait_for(lambda: desk.failed and desk.completed)
+    assert list(desk.completed) == [neighbour.id]
+    assert "no sign of life" in desk.failed[hanging.id]
+
+
+def test_a_job_whose_lease_is_lost_is_dropped(desk: Desk, start: Start) -> None:
+    """Told that its token is stale, the worker says no more about the job, not even at the end."""
+    lost, kept = lease_of(b"slow1", ENDLESS), lease_of(b"slow2", ENDLESS)
+    desk.put(lost, kept)
+    running = start()
+    desk.wait_for(lambda: desk.renewed)
+    desk.stale.add(lost.id)
+    desk.wait_for(lambda: desk.nodes[-1].leased == 1)
+    running.stop()
+    assert list(desk.released) == [kept.id]
+    assert desk.completed == {}
+
+
+def test_results_wait_for_the_endpoint_to_come_back(desk: Desk, start: Start) -> None:
+    """While nobody answers, the worker computes what it has and hands it in afterwards."""
+    lease = lease_of(b"gone", 1)
+    desk.put(lease_of(b"slow", 500))
+    start()
+    desk.wait_for(lambda: desk.renewed)
+    desk.away = True
+    refused = desk.refused
+    desk.wait_for(lambda: desk.refused >= refused + 6)
+    assert desk.completed == {}
+    desk.put(lease)
+    desk.away = False
+    desk.wait_for(lambda: len(desk.completed) == 2)
+    assert desk.failed == {}
+
+
+def test_an_outage_is_one_line_in_the_log(
+    desk: Desk, start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """However many threads try however often, it is said once that nobody answers."""
+    running = start()
+    desk.wait_for(lambda: desk.requests and desk.nodes)
+    desk.away = True
+    desk.wait_for(lambda: desk.refused >= 8)
+    desk.away = False
+    beats = len(desk.nodes)
+    desk.wait_for(lambda: len(desk.nodes) > beats)
+    running.stop()
+    log = capfd.readouterr().err
+    assert log.count('"worker.endpoint_lost"') == 1
+    assert log.count('"worker.endpoint_found"') == 1
+
+
+def test_a_drain_hands_everything_back_with_its_checkpoint(desk: Desk, start: Start) -> None:
+    """Told to stop, the worker delivers what is done and releases the rest as far as it got."""
+    running = start()
+    desk.put(lease_of(b"quick", 2), *(lease_of(b"slow%d" % n, ENDLESS) for n in range(6)))
+    desk.wait_for(lambda: desk.completed and max((one.done for one in desk.renewed), default=0) > 1)
+    renewed = {one.id: one.done for one in desk.renewed}
+    running.stop()
+    assert running.error is None
+    assert len(desk.released) == 6
+    assert any(one.done > 1 for one in desk.released.values())
+    for one in desk.released.values():
+        assert one.done >= renewed.get(one.id, 1)
+        assert int.from_bytes(one.state[8:], "big") == one.done
+
+
+def test_a_drain_does_not_wait_for_a_child_that_hangs(
+    desk: Desk, start: Start, gates: Gates
+) -> None:
+    """The job goes back with its last checkpoint though its slice never ended."""
+    desk.put(lease_of(b"gil", 2))
+    running = start(drain_seconds=1.0)
+    gates.wait_until_reached()
+    running.stop()
+    assert [one.done for one in desk.released.values()] == [1]
+
+
+def test_a_drain_that_nobody_answers_is_an_error(desk: Desk, start: Start) -> None:
+    """With the endpoint away the worker gives up in time, and says what is left unsaid."""
+    desk.put(lease_of(b"slow", ENDLESS))
+    running = start(drain_seconds=0.5)
+    desk.wait_for(lambda: desk.renewed)
+    desk.away = True
+    running.stop()
+    assert isinstance(running.error, EndpointUnreachable)
+    assert "1 jobs" in str(running.error)
