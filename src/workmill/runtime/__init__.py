@@ -1,1 +1,1 @@
-"""Configuration and composition: the only room that names concrete stores and fleets."""
+"""Composition: plain settings in, running processes out. The only room that names a store."""

@@ -1,0 +1,51 @@
+"""What a person can set, as plain values; the command line fills them, children inherit them.
+
+Nothing here reads files or the environment: a configuration is a value that can be shown,
+compared and handed to a child process as JSON.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import msgspec
+
+from workmill.domain import limits
+
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_DATA: Final = "workmill-data"
+MAX_WORKERS: Final = 1024
+
+
+class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint and the store under it. `data` is the store's directory."""
+
+    host: str = DEFAULT_HOST
+    port: int = limits.PORT
+    data: str = DEFAULT_DATA
+    key_file: str | None = None
+    open_without_key: bool = False
+    max_body_bytes: int = limits.MAX_BODY_BYTES
+    max_iterations: int = limits.MAX_ITERATIONS
+    listen_fd: int | None = None
+    """An inherited listening socket; `host` and `port` then only say where it listens."""
+
+
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker process, which keeps one core busy."""
+
+    url: str
+    key_file: str | None = None
+
+
+class UpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint and its workers on this machine; `workers` as many as cores by default."""
+
+    endpoint: EndpointConfig = EndpointConfig()
+    workers: int | None = None
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on, which in a container are fewer than there are."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,43 @@
+"""`workmill up`: everything that one machine needs, as one supervised whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from workmill.runtime.child import endpoint_command, worker_command
+from workmill.runtime.compose import check_endpoint
+from workmill.runtime.config import UpConfig, WorkerConfig, usable_cores
+from workmill.runtime.listening import listen, local_url
+from workmill.runtime.readiness import until_ready
+from workmill.runtime.supervisor import Supervisor
+from workmill.telemetry.events import describe
+
+
+class Ready(NamedTuple):
+    """What there is to announce once the service answers."""
+
+    url: str
+    workers: int
+    data: str
+
+
+def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
+    """Run the whole until a stop signal; the exit code (see `supervisor`).
+
+    Raises WorkmillError when the settings or the machine do not allow it to start.
+    """
+    describe("supervisor")
+    check_endpoint(config.endpoint)
+    with listen(config.endpoint.host, config.endpoint.port) as listener:
+        url = local_url(listener)
+        endpoint = msgspec.structs.replace(config.endpoint, listen_fd=listener.fileno())
+        worker = WorkerConfig(url=url, key_file=config.endpoint.key_file)
+        count = usable_cores() if config.workers is None else config.workers
+        supervisor = Supervisor(endpoint_command(endpoint), [worker_command(worker)] * count)
+        ready = Ready(url, count, config.endpoint.data)
+        return asyncio.run(supervisor.run(partial(until_ready, url), partial(announce, ready)))
