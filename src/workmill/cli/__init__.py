@@ -1,1 +1,1 @@
-"""Arguments only."""
+"""The command line: arguments in, words out. What is done is done in `runtime` and `client`."""

@@ -35,7 +35,7 @@ class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One worker process, which keeps one core busy."""
 
-    url: str
+    urls: tuple[str, ...]
     key_file: str | None = None
 
 

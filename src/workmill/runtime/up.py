@@ -36,7 +36,7 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
     with listen(config.endpoint.host, config.endpoint.port) as listener:
         url = local_url(listener)
         endpoint = msgspec.structs.replace(config.endpoint, listen_fd=listener.fileno())
-        worker = WorkerConfig(url=url, key_file=config.endpoint.key_file)
+        worker = WorkerConfig(urls=(url,), key_file=config.endpoint.key_file)
         count = usable_cores() if config.workers is None else config.workers
         supervisor = Supervisor(endpoint_command(endpoint), [worker_command(worker)] * count)
         ready = Ready(url, count, config.endpoint.data)

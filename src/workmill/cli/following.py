@@ -1,0 +1,29 @@
+"""Wait for a job and show how far it is."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from workmill.cli.console import meter
+from workmill.domain.errors import JobEnded, WaitTimeout
+
+if TYPE_CHECKING:
+    from workmill import Client
+    from workmill.wire.messages import JobView
+
+LOOK_SECONDS: Final = 0.5
+"""Between two looks at the progress; the end itself is noticed at once."""
+RUNNING: Final = frozenset({"queued", "leased", "attached"})
+
+
+def follow(client: Client, job_id: str) -> JobView:
+    """The job once it has ended."""
+    with meter(f"Job {job_id}") as shown:
+        while True:
+            view = client.job(job_id)
+            shown.show(view.done, view.iterations, view.status)
+            if view.status not in RUNNING:
+                return view
+            with suppress(WaitTimeout, JobEnded):
+                client.result(job_id, timeout_seconds=LOOK_SECONDS)

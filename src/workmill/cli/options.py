@@ -1,0 +1,57 @@
+"""The options that several commands share, worded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workmill.domain import limits
+from workmill.runtime import config
+
+Url = Annotated[
+    list[str],
+    typer.Option(
+        "--url",
+        envvar="WORKMILL_URL",
+        metavar="URL",
+        help="An endpoint to talk to; give several, and the next is asked when one is away.",
+    ),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file",
+        envvar="WORKMILL_KEY_FILE",
+        metavar="FILE",
+        help="The file that holds the shared key; no other user may be able to read it.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id, a UUID.")]
+Host = Annotated[
+    str, typer.Option("--host", help="Address to listen on; beyond loopback a key is needed.")
+]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")]
+Data = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="Where the jobs are kept; made if missing.")
+]
+OpenWithoutKey = Annotated[
+    bool,
+    typer.Option("--open-without-key", help="Let anyone who can reach the port use the service."),
+]
+MaxBodyBytes = Annotated[
+    int, typer.Option("--max-body-bytes", min=1, help="The largest data of one job, in bytes.")
+]
+MaxIterations = Annotated[
+    int, typer.Option("--max-iterations", min=1, help="The most iterations that a job may ask for.")
+]
+
+DEFAULT_URLS = [f"http://{config.DEFAULT_HOST}:{limits.PORT}"]
+DEFAULT_DATA = Path(config.DEFAULT_DATA)
+
+
+def text_of(file: Path | None) -> str | None:
+    """A path as the settings hold it."""
+    return None if file is None else str(file)

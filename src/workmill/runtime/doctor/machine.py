@@ -1,0 +1,96 @@
+"""Cores, memory, open files, clock."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+from pathlib import Path
+from typing import Final
+
+from workmill.runtime.config import usable_cores
+from workmill.runtime.doctor.finding import Finding
+
+MIN_MEMORY_BYTES: Final = 256 * 2**20
+PROCESS_MEMORY_BYTES: Final = 64 * 2**20
+"""What one worker with its compute process holds, generously."""
+GOOD_OPEN_FILES: Final = 8192
+"""4096 connections, the endpoint's default bound, and as many again to spare."""
+MIN_OPEN_FILES: Final = 256
+
+_CLOCK_NOT_SYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
+_TIMEX_BYTES: Final = 512  # larger than struct timex anywhere
+
+
+def cores() -> Finding:
+    """How many workers this machine keeps busy."""
+    count = usable_cores()
+    return Finding(
+        name="cores",
+        verdict="good",
+        said=f"{count} usable: `--workers auto` starts as many workers.",
+        figures={"cores": count},
+    )
+
+
+def memory() -> Finding:
+    """Whether endpoint, store and one worker a core fit into the memory that is free."""
+    free = min(_available_bytes(), _cgroup_free_bytes())
+    needed = MIN_MEMORY_BYTES + usable_cores() * PROCESS_MEMORY_BYTES
+    figures: dict[str, float | str] = {"free_bytes": free, "needed_bytes": needed}
+    said = f"{free / 2**20:,.0f} MiB free, {needed / 2**20:,.0f} MiB wanted."
+    if free >= needed:
+        return Finding(name="memory", verdict="good", said=said, figures=figures)
+    return Finding(
+        name="memory",
+        verdict="mend",
+        said=said,
+        advice="Free some memory, raise the container's limit, or start fewer workers.",
+        figures=figures,
+    )
+
+
+def open_files() -> Finding:
+    """Whether the limit on descriptors leaves room for connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    figures: dict[str, float | str] = {"soft_limit": soft, "hard_limit": hard}
+    said = f"up to {soft:,} at a time (ulimit -n); every connection takes one."
+    if soft >= GOOD_OPEN_FILES:
+        return Finding(name="open files", verdict="good", said=said, figures=figures)
+    return Finding(
+        name="open files",
+        verdict="note" if soft >= MIN_OPEN_FILES else "mend",
+        said=said,
+        advice=f"For many clients start the service under `ulimit -n {min(hard, 65536)}`.",
+        figures=figures,
+    )
+
+
+def clock() -> Finding:
+    """Whether the kernel holds the clock for synchronised (adjtimex(2), asked, not set)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    state = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    if 0 <= state < _CLOCK_NOT_SYNCHRONISED:
+        return Finding(name="clock", verdict="good", said="synchronised.")
+    return Finding(
+        name="clock",
+        verdict="note",
+        said="the kernel does not know it to be synchronised.",
+        advice="Run a time service: leases and retention go by this clock.",
+    )
+
+
+def _available_bytes() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _cgroup_free_bytes() -> int:
+    """What the container's limit (cgroup v2) leaves; endless without one."""
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
+    except OSError:
+        return 2**63
+    return 2**63 if limit == "max" else int(limit) - int(used)
