@@ -58,9 +58,7 @@ def submit(
     """
     data = sys.stdin.buffer.read() if str(file) == "-" else file
     with connect(url, key_file) as client:
-        handle = client.submit(
-            data, iterations, id=job_id, priority=priority, workload=workload
-        )
+        handle = client.submit(data, iterations, id=job_id, priority=priority, workload=workload)
         if wait:
             _show_end(follow(client, handle.id), as_json=as_json)
         elif as_json:

@@ -11,8 +11,8 @@ import typer
 from workmill.cli import options
 from workmill.cli.connection import connect
 from workmill.cli.console import duration, print_json
-from workmill.wire.messages import Message, StatsView
 from workmill.domain.job import Node
+from workmill.wire.messages import Message, StatsView
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,24 +62,36 @@ def _look(client: Client) -> Status:
 
 def _lines(found: Status) -> list[str]:
     service, stats = found.service, found.service.stats
-    counts = ", ".join(f"{count:,} {name}" for name, count in stats.jobs.items() if count)
     wait = service.backlog_seconds
-    lines = [
-        f"   jobs  {counts or 'none'}",
-        f"backlog  {stats.backlog_iterations:,} iterations"
+    facts = {
+        "jobs": _listed({name: count for name, count in stats.jobs.items() if count}),
+        "backlog": f"{stats.backlog_iterations:,} iterations"
         + ("" if wait is None else f", about {duration(wait)}"),
-        f"workers  {service.workers}, together {service.rate_hz:,.0f} iterations/s",
-        f"  known  {stats.known_jobs:,} results; {stats.known_hits_total:,} answers and "
-        f"{stats.iterations_saved_total:,} iterations saved",
-        f"  total  {stats.submitted_total:,} submitted, {stats.completed_total:,} completed, "
-        f"{stats.delivered_total:,} delivered, {stats.failed_total:,} failed",
-    ]
-    lines += [
-        f"   node  {node.role} {node.host}:{node.pid} {node.leased} leased, "
-        f"{node.rate_hz:,.0f} iterations/s" + (" (draining)" if node.draining else "")
-        for node in found.nodes
-    ]
-    return lines
+        "workers": f"{service.workers}, together {service.rate_hz:,.0f} iterations/s",
+        "known": f"{stats.known_jobs:,} results; {stats.iterations_saved_total:,} iterations saved",
+        "total": _listed(
+            {
+                "submitted": stats.submitted_total,
+                "completed": stats.completed_total,
+                "delivered": stats.delivered_total,
+                "failed": stats.failed_total,
+            }
+        ),
+    }
+    lines = [f"{name:>8}  {fact}" for name, fact in facts.items()]
+    return lines + [f"    node  {_node(node)}" for node in found.nodes]
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none"
+
+
+def _node(node: Node) -> str:
+    drain = ", draining" if node.draining else ""
+    return (
+        f"{node.role} {node.host}:{node.pid}, {node.leased} leased, "
+        f"{node.rate_hz:,.0f} iterations/s{drain}"
+    )
 
 
 def _watch(client: Client) -> None:

@@ -7,8 +7,7 @@ import sys
 import msgspec
 
 from workmill.domain.errors import WorkmillError
-from workmill.runtime.compose import run_endpoint, run_worker
-from workmill.runtime.config import EndpointConfig, WorkerConfig
+from workmill.runtime.config import EndpointConfig, UpConfig, WorkerConfig
 from workmill.runtime.lifeline import follow_lifeline
 from workmill.runtime.processes import Command
 from workmill.telemetry import emit
@@ -25,23 +24,39 @@ def worker_command(config: WorkerConfig) -> Command:
     return _command("worker", config, ())
 
 
+def up_command(config: UpConfig) -> Command:
+    """How to run a whole service as a child; it says `Ready` as a line of JSON on its output."""
+    return _command("up", config, ())
+
+
 def _command(role: str, config: msgspec.Struct, pass_fds: tuple[int, ...]) -> Command:
     words = msgspec.json.encode(config).decode()
     argv = (sys.executable, "-P", "-m", "workmill.runtime.child", role, words)
     return Command(role, argv, pass_fds)
 
 
-def main(role: str, config: str) -> int:
+def main(role: str, words: str) -> int:
     """Play the role until told to drain; the exit code."""
     follow_lifeline()
     try:
-        if role == "endpoint":
-            run_endpoint(msgspec.json.decode(config, type=EndpointConfig))
-        else:
-            run_worker(msgspec.json.decode(config, type=WorkerConfig))
+        return _play(role, words)
     except WorkmillError as error:
         emit(f"{role}.refused", level="error", detail=error.detail)
         return 1
+
+
+def _play(role: str, words: str) -> int:
+    from workmill.runtime import compose, up
+
+    if role == "up":
+        return up.run_up(
+            msgspec.json.decode(words, type=UpConfig),
+            lambda ready: print(msgspec.json.encode(ready).decode(), flush=True),
+        )
+    if role == "endpoint":
+        compose.run_endpoint(msgspec.json.decode(words, type=EndpointConfig))
+    else:
+        compose.run_worker(msgspec.json.decode(words, type=WorkerConfig))
     return 0
 
 

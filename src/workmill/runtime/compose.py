@@ -29,7 +29,7 @@ def run_worker(config: WorkerConfig) -> None:
     from workmill.worker import WorkerSettings, run_worker
 
     describe("worker")
-    run_worker(WorkerSettings(url=config.url, key=read_key(config.key_file)))
+    run_worker(WorkerSettings(urls=config.urls, key=read_key(config.key_file)))
 
 
 def open_store(data: str) -> Store:

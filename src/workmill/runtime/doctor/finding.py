@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -17,5 +18,5 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     verdict: Verdict
     said: str
     advice: str | None = None
-    figures: dict[str, float | str] = {}
+    figures: Mapping[str, float | str] = {}
     """The same for scripts; names carry their units."""

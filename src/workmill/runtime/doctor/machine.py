@@ -36,7 +36,7 @@ def memory() -> Finding:
     """Whether endpoint, store and one worker a core fit into the memory that is free."""
     free = min(_available_bytes(), _cgroup_free_bytes())
     needed = MIN_MEMORY_BYTES + usable_cores() * PROCESS_MEMORY_BYTES
-    figures: dict[str, float | str] = {"free_bytes": free, "needed_bytes": needed}
+    figures = {"free_bytes": free, "needed_bytes": needed}
     said = f"{free / 2**20:,.0f} MiB free, {needed / 2**20:,.0f} MiB wanted."
     if free >= needed:
         return Finding(name="memory", verdict="good", said=said, figures=figures)
@@ -52,7 +52,7 @@ def memory() -> Finding:
 def open_files() -> Finding:
     """Whether the limit on descriptors leaves room for connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    figures: dict[str, float | str] = {"soft_limit": soft, "hard_limit": hard}
+    figures = {"soft_limit": soft, "hard_limit": hard}
     said = f"up to {soft:,} at a time (ulimit -n); every connection takes one."
     if soft >= GOOD_OPEN_FILES:
         return Finding(name="open files", verdict="good", said=said, figures=figures)

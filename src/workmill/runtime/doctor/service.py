@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import httpx
 
+from workmill.domain.errors import Unavailable
 from workmill.runtime.doctor.finding import Finding
 from workmill.runtime.listening import listen
-from workmill.domain.errors import Unavailable
 from workmill.wire import paths
 
-ANSWER_SECONDS = 3.0
+ANSWER_SECONDS: Final = 3.0
 
 
 def service(host: str, port: int) -> Finding:
     """Who is on the port."""
-    name, figures = "port", {"port": float(port)}
+    name, figures = "port", {"port": port}
     try:
         listen(host, port).close()
     except Unavailable as error:
         taken = error.detail
     else:
-        return Finding(name=name, verdict="good", said=f"{port} on {host} is free.", figures=figures)
+        return Finding(
+            name=name, verdict="good", said=f"{port} on {host} is free.", figures=figures
+        )
     url = f"http://{host}:{port}"
     try:
         with httpx.Client(base_url=url, timeout=ANSWER_SECONDS, trust_env=False) as client:

@@ -15,7 +15,9 @@ from workmill.runtime.doctor.finding import Finding
 MIN_FREE_BYTES: Final = 2**30
 SYNCS: Final = 25
 SLOW_SYNC_SECONDS: Final = 0.020
-NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "glusterfs"})
+NETWORK: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "afs", "glusterfs"}
+)
 """SQLite's write-ahead log needs shared memory, which these do not have between machines."""
 VOLATILE: Final = frozenset({"tmpfs", "ramfs"})
 
@@ -27,7 +29,7 @@ def sqlite() -> Finding:
     found = sqlite_version()
     text = ".".join(map(str, found))
     wanted = ".".join(map(str, REQUIRED_SQLITE))
-    figures: dict[str, float | str] = {"version": text, "required": wanted}
+    figures = {"version": text, "required": wanted}
     if found >= REQUIRED_SQLITE:
         said = f"{text}; {wanted} or newer is needed."
         return Finding(name="sqlite", verdict="good", said=said, figures=figures)
@@ -44,7 +46,7 @@ def filesystem(data: Path) -> Finding:
     """What kind of file system keeps the jobs."""
     place = nearest(data)
     kind = _kind_of(place)
-    figures: dict[str, float | str] = {"kind": kind, "directory": str(data)}
+    figures = {"kind": kind, "directory": str(data)}
     said = f"{data} is on {kind}."
     if kind in NETWORK:
         advice = "Choose a directory on a disk of this machine with --data."
@@ -59,7 +61,7 @@ def free_space(data: Path) -> Finding:
     """Whether there is room for the jobs."""
     free = shutil.disk_usage(nearest(data)).free
     said = f"{free / 2**30:,.1f} GiB free."
-    figures: dict[str, float | str] = {"free_bytes": free}
+    figures = {"free_bytes": free}
     if free >= MIN_FREE_BYTES:
         return Finding(name="space", verdict="good", said=said, figures=figures)
     advice = "Free at least 1 GiB, or choose another disk with --data."
@@ -78,8 +80,11 @@ def sync(data: Path) -> Finding:
             advice="Choose a directory that this user may write to with --data.",
         )
     median = statistics.median(times)
-    figures: dict[str, float | str] = {"median_seconds": median, "longest_seconds": max(times)}
-    said = f"{median * 1000:.2f} ms to have a write on stable storage ({max(times) * 1000:.2f} at most)."
+    figures = {"median_seconds": median, "longest_seconds": max(times)}
+    said = (
+        f"{median * 1000:.2f} ms to have a write on stable storage "
+        f"({max(times) * 1000:.2f} at most)."
+    )
     if median <= SLOW_SYNC_SECONDS:
         return Finding(name="sync", verdict="good", said=said, figures=figures)
     advice = "Each reply to a submit waits for this. An SSD answers in well under 5 ms."

@@ -1,0 +1,76 @@
+"""`workmill demo`: see it work, with every value checked."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workmill.cli import options
+from workmill.cli.connection import connect
+from workmill.cli.console import note
+
+if TYPE_CHECKING:
+    from workmill.runtime.demo import Verdict
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put this command on the command line."""
+    app.command("demo")(demo)
+
+
+def demo(
+    files: Annotated[int, typer.Option(min=1, max=100, help="How many files to submit.")] = 16,
+    iterations: Annotated[
+        int, typer.Option("--iterations", "-n", min=2, help="Iterations of each.")
+    ] = 300_000,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Use this service, not a private one of the demo's own."),
+    ] = None,
+    key_file: options.KeyFile = None,
+) -> None:
+    """Submit real files of this machine, watch them being computed, check every value.
+
+    Exit 1 when any value is wrong or any promise shown does not hold.
+    """
+    from workmill.cli.stage import stage
+    from workmill.runtime.demo import Play, private_service
+    from workmill.runtime.demo.files import real_files
+
+    with ExitStack() as stack:
+        if not url:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="workmill-")))
+            note("Starting a private service on a free port …")
+            ready = stack.enter_context(private_service(directory))
+            note(f"It is ready at {ready.url} with {ready.workers} workers.")
+        client = stack.enter_context(connect(url or [ready.url], key_file))
+        show = stack.enter_context(stage())
+        verdict = Play(client, show, real_files(files), iterations, alone=not url).run()
+    _judge(verdict)
+
+
+def _judge(verdict: Verdict) -> None:
+    if verdict.iterations_computed is not None:
+        saved = verdict.iterations_asked - verdict.iterations_computed
+        typer.echo(
+            f"\n{verdict.iterations_asked:,} iterations were asked for, "
+            f"{verdict.iterations_computed:,} computed, {saved:,} saved."
+        )
+    if verdict.right:
+        typer.secho(
+            f"All {verdict.values_checked} values are right, and every promise held.",
+            fg="green",
+            bold=True,
+        )
+        return
+    typer.secho(
+        f"{verdict.values_wrong} of {verdict.values_checked} values are wrong, and "
+        f"{verdict.claims_broken} promises did not hold. Please report this.",
+        fg="red",
+        bold=True,
+    )
+    raise typer.Exit(1)

@@ -1,0 +1,49 @@
+"""A service of one's own for as long as a `with` block lasts."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from workmill.domain.errors import Unavailable
+from workmill.runtime.child import up_command
+from workmill.runtime.config import EndpointConfig, UpConfig
+from workmill.runtime.lifeline import GRACE_SECONDS
+from workmill.runtime.up import Ready
+
+
+@contextmanager
+def private_service(directory: Path, workers: int | None = None) -> Iterator[Ready]:
+    """A service on a free port of this machine with its jobs and its log in `directory`.
+
+    Raises Unavailable, with the end of the log, when it does not start.
+    """
+    data, log = directory / "data", directory / "service.log"
+    config = UpConfig(endpoint=EndpointConfig(port=0, data=str(data)), workers=workers)
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            up_command(config).argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            process_group=0,
+        ) as process,
+    ):
+        assert process.stdout is not None  # noqa: S101 - it is a pipe, as asked for above
+        words = process.stdout.readline()
+        if not words:
+            raise Unavailable(f"The service did not start. Its log ends: {log.read_text()[-800:]}")
+        try:
+            yield msgspec.json.decode(words, type=Ready)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(3 * GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
