@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from tests.system.definition import value_of
 from tests.system.processes import Up, gone, run, until
 

@@ -17,10 +17,11 @@ from typing import Final
 import uvicorn
 import uvloop
 
-from workmill.domain.errors import StoreLost, Unavailable
+from workmill.domain.errors import StoreLost
 from workmill.endpoint.app import App
 from workmill.endpoint.connections import BoundedProtocol
 from workmill.endpoint.docs import docs_page
+from workmill.endpoint.listening import BACKLOG, listener_of, url_of
 from workmill.endpoint.openapi import openapi_document
 from workmill.endpoint.routes import OPERATIONS
 from workmill.endpoint.service import Service
@@ -29,7 +30,6 @@ from workmill.store.port import Store
 from workmill.telemetry import emit
 from workmill.wire import codecs
 
-BACKLOG: Final = 2048
 KEEP_ALIVE_SECONDS: Final = 75
 
 
@@ -64,7 +64,7 @@ class Endpoint:
             self._loop.call_soon_threadsafe(self._server.drain)
 
     async def _serve(self) -> None:
-        listener = _listen(self._settings)
+        listener = listener_of(self._settings)
         self._loop = asyncio.get_running_loop()
         service = Service(self._open_store, self._settings, on_lost=self._end)
         try:
@@ -84,9 +84,8 @@ class Endpoint:
             self._server.drain()
 
     def _is_ready(self, listener: socket.socket) -> None:
-        host, port = listener.getsockname()[:2]
-        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        emit("endpoint.ready", host=host, port=port, url=self.url)
+        self.url = url_of(listener)
+        emit("endpoint.ready", host=self._settings.host, url=self.url)
         self.ready.set()
 
 
@@ -142,14 +141,3 @@ def _signals(loop: asyncio.AbstractEventLoop, drain: Callable[[], None]) -> Iter
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-
-
-def _listen(settings: EndpointSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise Unavailable(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Nothing was "
-            "started. Stop whatever uses that address, or choose another with --port."
-        ) from None

@@ -15,6 +15,8 @@ class EndpointSettings:
 
     host: str = "127.0.0.1"
     port: int = limits.PORT
+    listen_fd: int | None = None
+    """An inherited listening socket, to use instead of making one."""
     key: bytes | None = None
     """When set, every call but the health checks and page shells must bear it."""
     max_body_bytes: int = limits.MAX_BODY_BYTES
@@ -54,6 +56,7 @@ def check_exposure(host: str, key: bytes | None, *, open_without_key: bool = Fal
         return
     raise InvalidInput(
         f"Listening on {host!r} would let anyone who reaches this machine submit work and take "
-        "results. Nothing was started. Give a key with --key-file FILE, listen on 127.0.0.1, or "
-        "say --open-without-key to accept this."
+        "results. Nothing was started. Make a key with: (umask 077; openssl rand -hex 32 > FILE) "
+        "and give it with --key-file FILE, or listen on 127.0.0.1, or say --open-without-key to "
+        "accept this."
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workmill.endpoint.settings import EndpointSettings, check_exposure
 from workmill.runtime.config import EndpointConfig, WorkerConfig
-from workmill.runtime.keys import read_key, refuse_exposure
+from workmill.runtime.keys import read_key
 from workmill.telemetry.events import describe
 
 if TYPE_CHECKING:
@@ -17,15 +18,30 @@ if TYPE_CHECKING:
 
 
 def run_endpoint(config: EndpointConfig) -> None:
-    """Serve until told to drain. Raises WorkmillError when it cannot start."""
-    from workmill.endpoint import EndpointSettings, serve
+    """Serve until told to drain. Raises WorkmillError when it cannot start or go on."""
+    from workmill.endpoint import serve
 
     describe("endpoint")
-    serve(lambda: open_store(config.data), EndpointSettings())
+    serve(lambda: open_store(config.data), endpoint_settings(config))
+
+
+def endpoint_settings(config: EndpointConfig) -> EndpointSettings:
+    """What the endpoint is told. Raises InvalidInput for a bad key, or none where one is due."""
+    key = read_key(config.key_file)
+    secret = None if key is None else key.encode()
+    check_exposure(config.host, secret, open_without_key=config.open_without_key)
+    return EndpointSettings(
+        host=config.host,
+        port=config.port,
+        listen_fd=config.listen_fd,
+        key=secret,
+        max_body_bytes=config.max_body_bytes,
+        max_iterations=config.max_iterations,
+    )
 
 
 def run_worker(config: WorkerConfig) -> None:
-    """Compute until told to drain."""
+    """Compute until told to drain. Raises WorkmillError when it must give up."""
     from workmill.worker import WorkerSettings, run_worker
 
     describe("worker")
@@ -37,9 +53,3 @@ def open_store(data: str) -> Store:
     from workmill.store.sqlite import SqliteStore
 
     return SqliteStore(Path(data))
-
-
-def check_endpoint(config: EndpointConfig) -> None:
-    """Refuse what can be refused before anything is started. Raises InvalidInput."""
-    key = read_key(config.key_file)
-    refuse_exposure(config.host, has_key=key is not None, open_without_key=config.open_without_key)

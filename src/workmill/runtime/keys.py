@@ -1,12 +1,11 @@
-"""The shared key: read from a file that others cannot read, and needed beyond loopback.
+"""The shared key, read from a file that others cannot read.
 
-The key is a bearer secret. It never comes from an argument or a log line, where `ps` and
-log collectors would see it, and a listener that strangers can reach has one or does not start.
+The key is a bearer secret. It never travels in an argument or a log line, where `ps` and
+log collectors would see it.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import stat
 from pathlib import Path
 from typing import Final
@@ -47,28 +46,6 @@ def read_key(file: str | None) -> str | None:
             f"{MAX_KEY_CHARACTERS} characters. Nothing was started. Make one with: {_MAKE_ONE}"
         )
     return key
-
-
-def refuse_exposure(host: str, *, has_key: bool, open_without_key: bool) -> None:
-    """Raise InvalidInput when strangers could reach a listener on `host` without a key."""
-    if has_key or open_without_key or is_loopback(host):
-        return
-    raise InvalidInput(
-        f"Listening on {host} lets anyone who can reach this machine submit work and read "
-        f"results, so it needs a key. Nothing was started. Make one with: {_MAKE_ONE} and give "
-        f"it with --key-file workmill.key, or say --open-without-key if you mean it."
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a listener on `host`; a name that is no address and
-    not `localhost` may lead anywhere, so it does not count."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_one_word(key: str) -> bool:

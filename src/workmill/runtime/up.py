@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from workmill.endpoint.listening import listen, url_of
 from workmill.runtime.child import endpoint_command, worker_command
-from workmill.runtime.compose import check_endpoint
+from workmill.runtime.compose import endpoint_settings
 from workmill.runtime.config import UpConfig, WorkerConfig, usable_cores
-from workmill.runtime.listening import listen, local_url
 from workmill.runtime.readiness import until_ready
 from workmill.runtime.supervisor import Supervisor
 from workmill.telemetry.events import describe
@@ -32,9 +32,9 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
     Raises WorkmillError when the settings or the machine do not allow it to start.
     """
     describe("supervisor")
-    check_endpoint(config.endpoint)
+    endpoint_settings(config.endpoint)  # refuses now what the child would refuse later
     with listen(config.endpoint.host, config.endpoint.port) as listener:
-        url = local_url(listener)
+        url = url_of(listener)
         endpoint = msgspec.structs.replace(config.endpoint, listen_fd=listener.fileno())
         worker = WorkerConfig(urls=(url,), key_file=config.endpoint.key_file)
         count = usable_cores() if config.workers is None else config.workers

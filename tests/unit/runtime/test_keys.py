@@ -1,11 +1,11 @@
-"""The key file and the exposure rule."""
+"""The key file."""
 
 from pathlib import Path
 
 import pytest
 
 from workmill.domain.errors import InvalidInput
-from workmill.runtime.keys import is_loopback, read_key, refuse_exposure
+from workmill.runtime.keys import read_key
 
 GOOD = "k" * 16
 
@@ -45,19 +45,3 @@ def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff" * 20)
     with pytest.raises(InvalidInput, match="cannot be read"):
         read_key(str(tmp_path / "binary"))
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_loopback_needs_no_key(host: str) -> None:
-    """Only this machine reaches these."""
-    assert is_loopback(host)
-    refuse_exposure(host, has_key=False, open_without_key=False)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "mill.example", ""])  # noqa: S104
-def test_beyond_loopback_needs_a_key_or_the_word(host: str) -> None:
-    """Whatever strangers might reach is refused, unless there is a key or the person says so."""
-    with pytest.raises(InvalidInput, match=r"--key-file.*--open-without-key"):
-        refuse_exposure(host, has_key=False, open_without_key=False)
-    refuse_exposure(host, has_key=True, open_without_key=False)
-    refuse_exposure(host, has_key=False, open_without_key=True)

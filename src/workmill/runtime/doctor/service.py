@@ -7,8 +7,8 @@ from typing import Final
 import httpx
 
 from workmill.domain.errors import Unavailable
+from workmill.endpoint.listening import listen
 from workmill.runtime.doctor.finding import Finding
-from workmill.runtime.listening import listen
 from workmill.wire import paths
 
 ANSWER_SECONDS: Final = 3.0

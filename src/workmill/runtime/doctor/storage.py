@@ -24,13 +24,14 @@ VOLATILE: Final = frozenset({"tmpfs", "ramfs"})
 
 def sqlite() -> Finding:
     """The version of the SQLite that the store uses against the one that it needs."""
-    from workmill.store.sqlite import REQUIRED_SQLITE, sqlite_version
+    import apsw
 
-    found = sqlite_version()
-    text = ".".join(map(str, found))
-    wanted = ".".join(map(str, REQUIRED_SQLITE))
+    from workmill.store.sqlite.file import OLDEST_SQLITE
+
+    text = apsw.sqlite_lib_version()
+    wanted = ".".join(map(str, OLDEST_SQLITE))
     figures = {"version": text, "required": wanted}
-    if found >= REQUIRED_SQLITE:
+    if tuple(map(int, text.split("."))) >= OLDEST_SQLITE:
         said = f"{text}; {wanted} or newer is needed."
         return Finding(name="sqlite", verdict="good", said=said, figures=figures)
     return Finding(

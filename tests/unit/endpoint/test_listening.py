@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from workmill.domain.errors import Unavailable
-from workmill.runtime.listening import listen, local_url
+from workmill.endpoint.listening import listen, url_of
 
 
 def test_a_caller_waits_while_nobody_accepts() -> None:
@@ -39,4 +39,4 @@ def test_an_address_that_is_not_ours_is_refused() -> None:
 def test_any_address_is_reached_over_loopback() -> None:
     """The supervisor's own workers use loopback when the service listens everywhere."""
     with listen("0.0.0.0", 0) as listener:  # noqa: S104
-        assert local_url(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
