@@ -40,6 +40,7 @@ class Up:
     """`workmill up`, from its words that it is ready until it is gone."""
 
     def __init__(self, directory: Path, *arguments: str, workers: int = 2) -> None:
+        directory.mkdir(exist_ok=True)
         self.data = directory / "data"
         self.log = directory / "up.log"
         words = ["up", "--port", "0", "--data", str(self.data), "--workers", str(workers)]
