@@ -25,7 +25,7 @@ def kernel() -> Finding:
     loop_hz = _rate_hz(_hashlib_loop, 1)
     ratio = lanes_hz / loop_hz
     name = kernel_name()
-    figures = {
+    figures: dict[str, float | str] = {
         "kernel": name,
         "lanes": workload.lanes,
         "kernel_hz": lanes_hz,
