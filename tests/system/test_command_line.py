@@ -57,7 +57,7 @@ def test_a_cancelled_job_ends_without_a_value(service: Up) -> None:
         (("job", "nonsense"), 1, "not a UUID"),
         (("submit", "-", "-n", str(10**11)), 1, "iterations"),
         (("submit", "-", "-n", "0"), 2, "--iterations"),
-        (("submit", "/no/such/file", "-n", "1"), 2, "does not exist"),
+        (("submit", "/no/such/file", "-n", "1"), 2, "can be read"),
         (("pull", "--top", "0"), 2, "--top"),
         (("status", "--key-file", "/no/such/file"), 1, "cannot be read"),
     ],

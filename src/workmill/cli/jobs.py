@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from itertools import islice
 from pathlib import Path
@@ -29,12 +30,17 @@ def add_to(app: typer.Typer) -> None:
     app.command("cancel")(cancel)
 
 
+def _readable(file: Path) -> Path:
+    """The file, or `-`. Typer's own check does not know what `-` stands for."""
+    if str(file) != "-" and not (file.is_file() and os.access(file, os.R_OK)):
+        raise typer.BadParameter(f"{str(file)!r} is no file that can be read")
+    return file
+
+
 def submit(
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="FILE|-", exists=True, dir_okay=False, allow_dash=True, help="The data."
-        ),
+        typer.Argument(metavar="FILE|-", callback=_readable, help="The data."),
     ],
     iterations: Annotated[
         int, typer.Option("--iterations", "-n", min=1, help="How often to hash the data.")
