@@ -25,8 +25,8 @@ def add_to(app: typer.Typer) -> None:
 def demo(
     files: Annotated[int, typer.Option(min=1, max=100, help="How many files to submit.")] = 16,
     iterations: Annotated[
-        int, typer.Option("--iterations", "-n", min=2, help="Iterations of each.")
-    ] = 300_000,
+        int, typer.Option("--iterations", "-n", min=2, help="Iterations of the longest.")
+    ] = 1_000_000,
     url: Annotated[
         list[str] | None,
         typer.Option(metavar="URL", help="Use this service, not a private one of the demo's own."),

@@ -42,7 +42,10 @@ class _Lines:
         if any(job.value is None for job in jobs):
             return
         for name, job in zip(names, jobs, strict=True):
-            typer.echo(f"    {name[:_NAME_CHARACTERS]:<{_NAME_CHARACTERS}}  {_short(job)}")
+            typer.echo(f"    {_cut(name):<{_NAME_CHARACTERS}}  {_short(job)}")
+
+    def checked(self, done: int, total: int) -> None:
+        """In a pipe the claim that follows says enough."""
 
     def claim(self, text: str, *, holds: bool | None) -> None:
         typer.echo(f"  {'ok' if holds else 'not judged' if holds is None else 'BROKEN'}: {text}")
@@ -58,15 +61,18 @@ class _Bars:
 
     def act(self, title: str) -> None:
         self.finish()
-        self._console.print(f"\n[bold]{title}[/bold]")
+        self._console.print(f"\n{title}", style="bold", highlight=False, markup=False)
 
     def progress(self, names: Sequence[str], jobs: Sequence[JobView]) -> None:
-        if self._progress is None:
-            self._begin(names)
-        assert self._progress is not None  # noqa: S101 - just begun
+        bars = self._bars(names)
         for task, job in zip(self._tasks, jobs, strict=True):
-            self._progress.update(task, completed=job.done, total=job.iterations, value=_short(job))
+            bars.update(task, completed=job.done, total=job.iterations, value=_short(job))
         if all(job.value is not None for job in jobs):
+            self.finish()
+
+    def checked(self, done: int, total: int) -> None:
+        self._bars(["hashlib"]).update(self._tasks[0], completed=done, total=total)
+        if done == total:
             self.finish()
 
     def claim(self, text: str, *, holds: bool | None) -> None:
@@ -79,7 +85,10 @@ class _Bars:
             self._progress.stop()
         self._progress, self._tasks = None, []
 
-    def _begin(self, names: Sequence[str]) -> None:
+    def _bars(self, names: Sequence[str]) -> Progress:
+        """The bars of this act, begun when there are none."""
+        if self._progress is not None:
+            return self._progress
         self._progress = Progress(
             TextColumn(f"  {{task.description:<{_NAME_CHARACTERS}}}", markup=False),
             BarColumn(bar_width=24),
@@ -87,9 +96,14 @@ class _Bars:
             TextColumn("{task.fields[value]}", style="cyan", markup=False),
             console=self._console,
         )
-        self._tasks = [self._progress.add_task(name[:_NAME_CHARACTERS], value="") for name in names]
+        self._tasks = [self._progress.add_task(_cut(name), value="") for name in names]
         self._progress.start()
+        return self._progress
 
 
 def _short(job: JobView) -> str:
     return "" if job.value is None else f"{job.value[:_DIGITS]}…"
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _NAME_CHARACTERS else f"{name[: _NAME_CHARACTERS - 1]}…"

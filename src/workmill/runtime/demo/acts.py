@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from workmill.client import Work as Item
 from workmill.domain.errors import WaitTimeout
-from workmill.runtime.demo.check import Work, wrong_values
+from workmill.runtime.demo.check import Work, are_right
 
 if TYPE_CHECKING:
     from workmill import Client
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from workmill.wire.messages import JobView
 
 LOOK_SECONDS: Final = 0.1
+FOLDED: Final = 1
+"""The first iteration of all is made while the data comes in, and counts as nobody's work."""
 CROWD: Final = 50
 """How many submit the same work at once in the last act."""
 
@@ -50,6 +53,10 @@ class Show(Protocol):
         """How far the jobs are; called often, and once more when all have ended."""
         ...
 
+    def checked(self, done: int, total: int) -> None:
+        """How many values hashlib has judged."""
+        ...
+
     def claim(self, text: str, *, holds: bool | None) -> None:
         """Something that was promised, and whether it held; None when it cannot be told."""
         ...
@@ -63,13 +70,12 @@ class Play:
     ) -> None:
         self._client = client
         self._show = show
-        self._files = files
-        self._data = [file.read_bytes() for file in files]
+        self._names = [file.name for file in files]
+        self._works = _spread([file.read_bytes() for file in files], iterations)
         self._iterations = iterations
         self._alone = alone
-        self._works: dict[str, Work] = {}
+        self._work_of: dict[str, Work] = {}
         self._values: dict[Work, bytes] = {}
-        self._asked = 0
         self._broken = 0
 
     def run(self) -> Verdict:
@@ -80,71 +86,81 @@ class Play:
         self._longer_work()
         self._crowd()
         computed = self._computed() - before
-        self._show.act(f"Check {len(self._values)} different values against hashlib")
-        start = time.monotonic()
-        wrong = wrong_values(self._values)
-        took = time.monotonic() - start
-        self._claim(f"every value is right (hashlib took {took:.1f} s)", holds=not wrong)
+        wrong = self._check()
         return Verdict(
             right=not self._broken,
             values_checked=len(self._values),
-            values_wrong=len(wrong),
+            values_wrong=wrong,
             claims_broken=self._broken,
-            iterations_asked=self._asked,
+            iterations_asked=sum(iterations for _, iterations in self._work_of.values()),
             iterations_computed=computed if self._alone else None,
         )
 
     def _real_files(self) -> None:
-        count = len(self._files)
-        self._show.act(f"{count} files of this machine, {self._iterations:,} iterations each")
+        self._show.act(
+            f"{len(self._works)} files of this machine, up to {self._iterations:,} iterations each"
+        )
         start = time.monotonic()
-        handles = self._submit(self._data, self._iterations)
-        self._follow([file.name for file in self._files], handles)
+        self._follow(self._names, self._submit(self._works))
         took = time.monotonic() - start
-        rate = count * self._iterations / took
-        self._claim(f"all done in {took:.1f} s ({rate:,.0f} iterations/s)", holds=True)
+        rate_hz = sum(iterations for _, iterations in self._works) / took
+        self._claim(f"all done in {took:.1f} s, {rate_hz:,.0f} iterations/s", holds=True)
 
     def _known_work(self) -> None:
         self._show.act("The same files again: known work")
         before, start = self._computed(), time.monotonic()
-        handles = self._submit(self._data, self._iterations)
+        handles = self._submit(self._works)
         took = time.monotonic() - start
         instantly = all(handle.known() is not None for handle in handles)
         self._claim(
-            f"every value was in the reply to its submit ({took * 1000:.0f} ms)", holds=instantly
+            f"every value was in the reply to its submit, after {took * 1000:.0f} ms",
+            holds=instantly,
         )
         self._counted(before, 0)
-        self._follow([file.name for file in self._files], handles)
+        self._keep(handles)
 
     def _longer_work(self) -> None:
-        more = self._iterations + self._iterations // 2
-        self._show.act(f"One of them with {more:,} iterations: its first part is known")
+        data, known = self._works[-1]
+        more = known + known // 2
+        self._show.act(f"One of them again with {more:,} iterations: its first {known:,} are known")
         before = self._computed()
-        self._follow([self._files[0].name], self._submit(self._data[:1], more))
-        self._counted(before, more - self._iterations)
+        self._follow(self._names[-1:], self._submit([(data, more)]))
+        self._counted(before, more - known)
 
     def _crowd(self) -> None:
         self._show.act(f"{CROWD} submits of one new work at once: single-flight")
         before = self._computed()
         data = b"workmill demo %d" % time.time_ns()
-        handles = self._submit([data] * CROWD, self._iterations)
+        handles = self._submit([(data, self._iterations)] * CROWD)
         self._follow(["the same for all"], handles[:1])
-        values = {handle.result() for handle in handles}
+        values = self._keep(handles)
         ids = {handle.id for handle in handles}
         self._claim(
             f"{len(ids)} ids of their own, one value", holds=len(ids) == CROWD and len(values) == 1
         )
-        self._counted(before, self._iterations - 1)
+        self._counted(before, self._iterations - FOLDED)
 
-    def _submit(self, data: Sequence[bytes], iterations: int) -> list[Handle]:
-        handles = list(self._client.submit_many(data, iterations))
-        self._asked += iterations * len(handles)
-        for one, handle in zip(data, handles, strict=True):
-            self._works[handle.id] = (one, iterations)
+    def _check(self) -> int:
+        """Compare with hashlib; how many values are wrong."""
+        self._show.act(f"{len(self._values)} different values against hashlib")
+        start = time.monotonic()
+        judged = []
+        for right in are_right(self._values):
+            judged.append(right)
+            self._show.checked(len(judged), len(self._values))
+        took = time.monotonic() - start
+        wrong = judged.count(False)
+        self._claim(f"{len(judged) - wrong} are right; hashlib took {took:.1f} s", holds=not wrong)
+        return wrong
+
+    def _submit(self, works: Sequence[Work]) -> list[Handle]:
+        items = [Item(data, iterations) for data, iterations in works]
+        handles = list(self._client.submit_many(items))
+        self._work_of.update(zip((handle.id for handle in handles), works, strict=True))
         return handles
 
     def _follow(self, names: Sequence[str], handles: Sequence[Handle]) -> None:
-        """Show the jobs until all have ended, and keep their values to be checked."""
+        """Show the jobs until all have ended."""
         while True:
             jobs = [self._client.job(handle.id) for handle in handles]
             self._show.progress(names, jobs)
@@ -153,8 +169,14 @@ class Play:
                 break
             with suppress(WaitTimeout):
                 self._client.result(waiting[-1], timeout_seconds=LOOK_SECONDS)
-        for handle in handles:
-            self._values[self._works[handle.id]] = handle.result()
+        self._keep(handles)
+
+    def _keep(self, handles: Sequence[Handle]) -> set[bytes]:
+        """Remember the values, to be checked; those that there are."""
+        values = [handle.result() for handle in handles]
+        works = (self._work_of[handle.id] for handle in handles)
+        self._values.update(zip(works, values, strict=True))
+        return set(values)
 
     def _counted(self, before: int, expected: int) -> None:
         computed = self._computed() - before
@@ -169,3 +191,8 @@ class Play:
 
     def _computed(self) -> int:
         return self._client.stats().stats.iterations_done_total
+
+
+def _spread(data: Sequence[bytes], iterations: int) -> list[Work]:
+    """From few iterations to all of them, so that the jobs end one after the other."""
+    return [(one, max(2, iterations * n // len(data))) for n, one in enumerate(data, start=1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeAlias
 
@@ -23,13 +23,9 @@ def plain_value(work: Work) -> bytes:
     return value
 
 
-def wrong_values(values: Mapping[Work, bytes]) -> list[Work]:
-    """Which of these works have a value that hashlib does not agree with; uses every core."""
-    context = multiprocessing.get_context("spawn")  # this process may hold threads: never fork it
+def are_right(values: Mapping[Work, bytes]) -> Iterator[bool]:
+    """For each work, in order, whether hashlib comes to the same value; uses every core."""
+    context = multiprocessing.get_context("spawn")  # this process holds threads: never fork it
     with ProcessPoolExecutor(usable_cores(), mp_context=context) as pool:
-        expected = pool.map(plain_value, values)
-        return [
-            work
-            for (work, value), right in zip(values.items(), expected, strict=True)
-            if value != right
-        ]
+        for expected, value in zip(pool.map(plain_value, values), values.values(), strict=True):
+            yield expected == value
