@@ -20,8 +20,12 @@ WORKMILL = str(Path(sys.executable).with_name("workmill"))
 
 @contextmanager
 def running() -> Iterator[int]:
-    """`workmill up` with a fresh data directory and two workers; gives the port."""
-    with tempfile.TemporaryDirectory() as made:
+    """`workmill up` with a fresh data directory and two workers; gives the port.
+
+    The directory is made where the bench was started: the usual one for temporary files may be
+    in memory, where an fsync costs nothing.
+    """
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as made:
         port, log = free_port(), Path(made) / "workmill.log"
         words = [WORKMILL, "up", "--port", str(port), "--data", f"{made}/data"]
         with child([*words, "--workers", str(WORKER_PROCESSES)], log):
