@@ -27,7 +27,7 @@ from workmill.worker.frames import Hello, Outcome, Profile, Task
 from workmill.worker.lanes import Death, Event, Inbox, Lanes
 from workmill.worker.ledger import Held, Ledger
 from workmill.worker.settings import WorkerSettings
-from workmill.worker.slices import Pace, plan_slice
+from workmill.worker.slices import Pace, Plan, plan_slice
 from workmill.worker.stock import Order, Ready, next_order
 
 MAX_SLICES: Final = 2
@@ -40,11 +40,11 @@ MAX_FALSE_STARTS: Final = 3
 
 @dataclass(slots=True)
 class Slice:
-    """What the child has been given; `longest` is the iterations of its longest lane."""
+    """What the child has been given, and how it was planned."""
 
     task: Task
     jobs: list[Held]
-    longest: int
+    plan: Plan
     predicted_seconds: float
 
     @property
@@ -156,7 +156,7 @@ class Computing:
         self._seq += 1
         task = Task(self._seq, workload, [job.state for job in chosen], plan.counts)
         self._ledger.plan(chosen, plan.counts)
-        self._slices.append(Slice(task, chosen, plan.longest, plan.longest / pace.lane_hz))
+        self._slices.append(Slice(task, chosen, plan, plan.longest / pace.lane_hz))
         self._last_workload = workload
         self.lanes.send(task)
         if len(self._slices) == 1:
@@ -193,10 +193,11 @@ class Computing:
             return
         workload = done.task.workload
         pace = self._pace(workload)
-        pace = pace.measured(done.longest, outcome.elapsed_seconds, self._aim_seconds)
+        pace = pace.measured(done.plan.longest, outcome.elapsed_seconds, self._aim_seconds)
         self._paces[workload] = pace
         lanes = self._profiles[workload].lanes
-        self._speed = (pace.lane_hz * lanes, lanes)
+        if done.plan.full or not self._speed[0]:  # a lane alone may be faster than among others
+            self._speed = (pace.lane_hz * lanes, lanes)
         self._ledger.advance(done.jobs, outcome.states)
 
     def _bury(self, death: Death) -> None:

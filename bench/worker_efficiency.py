@@ -1,0 +1,109 @@
+"""Hashes a second of the running system against the bare kernel on the same cores.
+
+The two alternate in one run, because the machine's own speed wanders. The bare kernel computes
+in as many processes as the service has workers, with every lane full, at the workers' niceness,
+while the service is idle. The system has its queue full: what is measured is the growth of the
+store's count of iterations that were computed and handed in, between two moments at which it
+grew, so that the batches in which it grows do not matter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from bench import mill
+from bench.processes import WORKER_PROCESSES
+from workmill import Client
+from workmill.worker.compute import NICENESS
+from workmill.workloads.registry import find_workload
+
+ITERATIONS = 200_000
+SETTLE_SECONDS = 1.5
+"""After the submits, until the workers are at their pace."""
+POLL_SECONDS = 0.02
+
+
+def bare_hz(seconds: float) -> float:
+    """Iterations a second of this process, computing full lanes and nothing else."""
+    workload = find_workload("sha512")
+    states = [bytes([lane]) * workload.state_bytes for lane in range(workload.lanes)]
+    computed, began = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - began) < seconds:
+        states = workload.advance(states, [ITERATIONS // 2] * len(states))
+        computed += ITERATIONS // 2 * len(states)
+    return computed / elapsed
+
+
+def fill(client: Client, jobs: int) -> None:
+    """Queue so many jobs, each of new data."""
+    data = (os.urandom(64) for _ in range(jobs))
+    for handle in client.submit_many(data, iterations=ITERATIONS, fold_locally=True):
+        assert handle.problem is None
+
+
+def growth(client: Client) -> Iterator[tuple[float, int]]:
+    """(moment, iterations done so far) each time the count grows, while jobs are queued."""
+    seen = -1
+    while (stats := client.stats().stats).jobs.get("queued", 0):
+        if stats.iterations_done_total != seen:
+            seen = stats.iterations_done_total
+            yield time.perf_counter(), seen
+        time.sleep(POLL_SECONDS)
+
+
+def system_hz(client: Client, jobs: int) -> float:
+    """Iterations a second of the whole service while its queue is full."""
+    fill(client, jobs)
+    time.sleep(SETTLE_SECONDS)
+    points = list(growth(client))
+    (began, first), (ended, last) = points[0], points[-1]
+    while client.stats().stats.backlog_iterations:
+        time.sleep(POLL_SECONDS)
+    return (last - first) / (ended - began)
+
+
+def measure(rounds: int, seconds: float) -> dict[str, object]:
+    """Alternate `rounds` times; each figure is of all cores together."""
+    bare: list[float] = []
+    system: list[float] = []
+    with (
+        mill.running() as port,
+        Client(f"http://127.0.0.1:{port}") as client,
+        ProcessPoolExecutor(WORKER_PROCESSES, initializer=os.nice, initargs=(NICENESS,)) as pool,
+    ):
+        for _ in range(rounds):
+            bare.append(sum(pool.map(bare_hz, [seconds] * WORKER_PROCESSES)))
+            jobs = int(bare[-1] * (seconds + SETTLE_SECONDS) / ITERATIONS)
+            system.append(system_hz(client, jobs))
+    ratios = [ours / kernel for ours, kernel in zip(system, bare, strict=True)]
+    return {
+        "bench": "worker_efficiency",
+        "iterations": ITERATIONS,
+        "bare_hz": [round(each) for each in bare],
+        "system_hz": [round(each) for each in system],
+        "ratios": [round(each, 3) for each in ratios],
+        "ratio": round(statistics.median(ratios), 3),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench worker_efficiency", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    asked = parser.parse_args()
+    figures = json.dumps(measure(asked.rounds, asked.seconds), indent=2)
+    print(figures)
+    if asked.json:
+        asked.json.write_text(figures + "\n")
+
+
+if __name__ == "__main__":
+    main()
