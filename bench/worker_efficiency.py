@@ -10,7 +10,6 @@ grew, so that the batches in which it grows do not matter.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from bench import mill
 from bench.processes import WORKER_PROCESSES
+from bench.report import Figure, Report
 from workmill import Client
 from workmill.worker.compute import NICENESS
 from workmill.workloads.registry import find_workload
@@ -69,8 +69,10 @@ def system_hz(client: Client, jobs: int) -> float:
     return (last - first) / (ended - began)
 
 
-def measure(rounds: int, seconds: float) -> dict[str, object]:
+def measure(rounds: int, seconds: float) -> Report:
     """Alternate `rounds` times; each figure is of all cores together."""
+    about = f"{ITERATIONS} iterations a job, queue full, {WORKER_PROCESSES} workers"
+    report = Report("worker_efficiency", about)
     bare: list[float] = []
     system: list[float] = []
     with (
@@ -83,26 +85,21 @@ def measure(rounds: int, seconds: float) -> dict[str, object]:
             jobs = int(bare[-1] * (seconds + SETTLE_SECONDS) / ITERATIONS)
             system.append(system_hz(client, jobs))
     ratios = [ours / kernel for ours, kernel in zip(system, bare, strict=True)]
-    return {
-        "bench": "worker_efficiency",
-        "iterations": ITERATIONS,
-        "bare_hz": [round(each) for each in bare],
-        "system_hz": [round(each) for each in system],
-        "ratios": [round(each, 3) for each in ratios],
-        "ratio": round(statistics.median(ratios), 3),
-    }
+    ratio = statistics.median(ratios)
+    report.figures += [
+        Figure("bare kernel", statistics.median(bare), "hashes/s", rounds=bare),
+        Figure("running system", statistics.median(system), "hashes/s", ratio, rounds=system),
+    ]
+    return report
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench worker_efficiency", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
     asked = parser.parse_args()
-    figures = json.dumps(measure(asked.rounds, asked.seconds), indent=2)
-    print(figures)
-    if asked.json:
-        asked.json.write_text(figures + "\n")
+    measure(asked.rounds, asked.seconds).show(asked.json)
 
 
 if __name__ == "__main__":

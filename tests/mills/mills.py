@@ -36,6 +36,7 @@ class Tally:
         return folding.digest()
 
     def advance(self, states: Sequence[bytes], counts: Sequence[int]) -> list[bytes]:
+        _account(sum(counts))
         longest_slow = 0
         for state, count in zip(states, counts, strict=True):
             if count and state[:4] == b"slow":
@@ -43,7 +44,6 @@ class Tally:
             elif count:
                 _obey(state[:8].rstrip(b"\0"))
         time.sleep(longest_slow * SLOW_SECONDS)
-        _account(sum(counts))
         return [_moved(state, count) for state, count in zip(states, counts, strict=True)]
 
 
@@ -95,7 +95,7 @@ def _wait_at_the_gate() -> None:
 
 
 def _account(iterations: int) -> None:
-    """Write down what was computed, so that a test can tell work done twice."""
+    """Write down what is about to be computed, so that a test can tell work done twice."""
     if "MILLS_ACCOUNT" in os.environ:
         with Path(os.environ["MILLS_ACCOUNT"]).open("ab", buffering=0) as account:
             account.write(iterations.to_bytes(8, "big"))

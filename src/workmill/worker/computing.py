@@ -185,6 +185,8 @@ class Computing:
                 "No workload can be loaded. Install one, or mend those named above."
             )
         self._profiles = hello.workloads
+        if not self._speed[0]:
+            self._speed = (0.0, max(profile.lanes for profile in hello.workloads.values()))
         self._ledger.changed.set()
 
     def _take_back(self, done: Slice, outcome: Outcome) -> None:

@@ -23,7 +23,7 @@ from workmill.worker.outbox import Outbox
 class Held:
     """One job in hand: its lease, how far it is, and how much of it is with the child."""
 
-    __slots__ = ("done", "id", "planned", "state", "suspect", "token", "total", "workload")
+    __slots__ = ("aged", "done", "id", "planned", "state", "suspect", "token", "total", "workload")
 
     def __init__(self, lease: Lease) -> None:
         self.id = lease.id
@@ -36,6 +36,8 @@ class Held:
         """Iterations of the slice that it is in; 0 when it is in none."""
         self.suspect = is_suspect(lease.attempts - 1)
         """It may have killed a worker, and runs alone until it has got on."""
+        self.aged = False
+        """It was in hand at an earlier turn of the heartbeat."""
 
     @property
     def remaining(self) -> int:
@@ -119,8 +121,14 @@ class Ledger:
         return dropped
 
     def renewals(self, lease_seconds: float) -> list[Renewal]:
-        """Every lease in hand with its latest checkpoint."""
+        """The leases that were in hand at the call before, each with its latest checkpoint.
+
+        A lease is good for many turns of the heartbeat, and most jobs are gone by the next one.
+        """
         with self._lock:
+            aged = [job for job in self._jobs.values() if job.aged]
+            for job in self._jobs.values():
+                job.aged = True
             return [
                 Renewal(
                     id=job.id,
@@ -129,7 +137,7 @@ class Ledger:
                     state=job.state,
                     lease_seconds=lease_seconds,
                 )
-                for job in self._jobs.values()
+                for job in aged
             ]
 
     def load(self) -> list[tuple[str, int]]:

@@ -23,8 +23,9 @@ from workmill.worker.ledger import Ledger
 from workmill.worker.reach import Reach
 from workmill.worker.settings import WorkerSettings
 
-TURN: Final = 0.75
-"""The share of `checkpoint_seconds` between two turns; the rest is for a slice and the way."""
+TURN: Final = 0.25
+"""The share of `checkpoint_seconds` between two turns. A job's first checkpoint comes with its
+second turn, and every one waits for the slice before it, which leaves the bound well kept."""
 
 Speed = Callable[[], tuple[float, int]]
 """Returns iterations per second of the whole worker, and its lanes."""
@@ -70,7 +71,7 @@ class Renewal:
         ]
         if dropped := self._ledger.drop(lost):
             emit("worker.leases_lost", jobs=dropped)
-        self._client.beat(self._node(len(renewals)))
+        self._client.beat(self._node(len(self._ledger)))
 
     def _node(self, leased: int) -> Node:
         rate_hz, lanes = self._speed()

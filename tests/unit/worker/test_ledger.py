@@ -15,6 +15,12 @@ def ledger_with(*totals: int) -> tuple[Ledger, list[Held]]:
     return ledger, ledger.ready()
 
 
+def checkpoints(ledger: Ledger) -> list[tuple[int, int, bytes]]:
+    """Token, done and state of every lease in hand, as a heartbeat would renew it."""
+    ledger.renewals(1.0)
+    return [(one.token, one.done, one.state) for one in ledger.renewals(1.0)]
+
+
 def moved(job: Held) -> bytes:
     return job.state[:8] + (job.done + job.planned).to_bytes(8, "big")
 
@@ -26,7 +32,7 @@ def test_a_job_goes_on_from_where_the_child_left_it() -> None:
     assert ledger.ready() == []
     checkpoint = moved(job)
     ledger.advance([job], [checkpoint])
-    assert [(one.done, one.state) for one in ledger.renewals(1.0)] == [(41, checkpoint)]
+    assert checkpoints(ledger) == [(1, 41, checkpoint)]
     assert ledger.ready() == [job]
 
 
@@ -37,7 +43,15 @@ def test_a_finished_job_is_said_and_no_longer_renewed() -> None:
     value = moved(job)
     ledger.advance([job], [value])
     assert ledger.outbox.take(9) == [Completion(id=job.id, token=job.token, state=value)]
+    assert checkpoints(ledger) == []
+
+
+def test_a_job_is_renewed_from_its_second_turn_on() -> None:
+    """Short jobs, gone within a turn of the heartbeat, cost no renewals."""
+    ledger, _ = ledger_with(100)
     assert ledger.renewals(1.0) == []
+    assert len(ledger.renewals(1.0)) == 1
+    assert len(ledger.renewals(1.0)) == 1
 
 
 def test_a_lease_with_nothing_left_to_do_is_finished_at_once() -> None:
@@ -55,7 +69,7 @@ def test_what_the_child_makes_of_a_lost_job_is_ignored() -> None:
     ledger.take([lease_of(b"job0", 100, token=2)])
     ledger.advance([job], [moved(job)])
     assert len(ledger.outbox) == 0
-    assert [(one.token, one.done) for one in ledger.renewals(1.0)] == [(2, 1)]
+    assert [(token, done) for token, done, _ in checkpoints(ledger)] == [(2, 1)]
 
 
 def test_a_verdict_on_an_old_lease_does_not_cost_the_new_one() -> None:
