@@ -42,7 +42,7 @@ def complete(session: Session, completions: Sequence[Completion]) -> list[Verdic
     rows = held.read(session, [completion.id for completion in completions])
     verdicts, finished, values = [], list[Held](), list[tuple[Cell, ...]]()
     for row, completion in zip(rows, completions, strict=True):
-        verdict = held.judge(row, completion, Verb.COMPLETE)
+        verdict = held.judge(row, completion)
         verdicts.append(verdict)
         if row and verdict is Verdict.APPLIED:
             row.take(Verb.COMPLETE)
@@ -95,7 +95,7 @@ def fail(session: Session, failures: Sequence[Failure]) -> list[Verdict]:
     verdicts, retried, buried = [], list[Held](), list[tuple[Held, str]]()
     for row, failure in zip(rows, failures, strict=True):
         verb = _verb_for(row, failure)
-        verdict = held.judge(row, failure, verb)
+        verdict = held.judge(row, failure)
         verdicts.append(verdict)
         if row and verdict is Verdict.APPLIED:
             row.take(verb)

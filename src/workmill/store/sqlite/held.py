@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from workmill.domain.job import Verdict
-from workmill.domain.lifecycle import Status, Verb, after, allowed
+from workmill.domain.lifecycle import Status, Verb, after
 from workmill.store.sqlite import work
 from workmill.store.sqlite.schema import BY_CODE, CODES
 from workmill.store.sqlite.session import Session
@@ -71,10 +71,10 @@ def read(session: Session, ids: Sequence[bytes]) -> list[Held | None]:
     return rows
 
 
-def judge(row: Held | None, word: Fenced, verb: Verb) -> Verdict:
-    """Whether this word may change this job."""
+def judge(row: Held | None, word: Fenced) -> Verdict:
+    """Whether this word comes from the one that holds the job now."""
     if row is None:
         return Verdict.UNKNOWN
-    if row.token != word.token or not allowed(row.status, verb):
+    if row.status is not Status.LEASED or row.token != word.token:
         return Verdict.STALE
     return Verdict.APPLIED

@@ -38,7 +38,7 @@ def renew(session: Session, renewals: Sequence[Renewal]) -> list[Verdict]:
     rows = held.read(session, [renewal.id for renewal in renewals])
     verdicts, steps = [], dict[int, tuple[Cell, ...]]()
     for row, renewal in zip(rows, renewals, strict=True):
-        verdict = held.judge(row, renewal, Verb.RENEW)
+        verdict = held.judge(row, renewal)
         verdicts.append(verdict)
         if row and verdict is Verdict.APPLIED:
             earlier = steps.get(row.seq)
@@ -54,7 +54,7 @@ def release(session: Session, releases: Sequence[Release]) -> list[Verdict]:
     rows = held.read(session, [release.id for release in releases])
     verdicts, steps = [], list[tuple[Cell, ...]]()
     for row, handed in zip(rows, releases, strict=True):
-        verdict = held.judge(row, handed, Verb.RELEASE)
+        verdict = held.judge(row, handed)
         verdicts.append(verdict)
         if row and verdict is Verdict.APPLIED:
             state = _progress(session, row, handed)
