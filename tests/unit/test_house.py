@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,3 +78,13 @@ def test_the_package_imports_nothing_it_may_not_need() -> None:
         [sys.executable, "-c", loaded], capture_output=True, text=True, check=True, timeout=60
     )
     assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize("page", PROSE, ids=name_of)
+def test_a_page_names_only_files_that_exist(page: Path) -> None:
+    """A reader who follows a link, or a path in backticks, gets there."""
+    text = page.read_text()
+    links = [page.parent / link for link in re.findall(r"\]\(([\w./-]+)[)#]", text)]
+    rooms = r"`((?:src|tests|docs|bench|deploy|scripts)/[\w./-]+)`"
+    paths = [ROOT / path for path in re.findall(rooms, text)]
+    assert [str(path) for path in links + paths if not path.exists()] == []
