@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Self, cast
 
 import httpx
 import pytest
+from tests.http.client.live import Hands, Live
 
 from workmill.client import AsyncClient, Client, Handle
 from workmill.client.async_transport import AsyncTransport
@@ -91,3 +93,18 @@ def make_client(flavour: str) -> Callable[..., AsyncClient]:
         return cast(AsyncClient, Awaited(Client(url, **named)))
 
     return make
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    """A running endpoint with an empty store."""
+    service = Live(tmp_path / "store")
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def hands(live: Live) -> Iterator[Hands]:
+    """Something that computes what is submitted to `live`."""
+    with Hands(live.url) as hands:
+        yield hands
