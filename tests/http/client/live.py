@@ -9,12 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from workmill.endpoint.server import Endpoint
-from workmill.endpoint.settings import EndpointSettings
-
 from workmill.client.core import Reply, Request, check
 from workmill.client.transport import Transport
 from workmill.domain.job import Completion, Failure, Lease, LeaseRequest, Node
+from workmill.endpoint.server import Endpoint
+from workmill.endpoint.settings import EndpointSettings
 from workmill.store.sqlite import SqliteStore
 from workmill.wire import codecs, paths
 

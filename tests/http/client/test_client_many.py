@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from tests.http.client.live import Hands, Live, value_of
 
-from workmill.client import AsyncClient, AsyncHandle, Finished, Work
+from workmill.client import AsyncClient, AsyncHandle, Data, Finished, Work
 from workmill.client.batches import BATCHES_IN_FLIGHT
 from workmill.domain.errors import BodyTooLarge, Conflict, InvalidInput
 from workmill.domain.ids import id_text, new_id
@@ -28,7 +28,7 @@ async def test_many_jobs_keep_their_order_and_their_values(
     file = tmp_path / "data"
     file.write_bytes(b"from a file")
     plain = [b"%d" % number for number in range(MAX_BATCH_JOBS + 50)]
-    items = [*plain, file, Work(b"own", 11)]
+    items: list[Data | Work] = [*plain, file, Work(b"own", 11)]
     async with make_client(live.url) as client:
         many = client.submit_many(items, 3, fold_locally=fold_locally)
         handles = [handle async for handle in many]
@@ -42,7 +42,7 @@ async def test_a_refused_item_leaves_the_others_alone(make_client: Make, live: L
     taken = id_text(new_id())
     async with make_client(live.url) as client:
         await client.submit(b"first", 2, id=taken)
-        items = [
+        items: list[Data | Work] = [
             b"good",
             bytes(MAX_BODY_BYTES + 1),
             Work(b"never", 0),
