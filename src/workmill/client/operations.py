@@ -6,17 +6,17 @@ Both clients carry these out; nothing about the HTTP face is known anywhere else
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from workmill.client.batches import chosen_id, content
 from workmill.client.core import SILENCE_SECONDS, Request, Steps
 from workmill.client.handles import refusal
 from workmill.client.retries import Ticks, retrying
 from workmill.client.values import Data, PulledBatch
-from workmill.domain.errors import JobCancelled, JobFailed, WaitTimeout, WorkmillError
+from workmill.domain.errors import InvalidInput, JobCancelled, JobFailed, WaitTimeout, WorkmillError
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Node
 from workmill.wire import codecs, paths
@@ -31,6 +31,8 @@ from workmill.wire.messages import (
     StatsView,
     SubmitReply,
 )
+
+T = TypeVar("T")
 
 POLL_SECONDS: Final = 20.0
 """How long one long poll asks an endpoint to wait; below `limits.MAX_WAIT_SECONDS`."""
@@ -62,7 +64,7 @@ class Operations:
         body = data if isinstance(data, Path) else content(data)
         path = f"{paths.JOBS}/{chosen_id(job_id)}"
         reply = yield from self._ask(Request("PUT", path, query, body, OCTETS))
-        return codecs.from_json(reply, SubmitReply)
+        return _read(codecs.from_json, reply, SubmitReply)
 
     def submit_item(self, item: BatchItem) -> Steps[SubmitReply]:
         """Send one job as a batch of its own. Raises the refusal."""
@@ -74,7 +76,7 @@ class Operations:
     def submit_batch(self, items: Sequence[BatchItem]) -> Steps[list[SubmitReply]]:
         """Send a batch; the replies come in its order, refusals among them."""
         request = Request("POST", paths.JOBS, {}, codecs.to_msgpack(items), codecs.MSGPACK)
-        replies = codecs.from_msgpack((yield from self._ask(request)), list[SubmitReply])
+        replies = _read(codecs.from_msgpack, (yield from self._ask(request)), list[SubmitReply])
         if len(replies) != len(items):
             raise WorkmillError(f"{len(items)} jobs were sent, {len(replies)} were answered.")
         return replies
@@ -82,7 +84,7 @@ class Operations:
     def job(self, job_id: str) -> Steps[JobView]:
         """One job as it stands."""
         reply = yield from self._ask(Request("GET", _job_path(job_id)))
-        return codecs.from_json(reply, JobView)
+        return _read(codecs.from_json, reply, JobView)
 
     def result(self, job_id: str, timeout_seconds: float | None) -> Steps[bytes]:
         """Wait for the job's value. Raises JobFailed, JobCancelled or WaitTimeout."""
@@ -111,7 +113,7 @@ class Operations:
             timeout_seconds=wait + SILENCE_SECONDS,
         )
         patience = wait + min(self._patience_seconds, max(left - wait, LAST_LOOK_SECONDS))
-        return codecs.from_json((yield from self._ask(request, patience)), JobView)
+        return _read(codecs.from_json, (yield from self._ask(request, patience)), JobView)
 
     def cancel(self, job_id: str) -> Steps[None]:
         """End a running job."""
@@ -122,7 +124,7 @@ class Operations:
         query = {"status": status, "after": after}
         given = {name: value for name, value in query.items() if value is not None}
         reply = yield from self._ask(Request("GET", paths.JOBS, given))
-        return codecs.from_json(reply, JobList)
+        return _read(codecs.from_json, reply, JobList)
 
     def pull(self, top: int, receipt_seconds: float, wait_seconds: float) -> Steps[PulledBatch]:
         """Take finished results, latest first; with none there, go on asking for `wait_seconds`."""
@@ -131,7 +133,7 @@ class Operations:
         pause = 0.0
         while True:
             request = Request("POST", paths.RESULTS_PULL, query, delay_seconds=pause)
-            pulled = codecs.from_json((yield from self._ask(request)), PulledResults)
+            pulled = _read(codecs.from_json, (yield from self._ask(request)), PulledResults)
             pause = min(pause * 2 or BETWEEN_POLLS_SECONDS, LONGEST_IDLE_SECONDS)
             if pulled.results or self._ticks() + pause >= deadline:
                 return PulledBatch.of(pulled)
@@ -140,15 +142,19 @@ class Operations:
         """Results of this receipt have arrived; says how many are now delivered for good."""
         body = Acknowledge(receipt=receipt, ids=None if ids is None else list(ids))
         request = Request("POST", paths.RESULTS_ACK, {}, codecs.to_json(body), codecs.JSON)
-        return codecs.from_json((yield from self._ask(request)), Acknowledged).delivered
+        return _read(codecs.from_json, (yield from self._ask(request)), Acknowledged).delivered
 
     def stats(self) -> Steps[StatsView]:
         """The service's counters."""
-        return codecs.from_json((yield from self._ask(Request("GET", paths.STATS))), StatsView)
+        return _read(
+            codecs.from_json, (yield from self._ask(Request("GET", paths.STATS))), StatsView
+        )
 
     def nodes(self) -> Steps[list[Node]]:
         """The live processes of the service."""
-        return codecs.from_json((yield from self._ask(Request("GET", paths.NODES))), NodeList).nodes
+        return _read(
+            codecs.from_json, (yield from self._ask(Request("GET", paths.NODES))), NodeList
+        ).nodes
 
     def backup(self, file: Path) -> Steps[None]:
         """A complete copy of the store into `file`, which appears when it is whole."""
@@ -168,6 +174,17 @@ class Operations:
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
         reply = yield from retrying(request, patience, ticks=self._ticks)
         return reply.content
+
+
+def _read(decode: Callable[[bytes, type[T]], T], content: bytes, kind: type[T]) -> T:
+    """The message in a good reply. Something else than an endpoint may have given it."""
+    try:
+        return decode(content, kind)
+    except InvalidInput as error:
+        raise WorkmillError(
+            f"The reply is not that of a Workmill endpoint: {content[:60]!r}. Whether anything was "
+            "changed is not known. Check the URL, and that both sides are of one version."
+        ) from error
 
 
 def _job_path(job_id: str) -> str:

@@ -94,6 +94,13 @@ def test_an_answer_that_misses_jobs_is_not_believed(service: Counterpart) -> Non
         service.carry(service.operations.submit_batch(items), each(Reply(200, b"\x90")))
 
 
+def test_a_stranger_behind_the_url_is_told_apart(service: Counterpart) -> None:
+    """Another service that answers 200 with its own page is named as what it is."""
+    with pytest.raises(WorkmillError, match="Check the URL") as raised:
+        service.carry(service.operations.stats(), each(Reply(200, b"<html>It works!</html>")))
+    assert type(raised.value) is WorkmillError
+
+
 @pytest.mark.parametrize(("slug", "kind"), [("body-too-large", BodyTooLarge), (None, InvalidInput)])
 def test_a_single_refused_item_raises_its_refusal(
     service: Counterpart, slug: str | None, kind: type[WorkmillError]
