@@ -63,8 +63,7 @@ class Operations:
         query |= {"priority": priority, "workload": workload}
         body = data if isinstance(data, Path) else content(data)
         path = f"{paths.JOBS}/{chosen_id(job_id)}"
-        reply = yield from self._ask(Request("PUT", path, query, body, OCTETS))
-        return _read(codecs.from_json, reply, SubmitReply)
+        return (yield from self._json(Request("PUT", path, query, body, OCTETS), SubmitReply))
 
     def submit_item(self, item: BatchItem) -> Steps[SubmitReply]:
         """Send one job as a batch of its own. Raises the refusal."""
@@ -83,8 +82,7 @@ class Operations:
 
     def job(self, job_id: str) -> Steps[JobView]:
         """One job as it stands."""
-        reply = yield from self._ask(Request("GET", _job_path(job_id)))
-        return _read(codecs.from_json, reply, JobView)
+        return (yield from self._json(Request("GET", _job_path(job_id)), JobView))
 
     def result(self, job_id: str, timeout_seconds: float | None) -> Steps[bytes]:
         """Wait for the job's value. Raises JobFailed, JobCancelled or WaitTimeout."""
@@ -113,7 +111,7 @@ class Operations:
             timeout_seconds=wait + SILENCE_SECONDS,
         )
         patience = wait + min(self._patience_seconds, max(left - wait, LAST_LOOK_SECONDS))
-        return _read(codecs.from_json, (yield from self._ask(request, patience)), JobView)
+        return (yield from self._json(request, JobView, patience))
 
     def cancel(self, job_id: str) -> Steps[None]:
         """End a running job."""
@@ -123,8 +121,7 @@ class Operations:
         """One page of the listing, newest first."""
         query = {"status": status, "after": after}
         given = {name: value for name, value in query.items() if value is not None}
-        reply = yield from self._ask(Request("GET", paths.JOBS, given))
-        return _read(codecs.from_json, reply, JobList)
+        return (yield from self._json(Request("GET", paths.JOBS, given), JobList))
 
     def pull(self, top: int, receipt_seconds: float, wait_seconds: float) -> Steps[PulledBatch]:
         """Take finished results, latest first; with none there, go on asking for `wait_seconds`."""
@@ -133,7 +130,7 @@ class Operations:
         pause = 0.0
         while True:
             request = Request("POST", paths.RESULTS_PULL, query, delay_seconds=pause)
-            pulled = _read(codecs.from_json, (yield from self._ask(request)), PulledResults)
+            pulled = yield from self._json(request, PulledResults)
             pause = min(pause * 2 or BETWEEN_POLLS_SECONDS, LONGEST_IDLE_SECONDS)
             if pulled.results or self._ticks() + pause >= deadline:
                 return PulledBatch.of(pulled)
@@ -142,19 +139,15 @@ class Operations:
         """Results of this receipt have arrived; says how many are now delivered for good."""
         body = Acknowledge(receipt=receipt, ids=None if ids is None else list(ids))
         request = Request("POST", paths.RESULTS_ACK, {}, codecs.to_json(body), codecs.JSON)
-        return _read(codecs.from_json, (yield from self._ask(request)), Acknowledged).delivered
+        return (yield from self._json(request, Acknowledged)).delivered
 
     def stats(self) -> Steps[StatsView]:
         """The service's counters."""
-        return _read(
-            codecs.from_json, (yield from self._ask(Request("GET", paths.STATS))), StatsView
-        )
+        return (yield from self._json(Request("GET", paths.STATS), StatsView))
 
     def nodes(self) -> Steps[list[Node]]:
         """The live processes of the service."""
-        return _read(
-            codecs.from_json, (yield from self._ask(Request("GET", paths.NODES))), NodeList
-        ).nodes
+        return (yield from self._json(Request("GET", paths.NODES), NodeList)).nodes
 
     def backup(self, file: Path) -> Steps[None]:
         """A complete copy of the store into `file`, which appears when it is whole."""
@@ -169,6 +162,11 @@ class Operations:
             Request("POST", paths.RESTORE, {}, file, OCTETS, timeout_seconds=COPY_SECONDS),
             COPY_SECONDS + self._patience_seconds,
         )
+
+    def _json(
+        self, request: Request, kind: type[T], patience_seconds: float | None = None
+    ) -> Steps[T]:
+        return _read(codecs.from_json, (yield from self._ask(request, patience_seconds)), kind)
 
     def _ask(self, request: Request, patience_seconds: float | None = None) -> Steps[bytes]:
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
