@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workmill.domain import limits
-from workmill.domain.errors import InvalidInput, Unavailable, WorkmillError
+from workmill.domain.errors import Conflict, InvalidInput, Unavailable, WorkmillError
 from workmill.domain.ids import id_text, new_id, parse_id
 from workmill.domain.job import DEFAULT_TENANT, NewJob, Submitted, content_key
 from workmill.domain.lifecycle import FINISHED
@@ -29,6 +29,7 @@ from workmill.workloads.registry import find_workload
 class _Refused:
     id: str
     why: str
+    slug: str
 
 
 async def post_jobs(service: Service, request: Request) -> Reply:
@@ -94,7 +95,7 @@ def _fold(item: BatchItem, settings: EndpointSettings) -> NewJob | _Refused:
     try:
         return _checked(item, settings)
     except WorkmillError as error:
-        return _Refused((item.id or "")[:64], error.detail)
+        return _Refused((item.id or "")[:64], error.detail, error.slug)
 
 
 def _checked(item: BatchItem, settings: EndpointSettings) -> NewJob:
@@ -131,15 +132,18 @@ async def _submit_all(service: Service, items: Sequence[NewJob | _Refused]) -> l
     answers = iter(await service.committer.submit(jobs) if jobs else ())
     service.idle.wake(len(jobs))
     return [
-        SubmitReply(id=item.id, status="refused", problem=item.why)
-        if isinstance(item, _Refused)
-        else _reply(service, item, next(answers))
+        _refusal(item) if isinstance(item, _Refused) else _reply(service, item, next(answers))
         for item in items
     ]
 
 
 def _reply(service: Service, job: NewJob, submitted: Submitted) -> SubmitReply:
     if submitted.conflict:
-        return SubmitReply(id=id_text(job.id), status="refused", problem=conflict_text(job.id))
+        why = conflict_text(job.id)
+        return _refusal(_Refused(id_text(job.id), why, Conflict.slug))
     eta = None if submitted.status in FINISHED else service.pulse.eta_of_new(job.total)
     return reply_to(submitted, eta)
+
+
+def _refusal(item: _Refused) -> SubmitReply:
+    return SubmitReply(id=item.id, status="refused", problem=item.why, slug=item.slug)
