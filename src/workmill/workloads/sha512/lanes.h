@@ -62,8 +62,8 @@ static const ENTRY OWN(constants)[] = {CONSTANTS(SPREAD)};
 TARGET static void OWN(step)(chains_lanes lanes, uint64_t iterations, const void *constants)
 {
     const ENTRY *table = constants;
-    EACH_V(ENTRY v_w[16], v_x[8];)
-    EACH_S(uint64_t s_w[16], s_x[8];)
+    EACH_V(ENTRY v_w[80], v_x[8];)
+    EACH_S(uint64_t s_w[80], s_x[8];)
 
     for (int i = 0; i < 8; i++) {
         EACH_V(v_w[i] = *(const ENTRY *)lanes[i];)
@@ -73,10 +73,12 @@ TARGET static void OWN(step)(chains_lanes lanes, uint64_t iterations, const void
         EACH(START)
         ROUNDS_1_TO_7(MESSAGE)
         ROUNDS_8_TO_15(PADDING)
-        for (int base = 16; base < 64; base += 16) {
-            ROUNDS_0_TO_15(MIDDLE)
+        for (int base = 16; base < 64; base += 8) {
+            EIGHT_ROUNDS(MIDDLE)
         }
-        ROUNDS_0_TO_15(LAST)
+        for (int base = 64; base < 80; base += 8) {
+            EIGHT_ROUNDS(LAST)
+        }
         EACH(FINISH)
     }
     for (int i = 0; i < 8; i++) {

@@ -9,11 +9,13 @@
  *     padding or an addition of zero (EXTEND_0 .. EXTEND_15).
  * Words stay native between iterations; bytes are swapped only where a chain comes or goes.
  *
- * The schedule is a ring of sixteen words. Word t is replaced by word t + 16 right after
- * round t has used it, sixteen rounds before it is wanted: no round waits for its word.
+ * Word t + 16 of the schedule is made right after round t has used word t, sixteen rounds
+ * before it is wanted: no round waits for its word. All eighty words have a place of their
+ * own, so that a loop of eight rounds serves; with a ring of sixteen the code is twice as
+ * long, outgrows the processor's cache of decoded instructions, and its speed turns on luck.
  *
  * `q` names the kind of lane, v for a vector and s for a scalar: q_x are the eight working
- * variables, q_w the ring, q_CONSTANT(i) entry i of the table below. The working variables
+ * variables, q_w the words, q_CONSTANT(i) entry i of the table below. The working variables
  * do not move; their names do, which is what the index in VARIABLE turns. */
 
 #ifndef WORKMILL_ROUNDS_H
@@ -42,25 +44,34 @@
             MAJORITY(VARIABLE(q, 0, t), VARIABLE(q, 1, t), VARIABLE(q, 2, t));                \
     } while (0)
 
-#define SIGMAS(q, t) (SMALL_SIGMA_0(q, q##_w[((t) + 1) & 15]) + SMALL_SIGMA_1(q##_w[((t) + 14) & 15]))
-#define EXTEND(q, t) q##_w[t] += SIGMAS(q, t) + q##_w[((t) + 9) & 15]
+/* w[t + 16] = w[t] + sigma0(w[t + 1]) + w[t + 9] + sigma1(w[t + 14]), term by term. */
+#define MADE(q, t) q##_w[(t) + 16]
+#define TERM_0(q, t) q##_w[t]
+#define TERM_1(q, t) SMALL_SIGMA_0(q, q##_w[(t) + 1])
+#define TERM_9(q, t) q##_w[(t) + 9]
+#define TERM_14(q, t) SMALL_SIGMA_1(q##_w[(t) + 14])
+#define EXTEND(q, t) MADE(q, t) = TERM_0(q, t) + TERM_1(q, t) + TERM_9(q, t) + TERM_14(q, t)
 
-#define EXTEND_0(q) q##_w[0] += SMALL_SIGMA_0(q, q##_w[1])
-#define EXTEND_1(q) q##_w[1] += SMALL_SIGMA_0(q, q##_w[2]) + q##_CONSTANT(SIGMA_1_OF_512)
-#define EXTEND_2(q) q##_w[2] += SIGMAS(q, 2)
-#define EXTEND_3(q) q##_w[3] += SIGMAS(q, 3)
-#define EXTEND_4(q) q##_w[4] += SIGMAS(q, 4)
-#define EXTEND_5(q) q##_w[5] += SIGMAS(q, 5)
-#define EXTEND_6(q) q##_w[6] += SIGMAS(q, 6) + q##_CONSTANT(LENGTH_BITS)
-#define EXTEND_7(q) q##_w[7] += SMALL_SIGMA_1(q##_w[5]) + q##_w[0] + q##_CONSTANT(SIGMA_0_OF_PAD)
-#define EXTEND_8(q) q##_w[8] = SMALL_SIGMA_1(q##_w[6]) + q##_w[1] + q##_CONSTANT(PAD)
-#define EXTEND_9(q) q##_w[9] = SMALL_SIGMA_1(q##_w[7]) + q##_w[2]
-#define EXTEND_10(q) q##_w[10] = SMALL_SIGMA_1(q##_w[8]) + q##_w[3]
-#define EXTEND_11(q) q##_w[11] = SMALL_SIGMA_1(q##_w[9]) + q##_w[4]
-#define EXTEND_12(q) q##_w[12] = SMALL_SIGMA_1(q##_w[10]) + q##_w[5]
-#define EXTEND_13(q) q##_w[13] = SMALL_SIGMA_1(q##_w[11]) + q##_w[6]
-#define EXTEND_14(q) q##_w[14] = SMALL_SIGMA_1(q##_w[12]) + q##_w[7] + q##_CONSTANT(SIGMA_0_OF_512)
-#define EXTEND_15(q) q##_w[15] = SIGMAS(q, 15) + q##_w[8] + q##_CONSTANT(LENGTH_BITS)
+/* The same where words 8 to 15 are padding. */
+#define EXTEND_0(q) MADE(q, 0) = TERM_0(q, 0) + TERM_1(q, 0)
+#define EXTEND_1(q) MADE(q, 1) = TERM_0(q, 1) + TERM_1(q, 1) + q##_CONSTANT(SIGMA_1_OF_512)
+#define EXTEND_2(q) MADE(q, 2) = TERM_0(q, 2) + TERM_1(q, 2) + TERM_14(q, 2)
+#define EXTEND_3(q) MADE(q, 3) = TERM_0(q, 3) + TERM_1(q, 3) + TERM_14(q, 3)
+#define EXTEND_4(q) MADE(q, 4) = TERM_0(q, 4) + TERM_1(q, 4) + TERM_14(q, 4)
+#define EXTEND_5(q) MADE(q, 5) = TERM_0(q, 5) + TERM_1(q, 5) + TERM_14(q, 5)
+#define EXTEND_6(q)                                                                           \
+    MADE(q, 6) = TERM_0(q, 6) + TERM_1(q, 6) + TERM_14(q, 6) + q##_CONSTANT(LENGTH_BITS)
+#define EXTEND_7(q)                                                                           \
+    MADE(q, 7) = TERM_0(q, 7) + TERM_9(q, 7) + TERM_14(q, 7) + q##_CONSTANT(SIGMA_0_OF_PAD)
+#define EXTEND_8(q) MADE(q, 8) = TERM_9(q, 8) + TERM_14(q, 8) + q##_CONSTANT(PAD)
+#define EXTEND_9(q) MADE(q, 9) = TERM_9(q, 9) + TERM_14(q, 9)
+#define EXTEND_10(q) MADE(q, 10) = TERM_9(q, 10) + TERM_14(q, 10)
+#define EXTEND_11(q) MADE(q, 11) = TERM_9(q, 11) + TERM_14(q, 11)
+#define EXTEND_12(q) MADE(q, 12) = TERM_9(q, 12) + TERM_14(q, 12)
+#define EXTEND_13(q) MADE(q, 13) = TERM_9(q, 13) + TERM_14(q, 13)
+#define EXTEND_14(q) MADE(q, 14) = TERM_9(q, 14) + TERM_14(q, 14) + q##_CONSTANT(SIGMA_0_OF_512)
+#define EXTEND_15(q)                                                                          \
+    MADE(q, 15) = TERM_1(q, 15) + TERM_9(q, 15) + TERM_14(q, 15) + q##_CONSTANT(LENGTH_BITS)
 
 #define START(q)                                                                              \
     do {                                                                                      \
@@ -72,8 +83,8 @@
     } while (0)
 #define ROUND_MESSAGE(q, t) ROUND(q, t, q##_w[t] + q##_CONSTANT(t)); EXTEND_##t(q)
 #define ROUND_PADDING(q, t) ROUND(q, t, q##_CONSTANT(t)); EXTEND_##t(q)
-#define ROUND_MIDDLE(q, t) ROUND(q, t, q##_w[t] + q##_CONSTANT(base + (t))); EXTEND(q, t)
-#define ROUND_LAST(q, t) ROUND(q, t, q##_w[t] + q##_CONSTANT(64 + (t)))
+#define ROUND_LAST(q, t) ROUND(q, t, q##_w[base + (t)] + q##_CONSTANT(base + (t)))
+#define ROUND_MIDDLE(q, t) ROUND_LAST(q, t); EXTEND(q, base + (t))
 #define FINISH(q)                                                                             \
     do {                                                                                      \
         for (int i = 0; i < 8; i++)                                                           \
@@ -82,6 +93,6 @@
 
 #define ROUNDS_1_TO_7(M) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
 #define ROUNDS_8_TO_15(M) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15)
-#define ROUNDS_0_TO_15(M) M(0) ROUNDS_1_TO_7(M) ROUNDS_8_TO_15(M)
+#define EIGHT_ROUNDS(M) M(0) ROUNDS_1_TO_7(M)
 
 #endif
