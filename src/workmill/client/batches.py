@@ -17,7 +17,7 @@ from workmill.domain.limits import MAX_BATCH_JOBS
 from workmill.wire.messages import BatchItem
 from workmill.workloads.registry import find_workload
 
-BATCH_BYTES: Final = 4 * 1024 * 1024
+BATCH_BYTES: Final = 2 * 1024 * 1024
 """Data in one batch: enough to make the cost of a request vanish, small beside the limit of an
 endpoint. An item larger than this travels alone."""
 
