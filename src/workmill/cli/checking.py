@@ -20,6 +20,10 @@ _COLOURS: Final = {"good": "green", "note": "yellow", "mend": "red"}
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
     app.command("doctor")(doctor)
+    bench = typer.Typer(help="Measure what this machine does.", no_args_is_help=True)
+    bench.command("kernel")(bench_kernel)
+    bench.callback()(_benches)
+    app.add_typer(bench, name="bench")
 
 
 def doctor(
@@ -37,6 +41,32 @@ def doctor(
     else:
         _show(report)
     raise typer.Exit(0 if report.healthy else 1)
+
+
+def _benches() -> None:
+    """Measure what this machine does."""
+
+
+def bench_kernel(as_json: options.Json = False) -> None:
+    """Measure the kernel on one core against hashlib and OpenSSL; takes about ten seconds."""
+    from workmill.workloads.sha512.bench import measure
+
+    figures = measure()
+    if as_json:
+        print_json(figures)
+        return
+    typer.echo(f"{figures.processor}, one core, kernel {figures.kernel}")
+    typer.echo(f"{'hashlib loop':>14} {figures.hashlib_hz:12,.0f} iterations/s")
+    if figures.openssl_hz:
+        typer.echo(f"{'OpenSSL blocks':>14} {figures.openssl_hz:12,.0f} iterations/s")
+    one, times = figures.one_chain_hz, figures.one_chain_times_hashlib
+    typer.echo(f"{'one chain':>14} {one:12,.0f} iterations/s, {times:.2f} times hashlib")
+    for name, found in figures.variants.items():
+        openssl = f", {found.times_openssl:.2f} times OpenSSL" if found.times_openssl else ""
+        typer.echo(
+            f"{name:>14} {found.hz:12,.0f} iterations/s, {found.times_hashlib:.2f} times hashlib"
+            f"{openssl}, {found.lanes} lanes"
+        )
 
 
 def _show(report: Report) -> None:

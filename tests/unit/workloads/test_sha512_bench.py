@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
-from workmill.workloads.sha512 import openssl
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from workmill.cli.main import app
+from workmill.workloads.sha512 import bench, openssl
 from workmill.workloads.sha512.bench import measure
 from workmill.workloads.sha512.kernel import BEST, HASHLIB, VARIANTS
 
@@ -26,3 +31,13 @@ def test_the_rival_hashes_like_hashlib() -> None:
     for _ in range(3):
         state = hashlib.sha512(state).digest()
     assert run(3) == state
+
+
+def test_the_command_prints_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: `workmill bench kernel --json` is the struct as JSON, and people see every variant."""
+    figures = measure(pairs=1, slice_seconds=0.001)
+    monkeypatch.setattr(bench, "measure", lambda: figures)
+    as_json = CliRunner().invoke(app, ["bench", "kernel", "--json"])
+    assert msgspec.json.decode(as_json.stdout, type=bench.KernelFigures) == figures
+    for_people = CliRunner().invoke(app, ["bench", "kernel"])
+    assert all(name in for_people.stdout for name in figures.variants)

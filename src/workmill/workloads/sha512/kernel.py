@@ -17,10 +17,6 @@ except ImportError:  # no compiler when this was installed
     _chains = None  # type: ignore[assignment]
 
 HASHLIB: Final = "hashlib"
-FALLBACK_COST: Final = (
-    "The C kernel was not built, so hashlib computes: results are the same, one core does 7 to 14 "
-    "times less work. Install a C compiler (gcc or clang) and reinstall workmill."
-)
 
 VARIANTS: Final[Mapping[str, int]] = {HASHLIB: 1, **(_chains.variants() if _chains else {})}
 """Every variant that runs on this machine with its number of lanes, the best one last."""

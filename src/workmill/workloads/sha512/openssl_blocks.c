@@ -11,6 +11,15 @@ struct context {
     unsigned int number, digest_bytes;
 };
 
+static uint64_t big_endian(uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return __builtin_bswap64(word);
+#else
+    return word;
+#endif
+}
+
 void openssl_blocks(void (*init)(struct context *),
                     void (*transform)(struct context *, const unsigned char *),
                     unsigned char *state, uint64_t iterations)
@@ -22,8 +31,10 @@ void openssl_blocks(void (*init)(struct context *),
     for (; iterations; iterations--) {
         init(&context);
         transform(&context, block);
-        for (int i = 0; i < 64; i++)
-            block[i] = (unsigned char)(context.h[i / 8] >> (56 - i % 8 * 8));
+        for (int i = 0; i < 8; i++) {
+            uint64_t bytes = big_endian(context.h[i]);
+            memcpy(block + 8 * i, &bytes, 8);
+        }
     }
     memcpy(state, block, 64);
 }
