@@ -34,7 +34,7 @@ def test_the_rival_hashes_like_hashlib() -> None:
 
 
 def test_the_command_prints_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Promise: `workmill bench kernel --json` is the struct as JSON, and people see every variant."""
+    """Promise: `--json` prints the struct itself, and people see every variant."""
     figures = measure(pairs=1, slice_seconds=0.001)
     monkeypatch.setattr(bench, "measure", lambda: figures)
     as_json = CliRunner().invoke(app, ["bench", "kernel", "--json"])
