@@ -222,6 +222,7 @@ def test_every_status_meets_every_verb(open_store: OpenStore) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(3600)
 def test_a_long_walk_finds_no_difference(open_store: OpenStore) -> None:
     """The same on fresh random walks."""
     _drive(open_store, set(), max_examples=1000, stateful_step_count=100)

@@ -1,0 +1,124 @@
+"""The verbs `backup` and `restore`, with the workers of the replaced store still about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.contract.making import new_job, state_of
+from tests.contract.stand import OpenStore, Stand
+
+from workmill.domain.errors import InvalidInput, StoreUnavailable
+from workmill.domain.job import Verdict
+from workmill.domain.lifecycle import Status
+
+
+def test_a_rehearsal(stand: Stand, open_store: OpenStore, tmp_path: Path) -> None:
+    """A backup taken under way, restored into an empty store, goes on where it was."""
+    queued, leased, done, attached = new_job(), new_job(priority=1), new_job("a"), new_job("q")
+    stand.submit(done)
+    stand.finish(done, state_of("a", 100))
+    stand.submit(queued, leased, twin := new_job("q", priority=-1), attached)
+    lease = stand.lease_one()
+    stand.renew(lease, 30, state_of("l", 30))
+    stand.store.backup(tmp_path / "copy")
+    before = stand.stats()
+
+    other = Stand(open_store, tmp_path / "other")
+    other.store.restore(tmp_path / "copy")
+    after = other.stats()
+    assert after.jobs == {**before.jobs, Status.QUEUED: 3, Status.LEASED: 0}
+    assert after.backlog_iterations == before.backlog_iterations
+    assert [one.id for one in other.lease()] == [leased.id, queued.id, twin.id]
+    assert other.submit(new_job("a"))[0].status is Status.DONE
+    assert other.submit(new_job("q"))[0].status is Status.ATTACHED
+    assert {result.id for result in other.pull().results} >= {done.id}
+    other.reopen()
+    assert other.status(attached) is Status.ATTACHED
+    other.store.close()
+
+
+def test_a_restore_replaces_everything(stand: Stand, tmp_path: Path) -> None:
+    """Jobs, known work and running work of the replaced store are gone."""
+    stand.submit(kept := new_job("a"))
+    stand.store.backup(tmp_path / "copy")
+    stand.finish(kept, state_of("a", 100))
+    stand.submit(gone := new_job("b"))
+    stand.store.restore(tmp_path / "copy")
+    with stand.store.group():
+        assert stand.store.get([gone.id]) == [None]
+    assert stand.status(kept) is Status.QUEUED
+    assert stand.submit(new_job("b"), new_job("a"))[0].status is Status.QUEUED
+    assert stand.stats().known_jobs == 0
+
+
+def test_workers_of_the_replaced_store_are_stale(stand: Stand, tmp_path: Path) -> None:
+    """No token that either store has issued is ever issued again."""
+    stand.submit(job := new_job("a"))
+    old = stand.lease_one()
+    stand.store.backup(tmp_path / "copy")
+    later = []
+    for _ in range(3):
+        stand.clock.advance(20)
+        later += stand.lease(1)
+    stand.store.restore(tmp_path / "copy")
+    assert stand.status(job) is Status.QUEUED
+    new = stand.lease_one()
+    assert new.token > max(lease.token for lease in [old, *later])
+    assert [stand.complete(lease, b"x" * 64) for lease in later] == [Verdict.STALE] * 3
+    assert new.attempts == 1
+
+
+def test_jobs_that_only_the_replaced_store_knew_come_back_fenced(
+    stand: Stand, tmp_path: Path
+) -> None:
+    """A client that repeats its submit gets a job that the old lease does not fit."""
+    stand.store.backup(tmp_path / "copy")
+    stand.submit(job := new_job("a"))
+    old = stand.lease_one()
+    stand.store.restore(tmp_path / "copy")
+    stand.submit(job)
+    assert stand.lease_one().token > old.token
+
+
+def test_receipts_of_the_replaced_store_deliver_nothing(stand: Stand, tmp_path: Path) -> None:
+    """An old receipt cannot acknowledge what a new one holds."""
+    stand.submit(*(new_job(total=1) for _ in range(3)))
+    stand.store.backup(tmp_path / "copy")
+    old = stand.pull(2, receipt_seconds=60)
+    stand.store.restore(tmp_path / "copy")
+    assert len(stand.pull(receipt_seconds=60).results) == 3
+    assert stand.acknowledge(old) == 0
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "text", "torn", "foreign"])
+def test_what_is_no_backup_is_refused(stand: Stand, tmp_path: Path, damage: str) -> None:
+    """It says so, and nothing is changed."""
+    stand.submit(*(new_job() for _ in range(50)))
+    stand.store.backup(copy := tmp_path / "copy")
+    whole = copy.read_bytes()
+    if damage == "missing":
+        copy.unlink()
+    else:
+        copy.write_bytes(
+            {
+                "empty": b"",
+                "text": b"not a database" * 1000,
+                "torn": whole[: len(whole) // 2],
+                "foreign": whole[:68] + b"\0\0\0\0" + whole[72:],
+            }[damage]
+        )
+    before = stand.stats()
+    with pytest.raises(InvalidInput, match="Nothing was changed"):
+        stand.store.restore(copy)
+    assert stand.stats() == before
+
+
+def test_a_failed_backup_leaves_the_last_one(stand: Stand, tmp_path: Path) -> None:
+    """A backup has its name only when it is whole."""
+    folder = tmp_path / "nowhere"
+    with pytest.raises(StoreUnavailable, match="service is not touched"):
+        stand.store.backup(folder / "copy")
+    stand.store.backup(tmp_path / "copy")
+    stand.store.backup(tmp_path / "copy")
+    assert [path.name for path in tmp_path.glob("copy*")] == ["copy"]

@@ -1,0 +1,249 @@
+"""What only the embedded store promises: one owner, one good file, few steps, and a full stop."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.contract.making import new_job, state_of
+from tests.contract.stand import HandClock, Stand
+
+from workmill.domain.errors import StoreLost, StoreUnavailable
+from workmill.domain.job import Completion, LeaseRequest, PullRequest
+from workmill.store.sqlite import SqliteStore, file
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A directory with a store of one job, closed."""
+    stand = Stand(lambda path, clock: SqliteStore(path, clock=clock), tmp_path / "store")
+    stand.submit(new_job("a"))
+    stand.store.close()
+    return tmp_path / "store"
+
+
+def test_a_second_owner_is_refused(folder: Path) -> None:
+    """In this process and in any other, with the pid of the one that owns it."""
+    store = SqliteStore(folder)
+    with pytest.raises(StoreUnavailable, match=f"pid {os.getpid()}"):
+        SqliteStore(folder)
+    program = "import sys, pathlib; from workmill.store.sqlite import SqliteStore\n"
+    program += "SqliteStore(pathlib.Path(sys.argv[1]))"
+    other = subprocess.run(
+        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert f"pid {os.getpid()}" in other.stderr
+    store.close()
+    SqliteStore(folder).close()
+
+
+@pytest.mark.parametrize("damage", ["text", "torn", "foreign", "newer"])
+def test_a_file_that_is_no_store_is_refused_and_left_alone(folder: Path, damage: str) -> None:
+    """It may be somebody's only copy of something."""
+    path = folder / file.FILE_NAME
+    whole = path.read_bytes()
+    bad = {
+        "text": b"not a database" * 1000,
+        "torn": whole[:5000],
+        "foreign": whole[:68] + b"\0\0\0\0" + whole[72:],
+        "newer": whole[:60] + b"\0\0\0\x09" + whole[64:],
+    }[damage]
+    path.write_bytes(bad)
+    with pytest.raises(StoreUnavailable, match="left as it is"):
+        SqliteStore(folder)
+    assert path.read_bytes() == bad
+    path.write_bytes(whole)
+    SqliteStore(folder).close()
+
+
+def test_a_store_is_not_carried_over_a_fork(folder: Path) -> None:
+    """A child that used its parent's connection would corrupt the file."""
+    store = SqliteStore(folder)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with store.group():
+                os.write(write, b"went in")
+        except StoreUnavailable:
+            os.write(write, b"refused")
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 100) == b"refused"
+    os.close(read)
+    os.close(write)
+    store.close()
+
+
+class FailingFile(apsw.VFSFile):
+    """A file whose fsync fails while its disk is sick."""
+
+    def __init__(
+        self, disk: SickDisk, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> None:
+        super().__init__("unix", name, flags)
+        self._disk = disk
+        self._name = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
+
+    def xSync(self, flags: int) -> None:  # noqa: N802 - the name is SQLite's
+        if self._disk.sick and self._name.endswith(self._disk.sick):
+            raise apsw.IOError("fsync: Input/output error")
+        super().xSync(flags)
+
+
+class SickDisk(apsw.VFS):
+    """The default VFS, with fsync failing on files whose name ends with `sick`."""
+
+    def __init__(self) -> None:
+        self.sick = ""
+        super().__init__("sick", "unix", makedefault=True)
+
+    def xOpen(  # noqa: N802 - the name is SQLite's
+        self, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> apsw.VFSFile:
+        return FailingFile(self, name, flags)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("sick", ["-wal", ".db"])
+def test_a_failed_fsync_stops_the_store(
+    folder: Path, sick: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After it nothing can be promised: everything is refused until a new process looks."""
+    default = apsw.vfs_names()[0]
+    disk = SickDisk()
+    monkeypatch.setattr(file, "CHECKPOINT_PAGES", 1)
+    try:
+        store = SqliteStore(folder)
+        with store.group():
+            store.submit([good := new_job("good")])
+        disk.sick = sick
+        with pytest.raises(StoreLost), store.group():
+            store.submit([bad := new_job("bad")])
+        disk.sick = ""
+        with pytest.raises(StoreLost), store.group():
+            store.stats()
+        store.close()
+    finally:
+        apsw.set_default_vfs(default)
+    store = SqliteStore(folder)
+    with store.group():
+        kept, unknown = store.get([good.id, bad.id])
+    assert kept is not None
+    assert unknown is None or unknown.state == bad.state
+    store.close()
+
+
+def test_a_full_disk_passes(folder: Path) -> None:
+    """What does not fit is refused whole; what comes when there is room again is taken."""
+    store = SqliteStore(folder)
+    connection = store._session.connection
+    pages = connection.execute("PRAGMA page_count").get
+    connection.pragma("max_page_count", pages + 1)
+    with pytest.raises(StoreUnavailable, match="Nothing was changed") as full, store.group():
+        store.submit([new_job() for _ in range(500)])
+    assert not isinstance(full.value, StoreLost)
+    connection.pragma("max_page_count", pages + 1000)
+    with store.group():
+        store.submit([new_job() for _ in range(500)])
+        assert store.stats().submitted_total == 501
+    store.close()
+
+
+def steps_of(store: SqliteStore, jobs: int) -> list[int]:
+    """How many statements each verb runs for a batch of `jobs`."""
+    connection, counts = store._session.connection, []
+    seen = 0
+
+    def count(_event: dict[str, object]) -> None:
+        nonlocal seen
+        seen += 1
+
+    def note() -> None:
+        nonlocal seen
+        counts.append(seen)
+        seen = 0
+
+    connection.trace_v2(apsw.SQLITE_TRACE_STMT, count)
+    with store.group():
+        note()
+        store.submit([new_job(priority=1) for _ in range(jobs)])
+        note()
+        leases = store.lease(
+            LeaseRequest(
+                worker="w",
+                workloads=("sha512",),
+                min_jobs=jobs,
+                max_jobs=jobs,
+                max_cost=0,
+                lease_seconds=9,
+            )
+        )
+        note()
+        verdicts = store.complete(
+            [Completion(id=one.id, token=one.token, state=b"x" * 64) for one in leases]
+        )
+        note()
+        store.pull(PullRequest(top=jobs))
+        note()
+    connection.trace_v2(0, None)
+    assert len(verdicts) == jobs
+    return counts
+
+
+def test_a_batch_takes_as_few_steps_as_one_job(folder: Path) -> None:
+    """Each step hands the interpreter lock over: their number must not grow with the batch."""
+    store = SqliteStore(folder)
+    steps_of(store, 1)
+    assert steps_of(store, 256) == steps_of(store, 1)
+    store.close()
+
+
+def test_no_statement_scans_the_jobs(folder: Path) -> None:
+    """Every verb finds its rows by an index, so its cost does not grow with the queue."""
+    store = SqliteStore(folder, clock=HandClock())
+    connection, texts = store._session.connection, set[str]()
+    connection.trace_v2(apsw.SQLITE_TRACE_STMT, lambda event: texts.add(str(event["sql"])))
+    with store.group():
+        store.submit([new_job("x"), new_job("x")])
+        store.stats()
+        store.cancel([new_job().id])
+    steps_of(store, 4)
+    with store.group():
+        store.purge(10)
+        store.pull(PullRequest(top=1, receipt_seconds=1))
+    connection.trace_v2(0, None)
+    plans = [
+        (row[3], text)
+        for text in texts
+        if text.lstrip().upper().startswith(("SELECT", "WITH", "UPDATE", "DELETE", "INSERT"))
+        for row in connection.execute("EXPLAIN QUERY PLAN " + text, [None] * text.count("?"))
+    ]
+    assert [plan for plan in plans if plan[0].startswith(("SCAN jobs", "SCAN known"))] == []
+    store.close()
+
+
+def test_the_log_stays_short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write-ahead log is copied into the file and used again from its start."""
+    monkeypatch.setattr(file, "CHECKPOINT_PAGES", 64)
+    store = SqliteStore(folder)
+    for _ in range(40):
+        with store.group():
+            store.submit([new_job() for _ in range(200)])
+    log = folder / f"{file.FILE_NAME}-wal"
+    assert log.stat().st_size < 40 * 64 * 4096 / 4
+    store.close()
+
+
+def test_a_value_is_what_was_computed(folder: Path) -> None:
+    """Bytes of every kind survive the way through the file."""
+    stand = Stand(lambda path, clock: SqliteStore(path, clock=clock), folder)
+    value = bytes(range(192, 256))
+    stand.complete(stand.lease_one(), value)
+    assert stand.pull().results[0].state == value != state_of("a", 100)
+    stand.store.close()
