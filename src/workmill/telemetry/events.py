@@ -1,4 +1,4 @@
-"""Structured log lines: one JSON object a line on standard error.
+"""Structured log lines: one JSON object a line on standard error, words when it is a terminal.
 
 Every line has `at` (RFC 3339, UTC), `level`, `event`, `role`, `incarnation` and the event's own
 fields. An event is a dotted name, noun first: `job.buried`, `store.restored`, `worker.drained`.
@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 import msgspec
+
+from workmill.telemetry.terminal import terminal_line
 
 Level = Literal["debug", "info", "warning", "error"]
 Field = str | int | float | bool | None
@@ -32,8 +34,9 @@ def describe(role: str) -> None:
 def emit(event: str, *, level: Level = "info", **fields: Field) -> None:
     """Write one event. Never raises: a full disk under the log must not stop the work."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    line = _encoder.encode({"at": now, "level": level, "event": event, **_about, **fields})
+    said = {"at": now, "level": level, "event": event, **_about, **fields}
     try:
+        line = terminal_line(said) if sys.stderr.buffer.isatty() else _encoder.encode(said)
         sys.stderr.buffer.write(line + b"\n")
         sys.stderr.buffer.flush()
     except (OSError, ValueError):
