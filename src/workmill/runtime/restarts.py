@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 USEFUL_SECONDS: Final = 5.0
 """A life at least this long clears the count of early deaths."""
 FIRST_DELAY_SECONDS: Final = 0.25
-MAX_DELAY_SECONDS: Final = 10.0
+MAX_DELAY_SECONDS: Final = 5.0
 
 
 class Restart(NamedTuple):

@@ -1,0 +1,93 @@
+"""Clients that submit and pull without a pause while a service is being hurt."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from tests.faults.ledger import Ledger
+from tests.system.processes import Up, until
+
+from workmill import Client
+from workmill.domain.errors import Unavailable
+
+SUBMITTERS = 3
+RECEIPT_SECONDS = 3.0
+
+
+class Load:
+    """Runs from entering to leaving; on leaving, everything acknowledged has been delivered.
+
+    A submit whose outcome stayed unknown is not counted as acknowledged.
+    """
+
+    def __init__(self, up: Up) -> None:
+        self.ledger = Ledger()
+        self._up = up
+        self._enough = threading.Event()
+        self._emptied = threading.Event()
+        self._submitters = [
+            threading.Thread(target=self._with_client, args=(self._submit,))
+            for _ in range(SUBMITTERS)
+        ]
+        self._puller = threading.Thread(target=self._with_client, args=(self._pull,))
+        self._errors: list[BaseException] = []
+
+    def __enter__(self) -> Self:
+        for thread in [*self._submitters, self._puller]:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._enough.set()
+        for thread in self._submitters:
+            thread.join()
+        try:
+            if kind is None:
+                until(lambda: self._errors or self._missing() == 0)
+        finally:
+            self._emptied.set()
+            self._puller.join()
+        if self._errors:
+            raise self._errors[0]
+
+    def wait_for(self, acknowledged: int) -> None:
+        """Return when that many more jobs have been acknowledged."""
+        goal = len(self.ledger.acknowledged) + acknowledged
+        until(lambda: self._errors or len(self.ledger.acknowledged) >= goal)
+
+    def _missing(self) -> int:
+        delivered = {job for job, _ in list(self.ledger.delivered)}
+        return len(self.ledger.acknowledged.keys() - delivered)
+
+    def _with_client(self, act: Callable[[Client], None]) -> None:
+        try:
+            with self._up.client() as client:
+                act(client)
+        except BaseException as error:
+            self._errors.append(error)
+            raise
+
+    def _submit(self, client: Client) -> None:
+        count = 0
+        while not self._enough.is_set():
+            count += 1
+            work = (b"%d %d" % (threading.get_ident(), count), 100 + count * 37 % 9000)
+            try:
+                self.ledger.acknowledged[client.submit(*work).id] = work
+            except Unavailable:
+                continue
+
+    def _pull(self, client: Client) -> None:
+        while not self._emptied.is_set():
+            batch = client.pull(1000, receipt_seconds=RECEIPT_SECONDS, wait_seconds=0.5)
+            self.ledger.delivered += [(result.id, result.value.hex()) for result in batch]
+            if batch:
+                client.acknowledge(batch)
