@@ -16,14 +16,14 @@ from workmill.runtime.supervisor import EXIT_DRAINED, EXIT_FAILED, EXIT_KILLED, 
 
 START = """
 import os, signal, sys, time
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 role, log = sys.argv[1], os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 def say(word): os.write(log, f"{word} {role} {os.getpid()}\\n".encode())
-def drain(*_): say("drained"); os._exit(0)
-signal.signal(signal.SIGTERM, drain)
+say("born")
 """
-OBEDIENT = START + "say('born'); sys.stdin.read()"
-DYING = START + "say('born'); sys.exit(7)"
-STUBBORN = START + "signal.signal(signal.SIGTERM, signal.SIG_IGN); say('born'); time.sleep(600)"
+OBEDIENT = START + "signal.sigwait({signal.SIGTERM}); say('drained')"
+DYING = START + "sys.exit(7)"
+STUBBORN = START + "time.sleep(600)"
 
 
 class Stage:
