@@ -1,4 +1,4 @@
-"""`workmill doctor` and `bench`: what this machine is good for."""
+"""`workmill doctor`: what stands in the way on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLOURS: Final = {"good": "green", "note": "yellow", "mend": "red"}
 
 
 def add_to(app: typer.Typer) -> None:
-    """Put these commands on the command line."""
+    """Put this command on the command line."""
     app.command("doctor")(doctor)
     bench = typer.Typer(help="Measure what this machine does.", no_args_is_help=True)
     bench.command("kernel")(bench_kernel)

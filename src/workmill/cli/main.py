@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from workmill.cli import checking, jobs, keeping, proving, results, serving, watching
+from workmill.cli import benching, checking, jobs, keeping, proving, results, serving, watching
 from workmill.cli.console import show_error
 from workmill.domain.errors import WorkmillError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (serving, jobs, results, watching, keeping, checking, proving):
+for group in (serving, jobs, results, watching, keeping, checking, benching, proving):
     group.add_to(app)
 
 

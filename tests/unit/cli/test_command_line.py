@@ -1,0 +1,92 @@
+"""The command line without a service."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from workmill import __version__
+from workmill.cli.console import duration, meter
+from workmill.cli.serving import _count
+
+
+def workmill(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "workmill.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_it_knows_its_version() -> None:
+    """--version is one line on standard output."""
+    assert workmill("--version").stdout == f"{__version__}\n"
+
+
+def test_without_words_it_explains_itself() -> None:
+    """No arguments: every command is named, and the exit code says that nothing was done."""
+    done = workmill()
+    commands = "up endpoint worker submit job jobs cancel pull status backup restore doctor demo"
+    assert done.returncode == 2
+    assert all(f" {command} " in done.stdout + done.stderr for command in commands.split())
+
+
+def test_a_service_that_is_away_is_an_error_with_words() -> None:
+    """Nothing listens on port 1: exit 1, what to do, no traceback."""
+    done = workmill("doctor", "--data", "/proc", "--port", "1", "--host", "192.0.2.1")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_asking_for_help_loads_nothing_heavy() -> None:
+    """The command line starts quickly because each command imports what it needs itself."""
+    heavy = {"uvicorn", "httpx", "apsw", "starlette", "workmill.store.sqlite", "multiprocessing"}
+    program = f"import sys, workmill.cli.main; print(*{heavy} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "\n"
+
+
+def test_a_worker_does_not_load_the_service() -> None:
+    """What a worker process imports holds neither the HTTP service nor the store."""
+    program = (
+        "import sys, workmill.runtime.child, workmill.runtime.compose, workmill.worker.worker; "
+        "print(*{'uvicorn', 'starlette', 'apsw', 'typer'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "\n"
+
+
+def test_workers_are_a_number_or_auto() -> None:
+    """`--workers` takes what it says, and nothing else."""
+    assert (_count("auto"), _count("0"), _count("12")) == (-1, 0, 12)
+    for wrong in ("-1", "1.5", "many", "", "99999", "١"):
+        with pytest.raises(typer.BadParameter):
+            _count(wrong)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    """No 4711.2 s."""
+    assert duration(seconds) == words
+
+
+def test_progress_in_a_pipe_is_a_line_for_each_new_status(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No bars, no cursor moves, no line for every look."""
+    with meter("Job x") as shown:
+        for done in range(5):
+            shown.show(done, 10, "leased")
+        shown.show(10, 10, "done")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "Job x: leased, 0 of 10 iterations",
+        "Job x: done, 10 of 10 iterations",
+    ]

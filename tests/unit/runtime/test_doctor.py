@@ -1,0 +1,118 @@
+"""The doctor says `mend` when a promise cannot be kept, and only then."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from workmill.endpoint.listening import listen
+from workmill.runtime.config import EndpointConfig
+from workmill.runtime.doctor import examine, machine, service, storage
+from workmill.runtime.doctor import kernel as kernel_room
+
+
+def test_a_report_is_healthy_when_nothing_must_be_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`healthy` says what the findings say, in both directions."""
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+    config = EndpointConfig(port=port, data=str(tmp_path / "not" / "there" / "yet"))
+    report = examine(config)
+    assert report.healthy == ("mend" not in {finding.verdict for finding in report.findings})
+    assert not (tmp_path / "not").exists()
+    monkeypatch.setattr(storage, "_kind_of", lambda _: "nfs4")
+    assert not examine(config).healthy
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [("ext4", "good"), ("tmpfs", "note"), ("nfs4", "mend"), ("cifs", "mend")]
+)
+def test_the_file_system_is_judged(
+    kind: str, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store on a network file system can be corrupted, one in memory forgets."""
+    monkeypatch.setattr(storage, "_kind_of", lambda _: kind)
+    assert storage.filesystem(tmp_path).verdict == verdict
+
+
+def test_the_kind_is_that_of_the_nearest_mount() -> None:
+    """/proc is a mount of its own below /."""
+    assert storage._kind_of(Path("/proc/self")) == "proc"
+    assert storage._kind_of(Path("/")) != "unknown"
+
+
+def test_a_full_disk_must_be_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room nothing new can be promised."""
+    full = type(shutil.disk_usage("/"))(total=10, used=10, free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    assert storage.free_space(tmp_path).verdict == "mend"
+
+
+def test_a_slow_disk_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow sync makes replies slow, but every promise is kept."""
+    monkeypatch.setattr(storage, "_sync_seconds", lambda _: [0.05] * 3)
+    assert storage.sync(tmp_path).verdict == "note"
+
+
+def test_a_place_that_cannot_be_written_must_be_mended() -> None:
+    """/proc takes no files, whoever asks."""
+    assert storage.sync(Path("/proc")).verdict == "mend"
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(65536, "good"), (1024, "note"), (64, "mend")])
+def test_open_files_are_judged(limit: int, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection takes a descriptor."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, 65536))
+    assert machine.open_files().verdict == verdict
+
+
+def test_too_little_memory_must_be_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's limit counts as much as the machine's own memory."""
+    monkeypatch.setattr(machine, "_cgroup_free_bytes", lambda: 2**20)
+    assert machine.memory().verdict == "mend"
+
+
+def test_the_fallback_is_named_with_its_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a C kernel the doctor says so, what it costs, and what to do."""
+    monkeypatch.setattr(kernel_room, "kernel_name", lambda: "hashlib")
+    found = kernel_room.kernel()
+    assert found.verdict == "note"
+    assert "no C kernel" in found.said
+    assert found.advice is not None
+    assert "compiler" in found.advice
+
+
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """A port where somebody answers who is no Workmill."""
+    with listen("127.0.0.1", 0) as listener:
+
+        def answer() -> None:
+            while True:
+                try:
+                    caller, _ = listener.accept()
+                except OSError:
+                    return
+                with caller:
+                    caller.recv(4096)
+                    caller.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_stranger_on_the_port_must_be_mended(stranger: int) -> None:
+    """A port that something else holds is not taken for a service."""
+    found = service.service("127.0.0.1", stranger)
+    assert found.verdict == "mend"
+    assert "not as Workmill does" in found.said
