@@ -1,0 +1,114 @@
+"""The harness that kills workers: submit work, kill -9 a random worker again and again, count.
+
+Two kinds of work run at once. `sha512` jobs of many lengths show that values are right; `tally`
+jobs that take a millisecond an iteration show how much was computed twice, because every
+process writes down what it is about to compute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.system.roles import Mill, Pace, running_mill, until
+
+from workmill.client.values import Work
+
+WORKERS = 3
+TALLY_LANES = 4
+SLOW_HZ = 1000
+"""Iterations a second of a slow `tally` job, at most."""
+BETWEEN_KILLS_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a run."""
+
+    submitted: int
+    lost: int
+    wrong: int
+    twice: int
+    kills: int
+    computed_again: int
+
+
+def run(folder: Path, *, seed: int, kills: int, pace: Pace) -> Ended:
+    """Load the mill for longer than the kills last, kill, wait for the end, and count."""
+    chance = random.Random(seed)
+    with running_mill(folder, pace) as mill:
+        slow, fast = _work(chance, kills)
+        ids = {
+            handle.id: value
+            for work, workload in ((slow, "tally"), (fast, "sha512"))
+            for handle, value in zip(
+                mill.client.submit_many(list(work), workload=workload), work.values(), strict=True
+            )
+        }
+        for _ in range(WORKERS):
+            mill.start_worker()
+        for _ in range(kills):
+            _kill_one(mill, chance)
+        pulled = _pull_all(mill)
+        needed = sum(work.iterations - 1 for work in slow)
+        return _counted(ids, pulled, kills, mill.computed() - needed)
+
+
+def _work(chance: random.Random, kills: int) -> tuple[dict[Work, bytes], dict[Work, bytes]]:
+    """Slow jobs for about as long as the kills last on all lanes, and fast ones besides."""
+    slow: dict[Work, bytes] = {}
+    per_lane = int(kills * BETWEEN_KILLS_SECONDS * SLOW_HZ)
+    for number in range(WORKERS * TALLY_LANES):
+        total = per_lane * chance.randint(70, 100) // 100
+        data = b"slow%d" % number
+        slow[Work(data, total)] = data.ljust(8, b"\0") + total.to_bytes(8, "big")
+    fast: dict[Work, bytes] = {}
+    for number in range(40 * kills):
+        data, total = b"fast%d" % number, chance.choice((1, 10, 100, 5000))
+        fast[Work(data, total)] = _sha512(data, total)
+    return slow, fast
+
+
+def _sha512(data: bytes, iterations: int) -> bytes:
+    for _ in range(iterations):
+        data = hashlib.sha512(data).digest()
+    return data
+
+
+def _kill_one(mill: Mill, chance: random.Random) -> None:
+    """Time passes here because it is the fault's own measure: one kill a second."""
+    time.sleep(BETWEEN_KILLS_SECONDS)
+    victim = chance.choice([worker for worker in mill.workers if worker.alive])
+    victim.kill()
+    mill.start_worker()
+
+
+def _pull_all(mill: Mill) -> list[tuple[str, bytes]]:
+    """All results until no job runs any more and none is waiting."""
+    pulled: list[tuple[str, bytes]] = []
+
+    def finished() -> bool:
+        pulled.extend((one.id, one.value) for one in mill.client.results(top=1000))
+        jobs = mill.client.stats().stats.jobs
+        return not any(jobs.get(status, 0) for status in ("queued", "leased", "attached", "done"))
+
+    until(finished)
+    return pulled
+
+
+def _counted(
+    ids: dict[str, bytes], pulled: list[tuple[str, bytes]], kills: int, again: int
+) -> Ended:
+    times = Counter(job_id for job_id, _ in pulled)
+    return Ended(
+        submitted=len(ids),
+        lost=len(ids.keys() - times.keys()),
+        wrong=sum(ids.get(job_id) != value for job_id, value in pulled),
+        twice=sum(count > 1 for count in times.values()),
+        kills=kills,
+        computed_again=again,
+    )
