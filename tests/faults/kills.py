@@ -23,6 +23,8 @@ TALLY_LANES = 4
 SLOW_HZ = 1000
 """Iterations a second of a slow `tally` job, at most."""
 BETWEEN_KILLS_SECONDS = 1.0
+SLOW_SHARE = 0.3
+FINISH_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ def run(folder: Path, *, seed: int, kills: int, pace: Pace) -> Ended:
 
 
 def _work(chance: random.Random, kills: int) -> tuple[dict[Work, bytes], dict[Work, bytes]]:
-    """Slow jobs for about as long as the kills last on all lanes, and fast ones besides."""
+    """One slow job for each lane, and fast ones besides. A slow job is killed again and again,
+    and each time waits for its lease to run out: so it is a fraction of the kills long."""
     slow: dict[Work, bytes] = {}
-    per_lane = int(kills * BETWEEN_KILLS_SECONDS * SLOW_HZ)
+    per_lane = int(kills * BETWEEN_KILLS_SECONDS * SLOW_HZ * SLOW_SHARE)
     for number in range(WORKERS * TALLY_LANES):
         total = per_lane * chance.randint(70, 100) // 100
         data = b"slow%d" % number
@@ -96,7 +99,7 @@ def _pull_all(mill: Mill) -> list[tuple[str, bytes]]:
         jobs = mill.client.stats().stats.jobs
         return not any(jobs.get(status, 0) for status in ("queued", "leased", "attached", "done"))
 
-    until(finished)
+    until(finished, FINISH_SECONDS)
     return pulled
 
 

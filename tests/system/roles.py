@@ -56,9 +56,9 @@ class Pace(NamedTuple):
 QUICK = Pace(lease_seconds=1.5, checkpoint_seconds=0.4, slice_seconds=0.05)
 
 
-def until(condition: Callable[[], T]) -> T:
+def until(condition: Callable[[], T], patience_seconds: float = PATIENCE_SECONDS) -> T:
     """The first true answer of `condition`, where nothing but asking tells of a change."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while not (answer := condition()):
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.02)
