@@ -28,6 +28,8 @@ ITERATIONS = 200_000
 SETTLE_SECONDS = 1.5
 """After the submits, until the workers are at their pace."""
 POLL_SECONDS = 0.02
+SPARE = 1.4
+"""How much more is queued than should be needed: the queue must not run empty."""
 
 
 def bare_hz(seconds: float) -> float:
@@ -48,21 +50,23 @@ def fill(client: Client, jobs: int) -> None:
         assert handle.problem is None
 
 
-def growth(client: Client) -> Iterator[tuple[float, int]]:
+def growth(client: Client, seconds: float) -> Iterator[tuple[float, int]]:
     """(moment, iterations done so far) each time the count grows, while jobs are queued."""
-    seen = -1
-    while (stats := client.stats().stats).jobs.get("queued", 0):
+    seen, ends = -1, time.perf_counter() + seconds
+    while (now := time.perf_counter()) < ends:
+        stats = client.stats().stats
+        assert stats.jobs.get("queued"), "the queue ran empty; the machine was busy, try again"
         if stats.iterations_done_total != seen:
             seen = stats.iterations_done_total
-            yield time.perf_counter(), seen
+            yield now, seen
         time.sleep(POLL_SECONDS)
 
 
-def system_hz(client: Client, jobs: int) -> float:
-    """Iterations a second of the whole service while its queue is full."""
+def system_hz(client: Client, jobs: int, seconds: float) -> float:
+    """Iterations a second of the whole service while its queue is full; empties it afterwards."""
     fill(client, jobs)
     time.sleep(SETTLE_SECONDS)
-    points = list(growth(client))
+    points = list(growth(client, seconds))
     (began, first), (ended, last) = points[0], points[-1]
     while client.stats().stats.backlog_iterations:
         time.sleep(POLL_SECONDS)
@@ -82,8 +86,8 @@ def measure(rounds: int, seconds: float) -> Report:
     ):
         for _ in range(rounds):
             bare.append(sum(pool.map(bare_hz, [seconds] * WORKER_PROCESSES)))
-            jobs = int(bare[-1] * (seconds + SETTLE_SECONDS) / ITERATIONS)
-            system.append(system_hz(client, jobs))
+            jobs = int(max(bare) * (seconds + SETTLE_SECONDS) * SPARE / ITERATIONS)
+            system.append(system_hz(client, jobs, seconds))
     ratios = [ours / kernel for ours, kernel in zip(system, bare, strict=True)]
     ratio = statistics.median(ratios)
     report.figures += [
