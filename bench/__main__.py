@@ -18,7 +18,8 @@ BENCHES = {
     "peers": "jobs/s end to end against Celery, Dramatiq, Huey, RQ and Taskiq",
     "pull": "results/s pulled over HTTP",
     "worker_efficiency": "hashes/s of the running system against the bare kernel",
-    "latency": "seconds from submit to result at low load",
+    "latency": "milliseconds from submit to result at low load",
+    "worker_efficiency": "the running system against the bare kernel",
 }
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench.data import ITERATIONS
 from bench.peers import workmill_rounds
 from bench.processes import child, free_port, redis_server, wait_for_port
 from bench.report import Figure, Report
@@ -58,13 +59,15 @@ def measure(systems: list[str], jobs: int, rounds: int) -> dict[str, list[float]
 
 
 def report(rates: dict[str, list[float]], jobs: int) -> Report:
-    """Medians, and their ratios to the fastest peer's."""
+    """Medians of the rates, and of the ratios to the fastest peer round by round."""
     median = {system: statistics.median(each) for system, each in rates.items()}
-    fastest = max((median[peer] for peer in PEERS if peer in median), default=None)
-    made = Report("peers", f"{jobs} jobs of 16 KiB and 10 iterations, median of rounds")
-    for system, rate in median.items():
-        ratio = rate / fastest if fastest else None
-        made.figures.append(Figure(system, rate, "jobs/s", ratio, rates[system]))
+    peers = [peer for peer in PEERS if peer in median]
+    base = rates[max(peers, key=median.__getitem__)] if peers else None
+    made = Report("peers", f"{jobs} jobs of 16 KiB and {ITERATIONS} iterations, median of rounds")
+    for system, each in rates.items():
+        ratios = [one / other for one, other in zip(each, base, strict=True)] if base else []
+        ratio = statistics.median(ratios) if ratios else None
+        made.figures.append(Figure(system, median[system], "jobs/s", ratio, each))
     return made
 
 
