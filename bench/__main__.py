@@ -19,7 +19,6 @@ BENCHES = {
     "pull": "results/s pulled over HTTP",
     "worker_efficiency": "hashes/s of the running system against the bare kernel",
     "latency": "milliseconds from submit to result at low load",
-    "worker_efficiency": "the running system against the bare kernel",
 }
 
 
