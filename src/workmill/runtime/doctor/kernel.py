@@ -13,7 +13,7 @@ from workmill.workloads.registry import DEFAULT_WORKLOAD, find_workload
 from workmill.workloads.sha512.kernel import HASHLIB, kernel_name
 
 MEASURE_SECONDS: Final = 0.15
-USUAL_RATIO: Final = 9.0
+USUAL_RATIO: Final = 6.0
 """What the C kernel reaches against a loop over hashlib on a core with AVX2."""
 
 

@@ -21,6 +21,14 @@ typedef unsigned char rotate_bytes __attribute__((vector_size(32)));
     ((rotate_bytes){ROTATE_8_WORD(0), ROTATE_8_WORD(8), ROTATE_8_WORD(16), ROTATE_8_WORD(24)})
 #endif
 
+/* Lanes in the integer registers beside a wide vector. gcc interleaves the two well, clang does
+ * not: 316 cycles an iteration against 279 without, with AVX2 (clang 22). */
+#if defined(__clang__)
+#define BESIDE 0
+#else
+#define BESIDE 1
+#endif
+
 #define VARIANT plain
 #define VECTOR_LANES 0
 #define SCALAR_LANES 1
@@ -42,7 +50,7 @@ typedef unsigned char rotate_bytes __attribute__((vector_size(32)));
 
 #define VARIANT avx2
 #define VECTOR_LANES 4
-#define SCALAR_LANES 1
+#define SCALAR_LANES BESIDE
 #define TARGET __attribute__((target("avx2,bmi,bmi2")))
 #include "lanes.h"
 
@@ -54,7 +62,7 @@ typedef unsigned char rotate_bytes __attribute__((vector_size(32)));
 
 #define VARIANT avx512
 #define VECTOR_LANES 8
-#define SCALAR_LANES 1
+#define SCALAR_LANES BESIDE
 #define TARGET __attribute__((target("avx512f,avx512vl,bmi,bmi2")))
 #include "lanes.h"
 #endif
@@ -77,9 +85,9 @@ static const struct chains_variant variants[] = {
 #if X86
     [BMI2] = {"bmi2", 1, bmi2_step, bmi2_constants, NULL, has_bmi2},
     [SSE2] = {"sse2", 2, sse2_step, sse2_constants, &variants[PLAIN], always},
-    [AVX2] = {"avx2", 5, avx2_step, avx2_constants, &variants[BMI2], has_avx2},
+    [AVX2] = {"avx2", 4 + BESIDE, avx2_step, avx2_constants, &variants[BMI2], has_avx2},
     [AVX512VL] = {"avx512vl", 4, avx512vl_step, avx512vl_constants, NULL, has_avx512},
-    [AVX512] = {"avx512", 9, avx512_step, avx512_constants, &variants[AVX512VL], has_avx512},
+    [AVX512] = {"avx512", 8 + BESIDE, avx512_step, avx512_constants, &variants[AVX512VL], has_avx512},
 #endif
 };
 
