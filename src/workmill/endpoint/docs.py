@@ -6,24 +6,23 @@ from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
 from itertools import groupby
-from string import Template
 
 import msgspec
 
 from workmill import __version__
-from workmill.endpoint.pages import static
+from workmill.endpoint.pages import rendered
 from workmill.endpoint.routes import Operation, Parameter
 
 
 def docs_page(operations: Sequence[Operation]) -> bytes:
     """The whole page as HTML."""
     groups = [(name, list(calls)) for name, calls in groupby(operations, lambda one: one.group)]
-    template = Template(static("docs.html").decode())
-    return template.substitute(
+    return rendered(
+        "docs.html",
         version=escape(__version__),
         menu="".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name, _ in groups),
         groups="".join(_group(name, calls) for name, calls in groups),
-    ).encode()
+    )
 
 
 def _group(name: str, calls: Sequence[Operation]) -> str:

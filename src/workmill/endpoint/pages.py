@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from string import Template
 
 from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.service import Service
+from workmill.wire import codecs
 
 HTML = "text/html; charset=utf-8"
 _POLICY = (
@@ -17,7 +19,7 @@ _POLICY = (
 
 async def home(_service: Service, _request: Request) -> Reply:
     """The live ops page."""
-    return _page(static("home.html"))
+    return _page(_home())
 
 
 async def docs(service: Service, _request: Request) -> Reply:
@@ -27,13 +29,22 @@ async def docs(service: Service, _request: Request) -> Reply:
 
 async def openapi(service: Service, _request: Request) -> Reply:
     """This interface as an OpenAPI 3.1 document."""
-    return Reply.of(service.documents["openapi"], "application/json")
+    return Reply.of(service.documents["openapi"], codecs.JSON)
+
+
+def rendered(name: str, **parts: str) -> bytes:
+    """A page that ships with this package, with its `$parts` put in."""
+    shared = {"style": _static("style.css"), "logo": _static("logo.svg")}
+    return Template(_static(name)).substitute(shared, **parts).encode()
 
 
 @cache
-def static(name: str) -> bytes:
-    """A file that ships with the pages."""
-    return files("workmill.endpoint").joinpath("static", name).read_bytes()
+def _home() -> bytes:
+    return rendered("home.html", script=_static("home.js"))
+
+
+def _static(name: str) -> str:
+    return files("workmill.endpoint").joinpath("static", name).read_text(encoding="utf-8")
 
 
 def _page(body: bytes) -> Reply:
