@@ -15,6 +15,7 @@ from pathlib import Path
 
 BENCHES = {
     "kernel": "iterations/s of one core against hashlib and OpenSSL",
+    "enqueue": "submits/s with fsync against a bare handler that stores nothing",
     "peers": "jobs/s end to end against Celery, Dramatiq, Huey, RQ and Taskiq",
     "pull": "results/s pulled over HTTP",
     "worker_efficiency": "hashes/s of the running system against the bare kernel",

@@ -1,0 +1,1 @@
+"""`PUT /enqueue` against a bare ASGI handler that hashes the same body and stores nothing."""
