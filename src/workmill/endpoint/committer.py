@@ -62,6 +62,8 @@ class Committer:
         self._calls: deque[Call] = deque()
         self._pending_jobs = 0
         self._jobs_per_second = 1000.0
+        self._copying = asyncio.Lock()
+        self._store: Store
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._woken = False
         self._opened: asyncio.Future[None] = self._loop.create_future()
@@ -126,8 +128,10 @@ class Committer:
     def purge(self, max_jobs: int) -> Awaitable[int]:
         return self._put("purge", max_jobs)
 
-    def backup(self, file: Path) -> Awaitable[None]:
-        return self._put("backup", file)
+    async def backup(self, file: Path) -> None:
+        """Beside the groups, one at a time: leases go on being renewed meanwhile."""
+        async with self._copying:
+            await asyncio.to_thread(self._store.backup, file)
 
     def restore(self, file: Path) -> Awaitable[None]:
         return self._put("restore", file)
@@ -145,7 +149,7 @@ class Committer:
 
     def _run(self) -> None:
         try:
-            store = self._open_store()
+            self._store = store = self._open_store()
         except BaseException as error:  # noqa: BLE001 - handed to whoever awaits open()
             self._loop.call_soon_threadsafe(self._opened.set_exception, error)
             return

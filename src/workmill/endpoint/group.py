@@ -22,7 +22,7 @@ _MERGED: Final = frozenset(
     {"renew", "complete", "fail", "release", "cancel", "acknowledge", "submit", "get"}
 )
 _WITHOUT_ARGUMENT: Final = frozenset({"stats", "nodes"})
-_OUTSIDE_GROUPS: Final = frozenset({"backup", "restore"})
+_RESTORE: Final = "restore"
 
 
 class Call:
@@ -39,15 +39,15 @@ class Call:
 
     @property
     def alone(self) -> bool:
-        """Whether this verb changes whole files and takes no part in a group."""
-        return self.verb in _OUTSIDE_GROUPS
+        """Whether this verb is a group of its own."""
+        return self.verb == _RESTORE
 
 
 def run_group(store: Store, calls: Sequence[Call]) -> None:
     """Set every call's answer, or raise with none of the calls done or with their outcome
     unknown (StoreUnavailable)."""
     if calls[0].alone:
-        calls[0].answer = getattr(store, calls[0].verb)(calls[0].argument)
+        store.restore(calls[0].argument)
         return
     by_verb: dict[str, list[Call]] = {}
     for call in calls:

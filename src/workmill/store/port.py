@@ -47,7 +47,8 @@ from workmill.domain.job import (
 
 class Store(Protocol):
     """Every verb runs inside a `group()`; results may leave the process once that has closed.
-    Only `backup` and `restore` stand alone, outside of groups."""
+    Only `backup` and `restore` stand alone, outside of groups; `backup` may run in another
+    thread beside them."""
 
     def group(self) -> AbstractContextManager[None]:
         """All verbs inside become durable together at the end, or none does.

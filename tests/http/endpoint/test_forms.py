@@ -1,0 +1,141 @@
+"""Every form in which existing clients send data: the raw body is the data, form by form."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.http.endpoint.conftest import Running, value_of
+
+DATA = b'{"looks": "like JSON"}&a=b%20c\r\n\x00\xff' * 40
+LABELS = [
+    None,
+    "application/x-www-form-urlencoded",
+    "application/octet-stream",
+    "text/plain",
+    "text/plain; charset=utf-16",
+    "application/json",
+    "application/gzip",
+    "no/such; thing=\xe9",
+]
+
+
+def _value(shared: Running, job_id: str) -> str:
+    shared.work()
+    view = shared.http.get(f"/v1/jobs/{job_id}").json()
+    assert view["status"] == "done"
+    return str(view["value"])
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_label_never_changes_what_the_data_is(shared: Running, label: str | None) -> None:
+    """Whatever Content-Type a client sends, the raw body is hashed."""
+    headers = {} if label is None else {"Content-Type": label.encode("latin-1")}
+    data = DATA + str(label).encode()
+    job_id = shared.submit(data, 2, headers=headers)
+    assert _value(shared, job_id) == value_of(data, 2)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_an_encoding_is_never_undone(shared: Running, coding: str) -> None:
+    """Content-Encoding is a label too: the bytes on the wire are the data."""
+    data = b"not compressed at all, " + coding.encode()
+    job_id = shared.submit(data, 1, headers={"Content-Encoding": coding})
+    assert _value(shared, job_id) == value_of(data, 1)
+
+
+def test_one_iteration_is_the_plain_digest(shared: Running) -> None:
+    """The known answer: iterations=1 is hashlib.sha512(data), there at once in the reply."""
+    reply = shared.http.put("/enqueue?iterations=1", content=b"known answer")
+    assert reply.status_code == 200
+    assert reply.json()["status"] == "done"
+    assert reply.json()["value"] == value_of(b"known answer", 1)
+
+
+def test_an_empty_body_is_data_too(shared: Running) -> None:
+    """No bytes have a digest as well."""
+    assert _value(shared, shared.submit(b"", 2)) == value_of(b"", 2)
+
+
+def test_chunked_transfer(shared: Running) -> None:
+    """A body in chunks, as sent by clients that do not know its length."""
+    pieces = [b"piece %d;" % number * 1000 for number in range(50)]
+    job_id = shared.submit(iter(pieces), 2)  # type: ignore[arg-type]
+    assert _value(shared, job_id) == value_of(b"".join(pieces), 2)
+
+
+def test_a_client_that_expects_100_continue(shared: Running) -> None:
+    """curl asks first for larger bodies: it is told to go on, and then answered."""
+    head = b"PUT /enqueue?iterations=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+    reply = shared.raw(head + b"Expect: 100-continue\r\nConnection: close\r\n\r\n", b"patiently")
+    first, _, rest = reply.partition(b"\r\n\r\n")
+    assert first == b"HTTP/1.1 100 Continue"
+    assert rest.startswith(b"HTTP/1.1 200 ")
+    assert json.loads(rest.partition(b"\r\n\r\n")[2])["value"] == value_of(b"patiently", 1)
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "expected"),
+    [
+        ({"data": ("a.bin", b"one")}, {}, b"one"),
+        ({"file": ("a.bin", b"two")}, {"iterations": "7"}, b"two"),
+        ({"other": ("a", b"no"), "file": ("b", b"no"), "data": ("c", b"three")}, {}, b"three"),
+        ({"other": ("a", b"no"), "file": ("b", b"four")}, {}, b"four"),
+        ({"first": ("a", b"five"), "second": ("b", b"no")}, {"data": "text"}, b"five"),
+        ({"data": ("a.bin", b"\r\n--not-a-boundary\r\n")}, {}, b"\r\n--not-a-boundary\r\n"),
+    ],
+)
+def test_the_data_of_a_form_with_files(
+    shared: Running, files: dict[str, tuple[str, bytes]], fields: dict[str, str], expected: bytes
+) -> None:
+    """The file named `data`, else the one named `file`, else the first one."""
+    reply = shared.http.put("/enqueue?iterations=1", files=files, data=fields)
+    assert reply.status_code == 200
+    assert reply.json()["value"] == value_of(expected, 1)
+
+
+def _form(*parts: tuple[str, bytes]) -> tuple[dict[str, str], bytes]:
+    body = b"".join(
+        b"--edge\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % (words.encode(), data)
+        for words, data in parts
+    )
+    return {"Content-Type": "multipart/form-data; boundary=edge"}, body + b"--edge--\r\n"
+
+
+def test_the_only_text_field_of_a_form(shared: Running) -> None:
+    """Without any file, the single text field is the data."""
+    headers, body = _form(('name="anything"', b"text"))
+    reply = shared.http.put("/enqueue?iterations=1", headers=headers, content=body)
+    assert reply.json()["value"] == value_of(b"text", 1)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        _form(('name="a"', b"1"), ('name="b"', b"2")),
+        _form(),
+        ({"Content-Type": "multipart/form-data"}, b"no boundary"),
+        ({"Content-Type": "multipart/form-data; boundary=edge"}, b"garbage"),
+        (_form(('name="data"; filename="x"', b"x"))[0], _form(('name="d"', b"cut"))[1][:-10]),
+        _form(*[('name="x"; filename="y"', b"")] * 101),
+    ],
+)
+def test_a_form_without_clear_data_is_refused(
+    shared: Running, broken: tuple[dict[str, str], bytes]
+) -> None:
+    """Ambiguous, empty, malformed, cut off or endless: 422, nothing stored."""
+    before = shared.stored()
+    headers, body = broken
+    reply = shared.http.put("/enqueue?iterations=1", headers=headers, content=body)
+    assert reply.status_code == 422
+    assert reply.json()["type"] == "urn:workmill:problem:invalid-input"
+    assert shared.stored() == before
+
+
+def test_a_form_in_small_pieces(shared: Running) -> None:
+    """The form may be torn anywhere on the wire."""
+    headers, body = _form(('name="t"', b"no"), ('name="data"; filename="d"', DATA))
+    pieces = (body[at : at + 7] for at in range(0, len(body), 7))
+    reply = shared.http.put("/enqueue?iterations=1", headers=headers, content=pieces)
+    assert reply.json()["value"] == value_of(DATA, 1)

@@ -1,0 +1,137 @@
+"""Jobs under the client's own id: idempotent submits, long-polls, lists, cancels."""
+
+from __future__ import annotations
+
+import uuid
+
+import httpx
+import pytest
+
+from tests.http.endpoint.conftest import Running, Start, in_thread, value_of
+from workmill.domain.job import Verdict
+
+
+def _path(query: str = "") -> str:
+    return f"/v1/jobs/{uuid.uuid4()}{query}"
+
+
+def test_a_repeated_submit_is_harmless(shared: Running) -> None:
+    """The same id with the same work answers the same, and there is one job."""
+    path, before = _path("?iterations=4"), shared.stored()
+    first = shared.http.put(path, content=b"again")
+    second = shared.http.put(path, content=b"again")
+    assert first.status_code == second.status_code == 200
+    assert first.json()["id"] == second.json()["id"] == path[9:45]
+    assert shared.stored() == before + 1
+
+
+@pytest.mark.parametrize(("data", "query"), [(b"other", "?iterations=4"), (b"a", "?iterations=5")])
+def test_an_id_never_changes_its_work(shared: Running, data: bytes, query: str) -> None:
+    """Other data or iterations under a known id: 409, and the first job stands."""
+    path = _path()
+    assert shared.http.put(path + "?iterations=4", content=b"a").status_code == 200
+    refused = shared.http.put(path + query, content=data)
+    assert refused.status_code == 409
+    assert refused.json()["type"] == "urn:workmill:problem:conflict"
+    assert shared.http.get(path).json()["iterations"] == 4
+
+
+def test_a_job_as_its_owner_sees_it(shared: Running) -> None:
+    """Queued, then done with its value; delivered once it was pulled."""
+    path = _path()
+    shared.http.put(path + "?iterations=5&priority=7", content=b"seen")
+    queued = shared.http.get(path).json()
+    assert (queued["status"], queued["value"], queued["priority"]) == ("queued", None, 7)
+    shared.work()
+    done = shared.http.get(path).json()
+    assert (done["status"], done["delivery"], done["done"]) == ("done", "waiting", 5)
+    assert done["value"] == value_of(b"seen", 5)
+    shared.pull()
+    delivered = shared.http.get(path).json()
+    assert (delivered["status"], delivered["delivery"]) == ("done", "delivered")
+
+
+def test_an_unknown_job(shared: Running) -> None:
+    """404 for an id that nobody submitted, 422 for what is no id."""
+    assert shared.http.get(_path()).status_code == 404
+    assert shared.http.delete(_path()).status_code == 404
+    assert shared.http.get("/v1/jobs/not-an-id").status_code == 422
+
+
+def test_known_work_is_done_in_the_reply(shared: Running) -> None:
+    """The same data and iterations again: the value comes at once, under a new id."""
+    shared.submit(b"known", 6)
+    shared.work()
+    again = shared.http.put("/enqueue?iterations=6", content=b"known").json()
+    assert (again["status"], again["value"]) == ("done", value_of(b"known", 6))
+    v1 = shared.http.put(_path("?iterations=6"), content=b"known").json()
+    assert (v1["status"], v1["done"], v1["value"]) == ("done", 6, value_of(b"known", 6))
+
+
+def test_a_long_poll_answers_when_the_job_ends(start: Start) -> None:
+    """`wait` returns with the result, long before its time is over."""
+    running = start()
+    path = _path()
+    running.http.put(path + "?iterations=3", content=b"wait")
+    leases = running.lease()
+    answer = in_thread(lambda: httpx.get(running.url + path + "?wait=30", timeout=40).json())
+    assert running.complete(leases) == [Verdict.APPLIED]
+    assert answer()["value"] == value_of(b"wait", 3)
+
+
+def test_a_long_poll_on_an_attached_job_ends_with_its_leader(start: Start) -> None:
+    """A job that waits for another one's result is watched just as well."""
+    running = start()
+    paths = [_path(), _path()]
+    for path in paths:
+        running.http.put(path + "?iterations=3", content=b"twins")
+    leases = running.lease()
+    assert len(leases) == 1
+    answers = [
+        in_thread(lambda path=path: httpx.get(running.url + path + "?wait=30", timeout=40).json())
+        for path in paths
+    ]
+    running.complete(leases)
+    assert {answer()["value"] for answer in answers} == {value_of(b"twins", 3)}
+
+
+def test_a_long_poll_that_runs_out_tells_how_things_stand(shared: Running) -> None:
+    """After `wait` seconds the answer is the job as it is."""
+    path = _path()
+    shared.http.put(path + "?iterations=3", content=b"patience")
+    assert shared.http.get(path + "?wait=0.05").json()["status"] == "queued"
+    assert shared.http.get(path + "?wait=31").status_code == 422
+
+
+def test_the_list_goes_through_all_jobs_newest_first(start: Start) -> None:
+    """Following `next_after` shows every job once; `status` filters."""
+    running = start()
+    ids = [running.submit(b"%d" % number, 3) for number in range(7)]
+    seen: list[str] = []
+    after = ""
+    while True:
+        page = running.http.get(f"/v1/jobs?limit=3{after}").json()
+        seen += [job["id"] for job in page["jobs"]]
+        if page["next_after"] is None:
+            break
+        after = f"&after={page['next_after']}"
+    assert seen == ids[::-1]
+    assert running.http.get("/v1/jobs?status=done").json()["jobs"] == []
+    assert running.http.get("/v1/jobs?status=undone").status_code == 422
+
+
+def test_cancel_ends_a_job_for_good(shared: Running) -> None:
+    """A cancelled job is never leased; cancelling twice is harmless."""
+    path = _path()
+    shared.http.put(path + "?iterations=3", content=b"cancel me")
+    assert shared.http.delete(path).json()["status"] == "cancelled"
+    assert shared.http.delete(path).json()["status"] == "cancelled"
+    assert path[9:] not in [str(uuid.UUID(bytes=lease.id)) for lease in shared.lease()]
+
+
+def test_a_finished_job_is_not_cancelled(shared: Running) -> None:
+    """409, and the value stays."""
+    job_id = shared.submit(b"finished", 3)
+    shared.work()
+    assert shared.http.delete(f"/v1/jobs/{job_id}").status_code == 409
+    assert shared.http.get(f"/v1/jobs/{job_id}").json()["value"] == value_of(b"finished", 3)

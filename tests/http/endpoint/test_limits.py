@@ -1,0 +1,140 @@
+"""Bodies are bounded in size, time and memory, and a refusal comes as soon as it is known."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.http.endpoint.conftest import Running, Start, value_of
+
+MIB = 1024 * 1024
+
+
+def _head(length: int, *more: bytes) -> bytes:
+    lines = [b"PUT /enqueue?iterations=2 HTTP/1.1", b"Host: x", b"Content-Length: %d" % length]
+    return b"\r\n".join([*lines, *more, b"", b""])
+
+
+def test_too_long_a_body_is_refused_before_it_is_sent(shared: Running) -> None:
+    """The announced length is enough: 413 comes though not one byte of the body was sent."""
+    reply = shared.raw(_head(MIB + 1))
+    assert reply.startswith(b"HTTP/1.1 413 ")
+    assert b"urn:workmill:problem:body-too-large" in reply
+
+
+def test_who_expects_100_continue_is_spared_the_upload(shared: Running) -> None:
+    """The final answer comes instead of `100 Continue`."""
+    assert shared.raw(_head(MIB + 1, b"Expect: 100-continue")).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_chunked_body_is_refused_as_soon_as_it_is_too_long(shared: Running) -> None:
+    """The body never ends, and yet the answer comes."""
+    head = b"PUT /enqueue?iterations=2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"40000\r\n" + bytes(0x40000) + b"\r\n"
+    before = shared.stored()
+    assert shared.raw(head, *[chunk] * 5).startswith(b"HTTP/1.1 413 ")
+    assert shared.stored() == before
+
+
+@pytest.mark.parametrize(("size", "status"), [(MIB, 200), (MIB + 1, 413)])
+@pytest.mark.parametrize("form", [False, True])
+def test_the_limit_is_exact(shared: Running, size: int, status: int, form: bool) -> None:
+    """The limit is on the data: a form's own overhead does not count."""
+    data = bytes(size)
+    url = "/enqueue?iterations=1"
+    reply = (
+        shared.http.put(url, files={"data": data}) if form else shared.http.put(url, content=data)
+    )
+    assert reply.status_code == status
+
+
+def test_a_refused_upload_gets_to_read_its_answer(shared: Running) -> None:
+    """A client that sends first and reads later finds the 413, not a connection reset."""
+    reply = shared.raw(_head(8 * MIB), bytes(8 * MIB))
+    assert reply.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_usual_file_in_a_form_fits(shared: Running) -> None:
+    """256 KiB of data are about 262,340 bytes on the wire."""
+    data = os.urandom(256 * 1024)
+    reply = shared.http.put("/enqueue?iterations=1", files={"file": ("f.bin", data)})
+    assert reply.json()["value"] == value_of(data, 1)
+
+
+def test_a_body_that_trickles_is_given_up(start: Start) -> None:
+    """Time to send is bounded; nothing is stored, and the connection is closed."""
+    running = start(body_seconds=0.1)
+    reply = running.raw(_head(10), b"slow")
+    assert reply.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:workmill:problem:body-timeout" in reply
+    assert running.stored() == 0
+
+
+def test_a_body_cut_off_is_not_stored(shared: Running) -> None:
+    """The caller hangs up in the middle: there is no job, and the endpoint goes on."""
+    before = shared.stored()
+    with socket.create_connection(("127.0.0.1", shared.port)) as line:
+        line.sendall(_head(1000) + b"half")
+    assert shared.stored() == before
+
+
+_SERVER = """
+import sys
+from pathlib import Path
+from workmill.endpoint import EndpointSettings, serve
+from workmill.store.sqlite import SqliteStore
+settings = EndpointSettings(port=0, max_body_bytes=2 * 1024**3)
+serve(lambda: SqliteStore(Path(sys.argv[1])), settings)
+"""
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[tuple[int, str]]:
+    """An endpoint in a process of its own, under a raised limit: its pid and URL."""
+    words = [sys.executable, "-c", _SERVER, str(tmp_path)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        found = re.search(r'"url":"(.*?)"', child.stderr.readline())
+        assert found
+        yield child.pid, found[1]
+        child.terminate()
+        child.stderr.read()
+
+
+def _peak_bytes(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found
+    return int(found[1]) * 1024
+
+
+@pytest.mark.parametrize("form", [False, True])
+def test_a_gibibyte_passes_through_little_memory(process: tuple[int, str], form: bool) -> None:
+    """1 GiB is folded while it streams: the process's peak grows by less than 16 MiB."""
+    pid, url = process
+    piece = bytes(MIB)
+
+    def body() -> Iterator[bytes]:
+        if form:
+            yield b'--e\r\nContent-Disposition: form-data; name="data"; filename="f"\r\n\r\n'
+        for _ in range(1024):
+            yield piece
+        if form:
+            yield b"\r\n--e--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=e"} if form else {}
+    with httpx.Client(base_url=url, timeout=100) as http:
+        warm = http.put("/enqueue?iterations=2", content=bytes(MIB))
+        assert warm.status_code == 200
+        before = _peak_bytes(pid)
+        reply = http.put("/enqueue?iterations=1", content=body(), headers=headers)
+        assert reply.json()["status"] == "done"
+        assert _peak_bytes(pid) - before < 16 * MIB
