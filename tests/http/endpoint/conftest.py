@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import httpx
 import msgspec
@@ -66,7 +66,7 @@ class Running:
         self.failure: BaseException | None = None
         self.store: Gated
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> Self:
         self._thread.start()
         while not self._endpoint.ready.wait(0.05):
             assert self._thread.is_alive(), self.failure
@@ -203,10 +203,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
-def in_thread(call: Callable[[], Any]) -> Callable[[], Any]:
+def in_thread(call: Callable[..., Any], *given: Any) -> Callable[[], Any]:
     """Begin a call in a thread; the returned function waits for its answer."""
     answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
+    thread = threading.Thread(target=lambda: answers.append(call(*given)), daemon=True)
     thread.start()
 
     def answer() -> Any:

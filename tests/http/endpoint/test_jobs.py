@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import httpx
 import pytest
-
 from tests.http.endpoint.conftest import Running, Start, in_thread, value_of
+
 from workmill.domain.job import Verdict
 
 
@@ -68,13 +69,17 @@ def test_known_work_is_done_in_the_reply(shared: Running) -> None:
     assert (v1["status"], v1["done"], v1["value"]) == ("done", 6, value_of(b"known", 6))
 
 
+def _long_poll(running: Running, path: str) -> Any:
+    return httpx.get(running.url + path + "?wait=30", timeout=40).json()
+
+
 def test_a_long_poll_answers_when_the_job_ends(start: Start) -> None:
     """`wait` returns with the result, long before its time is over."""
     running = start()
     path = _path()
     running.http.put(path + "?iterations=3", content=b"wait")
     leases = running.lease()
-    answer = in_thread(lambda: httpx.get(running.url + path + "?wait=30", timeout=40).json())
+    answer = in_thread(_long_poll, running, path)
     assert running.complete(leases) == [Verdict.APPLIED]
     assert answer()["value"] == value_of(b"wait", 3)
 
@@ -87,10 +92,7 @@ def test_a_long_poll_on_an_attached_job_ends_with_its_leader(start: Start) -> No
         running.http.put(path + "?iterations=3", content=b"twins")
     leases = running.lease()
     assert len(leases) == 1
-    answers = [
-        in_thread(lambda path=path: httpx.get(running.url + path + "?wait=30", timeout=40).json())
-        for path in paths
-    ]
+    answers = [in_thread(_long_poll, running, path) for path in paths]
     running.complete(leases)
     assert {answer()["value"] for answer in answers} == {value_of(b"twins", 3)}
 

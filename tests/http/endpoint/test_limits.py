@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from tests.http.endpoint.conftest import Running, Start, value_of
 
 MIB = 1024 * 1024

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.http.endpoint.conftest import Running
+
 from workmill.domain.errors import InvalidInput
 from workmill.endpoint import params
 

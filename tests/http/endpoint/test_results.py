@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from tests.http.endpoint.conftest import Running, Start, value_of
 
 

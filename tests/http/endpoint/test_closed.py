@@ -1,0 +1,53 @@
+"""Closed by default: the key, and what may be reached without it."""
+
+from __future__ import annotations
+
+import pytest
+from tests.http.endpoint.conftest import Start
+
+from workmill.domain.errors import InvalidInput
+from workmill.endpoint import check_exposure
+from workmill.endpoint.routes import OPERATIONS
+
+OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs", "/"}
+KEY = b"correct horse battery staple"
+
+
+def test_every_call_but_the_open_ones_wants_the_key(start: Start) -> None:
+    """401 with WWW-Authenticate without it, with a wrong one, and in another scheme."""
+    running = start(key=KEY)
+    for one in OPERATIONS:
+        path = one.path.replace("{id}", "01890000-0000-7000-8000-000000000001")
+        for value in (None, "Bearer wrong", "Bearer", KEY.decode(), f"Basic {KEY.decode()}"):
+            headers = {} if value is None else {"Authorization": value}
+            reply = running.http.request(one.method, path, headers=headers)
+            assert (reply.status_code == 401) == (one.path not in OPEN), one.path
+            if reply.status_code == 401:
+                assert reply.headers["www-authenticate"].startswith("Bearer")
+                assert reply.json()["type"] == "urn:workmill:problem:not-authorized"
+
+
+def test_with_the_key_it_works(start: Start) -> None:
+    """The right key opens, and no refused call left anything behind."""
+    running = start(key=KEY)
+    assert running.http.put("/enqueue?iterations=2", content=b"x").status_code == 401
+    running.http.headers["Authorization"] = f"Bearer {KEY.decode()}"
+    running.submit(b"with the key")
+    assert running.stored() == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
+def test_loopback_needs_no_key(host: str) -> None:
+    """Only this machine can reach it."""
+    check_exposure(host, None)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])  # noqa: S104
+def test_beyond_loopback_wants_a_key_or_plain_words(host: str) -> None:
+    """Refused without a key, unless the person said that it shall stay open."""
+    with pytest.raises(InvalidInput, match="--key-file"):
+        check_exposure(host, None)
+    with pytest.raises(InvalidInput):
+        check_exposure(host, b"")
+    check_exposure(host, KEY)
+    check_exposure(host, None, open_without_key=True)
