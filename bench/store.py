@@ -1,0 +1,205 @@
+"""The embedded store alone, fsync included: group commit, queue depth, bytes per job, pull.
+
+Queue depth is measured on two stores in alternating rounds, one with a short queue and one with
+a long one, each kept at its length: what differs is the depth alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.report import Figure, Report
+from workmill.domain.ids import new_id
+from workmill.domain.job import (
+    Completion,
+    Lease,
+    LeaseRequest,
+    NewJob,
+    PullRequest,
+    Renewal,
+    content_key,
+)
+from workmill.store.sqlite import SqliteStore
+
+BATCH = 500
+SHORT_JOBS = 1000
+ROUNDS = 40
+GROUP_SIZES = (1, 10, 100, 1000)
+GROUP_SECONDS = 1.0
+_numbers = itertools.count()
+
+
+def new_jobs(count: int) -> list[NewJob]:
+    """Jobs on data that nobody has seen before."""
+    states = [hashlib.sha512(b"%d" % next(_numbers)).digest() for _ in range(count)]
+    return [
+        NewJob(
+            id=new_id(),
+            workload="sha512",
+            key=content_key("default", "sha512", state),
+            total=100_000,
+            state=state,
+        )
+        for state in states
+    ]
+
+
+def seconds_of(act: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    act()
+    return time.perf_counter() - begin
+
+
+class Mill:
+    """A store with the few verbs of a working day, each in a group."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.store = SqliteStore(directory)
+
+    def submit(self, jobs: list[NewJob]) -> None:
+        with self.store.group():
+            self.store.submit(jobs)
+
+    def fill(self, count: int) -> None:
+        for _ in range(count // BATCH):
+            self.submit(new_jobs(BATCH))
+
+    def lease(self) -> list[Lease]:
+        request = LeaseRequest(
+            worker="bench",
+            workloads=("sha512",),
+            min_jobs=BATCH,
+            max_jobs=BATCH,
+            max_cost=0,
+            lease_seconds=60,
+        )
+        with self.store.group():
+            return self.store.lease(request)
+
+    def renew(self, leases: list[Lease]) -> None:
+        renewals = [
+            Renewal(id=x.id, token=x.token, done=2, state=x.state, lease_seconds=60) for x in leases
+        ]
+        with self.store.group():
+            self.store.renew(renewals)
+
+    def complete(self, leases: list[Lease]) -> None:
+        items = [Completion(id=x.id, token=x.token, state=x.state) for x in leases]
+        with self.store.group():
+            self.store.complete(items)
+
+    def lease_and_complete(self) -> None:
+        self.complete(self.lease())
+
+    def pull_all(self) -> int:
+        count = 0
+        while True:
+            with self.store.group():
+                found = len(self.store.pull(PullRequest(top=1000)).results)
+            if not found:
+                return count
+            count += found
+
+
+@contextmanager
+def folder(root: Path) -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="workmill-bench-", dir=root))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
+def group_commit(root: Path, report: Report) -> None:
+    """Submits per second by how many share a commit."""
+    with folder(root) as directory:
+        mill = Mill(directory)
+        alone = 0.0
+        for size in GROUP_SIZES:
+            count, spent = 0, 0.0
+            while spent < GROUP_SECONDS:
+                jobs = new_jobs(size)
+                begin = time.perf_counter()
+                mill.submit(jobs)
+                spent += time.perf_counter() - begin
+                count += size
+            alone = alone or count / spent
+            name = f"submit, {size} a group"
+            report.figures.append(Figure(name, count / spent, "jobs/s", count / spent / alone))
+        mill.store.close()
+
+
+def queue_depth(root: Path, deep_jobs: int, report: Report) -> None:
+    """Lease + complete on a short and on a long queue; then what a long one costs."""
+    with folder(root) as directory:
+        short, deep = Mill(directory / "short"), Mill(directory / "deep")
+        short.fill(SHORT_JOBS)
+        deep.fill(deep_jobs)
+        deep.store.close()
+        size = sum(file.stat().st_size for file in deep.directory.iterdir())
+        begin = time.perf_counter()
+        deep = Mill(directory / "deep")
+        reopen = time.perf_counter() - begin
+        spent: dict[str, list[float]] = {"short": [], "deep": []}
+        for _ in range(ROUNDS):
+            for name, mill in (("short", short), ("deep", deep)):
+                spent[name].append(seconds_of(mill.lease_and_complete))
+                mill.fill(BATCH)
+        one, other = (statistics.median(spent[name]) for name in ("short", "deep"))
+        depth = f"lease + complete, {deep_jobs:,} queued"
+        report.figures += [
+            Figure(f"lease + complete, {SHORT_JOBS:,} queued", BATCH / one, "jobs/s"),
+            Figure(f"{depth} (ratio: time)", BATCH / other, "jobs/s", other / one),
+            Figure("bytes on disk per queued job", size / deep_jobs, "bytes"),
+            Figure(f"open with {deep_jobs:,} queued", reopen, "s"),
+        ]
+        short.store.close()
+        deep.store.close()
+
+
+def results(root: Path, jobs: int, report: Report) -> None:
+    """Renewals, and finished results pulled, per second."""
+    with folder(root) as directory:
+        mill = Mill(directory)
+        mill.fill(jobs)
+        renewing = 0.0
+        for _ in range(jobs // BATCH):
+            leases = mill.lease()
+            begin = time.perf_counter()
+            mill.renew(leases)
+            renewing += time.perf_counter() - begin
+            mill.complete(leases)
+        begin = time.perf_counter()
+        count = mill.pull_all()
+        spent = time.perf_counter() - begin
+        assert count == jobs
+        report.figures.append(Figure(f"renew, {BATCH} a group", jobs / renewing, "jobs/s"))
+        report.figures.append(Figure("pull, 1000 a call", jobs / spent, "results/s"))
+        mill.store.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench store", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1_000_000, help="the long queue (%(default)s)")
+    parser.add_argument("--directory", type=Path, default=Path(), help="on the disk to measure")
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    asked = parser.parse_args()
+    report = Report("store", f"SQLite, fsync at every group, batches of {BATCH}")
+    group_commit(asked.directory, report)
+    results(asked.directory, 40_000, report)
+    queue_depth(asked.directory, asked.jobs, report)
+    report.show(asked.json)
+
+
+if __name__ == "__main__":
+    main()
