@@ -17,9 +17,9 @@ from workmill.domain.limits import (
     RESULT_RETENTION_SECONDS,
 )
 from workmill.store.sqlite import Bounds, SqliteStore
-from workmill.store.sqlite.work import KNOWN_OVERHEAD_BYTES
+from workmill.store.sqlite.known import OVERHEAD_BYTES
 
-KNOWN_BYTES = 32 + 64 + KNOWN_OVERHEAD_BYTES
+KNOWN_BYTES = 32 + 64 + OVERHEAD_BYTES
 
 
 def there(stand: Stand, *jobs: NewJob) -> list[bool]:

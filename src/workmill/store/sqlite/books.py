@@ -36,7 +36,6 @@ class Books(msgspec.Struct):
     known_jobs: int = 0
     known_bytes: int = 0
     next_seq: int = 1
-    next_known: int = 1
     next_holder: int = NOBODY + 1
     first_token: int = 0
     """What a new job's token starts from: at or above every token of an id that was removed."""

@@ -26,7 +26,7 @@ def _cancel_one(session: Session, job_id: bytes) -> Verdict:
         return Verdict.REFUSED
     if row.status is not Status.ATTACHED:
         session.books.backlog_iterations -= row.total - row.done
-        work.stop_running(session, [row.entry])
+        work.remove(session, [row.entry])
         _promote_eldest(session, row)
     session.books.move(row.status, Status.CANCELLED)
     session.books.cancelled_total += 1
@@ -52,4 +52,4 @@ def _promote_eldest(session: Session, row: Held) -> None:
     session.connection.execute("UPDATE jobs SET leader = ? WHERE leader = ?", (heir, row.seq))
     session.books.move(Status.ATTACHED, Status.QUEUED)
     session.books.backlog_iterations += row.total - row.done
-    work.start_running(session, [work.entry(bytes.fromhex(row.prefix), row.total, heir)])
+    work.add(session, [work.entry(bytes.fromhex(row.prefix), row.total, heir)])

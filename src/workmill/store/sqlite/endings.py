@@ -12,7 +12,7 @@ from workmill.domain.job import Completion, Failure, Verdict
 from workmill.domain.lifecycle import Status, Verb
 from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.domain.retry import after_lost_lease, buried_reason
-from workmill.store.sqlite import held, work
+from workmill.store.sqlite import held, known, work
 from workmill.store.sqlite.held import Held
 from workmill.store.sqlite.schema import NOBODY, code_after
 from workmill.store.sqlite.session import Session
@@ -63,12 +63,8 @@ def _finish(session: Session, rows: list[Held], values: list[tuple[Cell, ...]]) 
     books.completed_total += len(rows)
     books.backlog_iterations -= left
     books.iterations_done_total += left
-    work.stop_running(session, [row.entry for row in rows])
-    work.remember(
-        session,
-        [(row.seq, bytes.fromhex(row.prefix), row.total) for row in rows],
-        sum(len(state) for _, state in values if isinstance(state, bytes)),
-    )
+    state_bytes = sum(len(state) for _, state in values if isinstance(state, bytes))
+    known.remember(session, [row.seq for row in rows], state_bytes)
     if books.jobs[Status.ATTACHED]:
         _settle(session, rows, until_ms)
 
@@ -188,4 +184,4 @@ def _bury(session: Session, lost: list[tuple[Held, str]]) -> None:
     books.move(Status.ATTACHED, Status.FAILED, attached)
     books.failed_total += len(lost) + attached
     books.backlog_iterations -= sum(row.total - row.done for row, _ in lost)
-    work.stop_running(session, [row.entry for row, _ in lost])
+    work.remove(session, [row.entry for row, _ in lost])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from workmill.domain.lifecycle import Status
-from workmill.store.sqlite import results, work
+from workmill.store.sqlite import known, results
 from workmill.store.sqlite.schema import CODES, sql
 from workmill.store.sqlite.session import Session
 
@@ -34,4 +34,4 @@ def purge(session: Session, max_jobs: int) -> int:
         # An id that went may come back: its tokens must start above any that it ever had.
         books.first_token = books.highest_token
     session.names.forget_idle_workers()
-    return removed + work.forget_old(session, max_jobs)
+    return removed + known.forget_old(session, max_jobs)

@@ -1,11 +1,13 @@
 """The shape of the file and of the memory beside it.
 
 Theory. Content keys are random, so an index over them on disk would dirty one page for each
-job that ends, and the cost of a completion would grow with the queue. Therefore the file holds
-only what grows at one end: jobs under a rising `seq`, known work under a rising `number`, and
-small indexes ordered by age. Both random-access indexes, (key, total) -> running job and
-(key, total) -> known work, live in an attached `:memory:` database: they change in the same
-transaction as the file, and one scan builds them again at open.
+job that comes or goes. Therefore the file holds only what grows at one end: jobs under a rising
+`seq`, known work under the `seq` of the job that computed it, and small indexes ordered by age.
+The one index with random access, (key, total) -> `seq`, lives in an attached `:memory:` database:
+it changes in the same transaction as the file, and one scan builds it again at open. Even in
+memory a random access costs several microseconds once there are a million entries, so running
+and known work share the index: a job that is done becomes known work under the same entry, and a
+completion does not touch it at all.
 
 A row of `jobs` keeps its width through its life, because a row that grows splits its page.
 So columns that are filled in later are born with a value of the same width: `holder` is NOBODY,
@@ -86,12 +88,13 @@ CREATE INDEX jobs_outbox ON jobs(tenant, ended_at_ms) WHERE status = $done;
 CREATE INDEX jobs_under_receipt ON jobs(holder) WHERE status = $pulled;
 CREATE INDEX jobs_attached ON jobs(leader) WHERE leader IS NOT NULL;
 CREATE TABLE known(
-    number INTEGER PRIMARY KEY,
+    seq INTEGER PRIMARY KEY,
     key BLOB NOT NULL,
     total INTEGER NOT NULL,
     state BLOB NOT NULL,
     known_at_ms INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX known_by_age ON known(known_at_ms);
 CREATE TABLE names(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE workers(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE books(page BLOB NOT NULL) STRICT;
@@ -99,18 +102,15 @@ CREATE TABLE books(page BLOB NOT NULL) STRICT;
 
 MEMORY: Final = """
 ATTACH ':memory:' AS mem;
-CREATE TABLE mem.running(entry BLOB PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE mem.known_at(entry BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE mem.work(entry BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 
 REBUILD: Final = sql("""
-DELETE FROM mem.running;
-INSERT INTO mem.running
-    SELECT unhex(printf('%s%016x%016x', hex(substr(key, 1, 8)), total, seq)) AS entry
-    FROM jobs WHERE status IN ($queued, $leased) ORDER BY entry;
-DELETE FROM mem.known_at;
-INSERT INTO mem.known_at
-    SELECT unhex(printf('%s%016x%016x', hex(substr(key, 1, 8)), total, number)) AS entry
-    FROM known ORDER BY entry;
+DELETE FROM mem.work;
+INSERT INTO mem.work
+    SELECT unhex(printf('%s%016x%016x', hex(substr(key, 1, 8)), total, seq)) AS entry FROM (
+        SELECT key, total, seq FROM jobs WHERE status IN ($queued, $leased)
+        UNION ALL SELECT key, total, seq FROM known)
+    ORDER BY entry;
 """)
-"""An entry is 24 bytes: 8 of the key, the total, and the row's number (see `work.py`)."""
+"""An entry is 24 bytes: 8 of the key, the total, and the `seq` (see `work.py`)."""

@@ -101,7 +101,6 @@ class SqliteStore:
             raise
         finally:
             self._grouped = False
-            backup.let_go(session)
 
     def _refuse_if_unusable(self) -> None:
         if os.getpid() != self._pid:
@@ -215,5 +214,8 @@ class SqliteStore:
 
     def restore(self, file: Path) -> None:
         """See `Store.restore`. A group of its own."""
-        with self.group():
-            backup.restore(self._session, file)
+        try:
+            with self.group():
+                backup.restore(self._session, file)
+        finally:
+            backup.let_go(self._session)

@@ -11,8 +11,7 @@ from workmill.store.sqlite import reads, work
 from workmill.store.sqlite.schema import CODES, NOBODY
 from workmill.store.sqlite.session import Session
 from workmill.store.sqlite.sets import Cell, Writer
-
-Content = tuple[bytes, int]
+from workmill.store.sqlite.work import Content
 
 
 @dataclass(slots=True)
@@ -107,7 +106,7 @@ def _take_in(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
     intake = _Intake(work.find(session, list({(job.key, job.total) for job in jobs})))
     replies = [_place(session, intake, job) for job in jobs]
     _INSERT(session.connection, intake.rows, session.now_ms, NOBODY, books.first_token)
-    work.start_running(session, intake.entries)
+    work.add(session, intake.entries)
     books.submitted_total += len(replies)
     return replies
 
@@ -149,7 +148,7 @@ def _place(session: Session, intake: _Intake, job: NewJob) -> Submitted:
 
 def _leader_of(intake: _Intake, content: Content, found: work.Found | None) -> _Leader | None:
     if found and found.running:
-        return _Leader(found.running.number, found.running.done)
+        return _Leader(found.running.seq, found.running.done)
     return intake.leaders.get(content)
 
 
