@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
@@ -35,7 +36,7 @@ def _card(call: Operation) -> str:
     method = f'<span class="method {call.method.lower()}">{call.method}</span>'
     parts = [
         f"<header>{method}<code>{escape(call.path)}</code>{badge}</header>",
-        f"<p>{escape(call.text)}</p>",
+        f"<p>{_marked(call.text)}</p>",
         _parameters(call.parameters),
         "<dl>",
         _row("takes", call.takes_kind, call.takes) if call.takes is not None else "",
@@ -78,6 +79,11 @@ def _fields(message: object) -> str:
         return "" if message in {bytes, str} else "one verdict for each item"
     fields = ", ".join(f"<i>{escape(field.name)}</i>" for field in msgspec.structs.fields(kind))
     return f"{'a list of ' if many else ''}{{ {fields} }}"
+
+
+def _marked(text: str) -> str:
+    """Text with its `code` shown as such."""
+    return re.sub("`(.*?)`", r"<code>\1</code>", escape(text))
 
 
 def _anchor(name: str) -> str:

@@ -20,7 +20,7 @@ function call(path, options = {}) {
 }
 at("keyform").addEventListener("submit", () => {
   sessionStorage.setItem("workmill-key", at("key").value);
-  refresh(); 
+  refresh();
 });
 
 function linked(state, text) { at("dot").className = "dot " + state; at("link").textContent = text; }
@@ -54,10 +54,12 @@ function show(view) {
   at("leased").textContent = whole.format(jobs.leased || 0);
   at("completed").textContent = short.format(stats.completed_total);
   at("workers").textContent = whole.format(view.workers);
+  const oldest = stats.oldest_queued_at_ms
+    ? ", the oldest for " + span(Math.max(0, Date.now() - stats.oldest_queued_at_ms) / 1000) : "";
   at("wait").textContent = !stats.backlog_iterations ? "nothing to do" : view.backlog_seconds == null
-    ? "no worker yet" : span(view.backlog_seconds) + " of work";
-  at("oldest").textContent = stats.oldest_queued_at_ms
-    ? "oldest waits " + span(Math.max(0, Date.now() - stats.oldest_queued_at_ms) / 1000) : "";
+    ? "no worker yet" + oldest : span(view.backlog_seconds) + " of work" + oldest;
+  at("left").textContent = stats.backlog_iterations
+    ? short.format(stats.backlog_iterations) + " iterations to go" : "";
   at("rate").textContent = view.rate_hz ? short.format(view.rate_hz) + " iterations/s together" : "";
   at("saved").textContent = stats.iterations_saved_total
     ? short.format(stats.iterations_saved_total) + " iterations saved by known work" : "";
@@ -66,7 +68,8 @@ function show(view) {
     const seconds = Math.max(.2, (now - before.now) / 1000);
     const speed = Math.max(0, stats.iterations_done_total - before.stats.iterations_done_total) / seconds;
     const pace = Math.max(0, stats.completed_total - before.stats.completed_total) / seconds;
-    at("pace").textContent = short.format(pace) + " a second";
+    at("pace").textContent = short.format(Math.round(pace * 10) / 10) + " a second"
+      + (stats.failed_total ? ", " + whole.format(stats.failed_total) + " failed" : "");
     at("speed").textContent = short.format(speed) + " now";
     speeds.push(speed); speeds.shift();
     draw();
@@ -99,7 +102,7 @@ function table(heads, rows) {
 }
 function empty(text) { const p = document.createElement("div"); p.className = "empty"; p.textContent = text; return p; }
 function bar(share) {
-  const outer = document.createElement("div"); outer.className = "bar";
+  const outer = document.createElement("div"); outer.className = share < 1 ? "bar" : "bar full";
   const inner = document.createElement("span"); inner.style.width = (100 * share).toFixed(1) + "%";
   outer.append(inner); return outer;
 }
