@@ -196,6 +196,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield begin
 
 
+@pytest.fixture
+def without_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting call is helped by a poll or tick: hints alone must do."""
+    monkeypatch.setattr("workmill.endpoint.idle.TICK_SECONDS", 1000.0)
+    monkeypatch.setattr("workmill.endpoint.watch.POLL_SECONDS", 1000.0)
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One endpoint for all tests of a module that do not mind each other's jobs."""

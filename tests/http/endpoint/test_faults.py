@@ -110,22 +110,7 @@ def test_a_lost_store_ends_the_process(start: Start) -> None:
     assert isinstance(running.failure, StoreLost)
 
 
-def test_one_guilty_call_does_not_take_its_group_along(start: Start) -> None:
-    """Calls that share a group with one that fails are carried out all the same."""
-    running = start()
-    running.store.open.clear()
-    blocker = in_thread(_put, running, b"holds the store")
-    assert running.store.held.wait(20)
-    good = [in_thread(_put, running, b"good %d" % n) for n in range(5)]
-    bad = in_thread(
-        lambda: httpx.post(running.url + paths.RESTORE, content=b"no backup", timeout=20)
-    )
-    running.store.open.set()
-    assert blocker().status_code == 200
-    assert bad().status_code == 422
-    assert [answer().status_code for answer in good] == [200] * 5
-
-
+@pytest.mark.usefixtures("without_polls")
 def test_a_drain_answers_everybody_and_keeps_everything(start: Start, tmp_path: Path) -> None:
     """Long-polls and idle workers are answered at once; what was acknowledged is in the file."""
     running = start()

@@ -73,6 +73,7 @@ def _long_poll(running: Running, path: str) -> Any:
     return httpx.get(running.url + path + "?wait=30", timeout=40).json()
 
 
+@pytest.mark.usefixtures("without_polls")
 def test_a_long_poll_answers_when_the_job_ends(start: Start) -> None:
     """`wait` returns with the result, long before its time is over."""
     running = start()
@@ -80,6 +81,7 @@ def test_a_long_poll_answers_when_the_job_ends(start: Start) -> None:
     running.http.put(path + "?iterations=3", content=b"wait")
     leases = running.lease()
     answer = in_thread(_long_poll, running, path)
+    assert running.http.get(path + "?wait=0.1").json()["status"] == "leased"
     assert running.complete(leases) == [Verdict.APPLIED]
     assert answer()["value"] == value_of(b"wait", 3)
 

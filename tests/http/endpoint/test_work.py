@@ -16,20 +16,24 @@ from workmill.domain.job import Completion, Failure, Lease, Node, Release, Renew
 from workmill.wire import paths
 
 
+@pytest.mark.usefixtures("without_polls")
 def test_an_idle_worker_is_woken_by_a_submit(start: Start) -> None:
     """A lease call that waits is answered by the job that comes, not by its time-out."""
     running = start()
-    leases = in_thread(lambda: _lease_apart(running, 30))
+    leases = in_thread(_lease_apart, running, 30)
+    assert running.lease(wait="0.1") == []
     job_id = running.submit(b"wake up", 5)
     assert [str(uuid.UUID(bytes=one.id)) for one in leases()] == [job_id]
 
 
+@pytest.mark.usefixtures("without_polls")
 def test_an_idle_worker_is_woken_by_a_release(start: Start) -> None:
     """Work handed back goes to whoever waits."""
     running = start()
     running.submit(b"hand back", 5)
     (held,) = running.lease()
-    leases = in_thread(lambda: _lease_apart(running, 30))
+    leases = in_thread(_lease_apart, running, 30)
+    assert running.lease(wait="0.1") == []
     back = Release(id=held.id, token=held.token, done=2, state=bytes(64))
     assert running.post(paths.WORK_RELEASE, [back], list[Verdict]) == [Verdict.APPLIED]
     (again,) = leases()

@@ -1,0 +1,123 @@
+"""The writer thread: what arrives together commits together, and one bad call harms no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.http.endpoint.conftest import Gated
+
+from workmill.domain.errors import StoreUnavailable, WorkmillError
+from workmill.domain.ids import new_id
+from workmill.domain.job import NewJob, Query
+from workmill.endpoint.committer import Committer
+from workmill.store.sqlite import SqliteStore
+
+
+class Bench:
+    """A committer over a real store, and the sizes of the groups it has made."""
+
+    def __init__(self, directory: Path) -> None:
+        self.store: Gated
+        self.groups: list[int] = []
+        self._directory = directory
+        self.committer = Committer(
+            self._open,
+            max_pending_jobs=100,
+            on_group=lambda jobs, _seconds: self.groups.append(jobs),
+            on_lost=lambda: None,
+        )
+
+    def _open(self) -> Gated:
+        self.store = Gated(SqliteStore(self._directory))
+        return self.store
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    bench = Bench(tmp_path)
+    await bench.committer.open()
+    yield bench
+    await bench.committer.close()
+
+
+def _job(number: int) -> NewJob:
+    key = number.to_bytes(32, "big")
+    return NewJob(id=new_id(), workload="sha512", key=key, total=5, state=bytes(64))
+
+
+async def test_what_arrives_in_one_turn_is_one_group(bench: Bench) -> None:
+    """Fifty callers, one commit; each gets the answer to its own job."""
+    jobs = [_job(number) for number in range(50)]
+    answers = await asyncio.gather(*(bench.committer.submit((job,)) for job in jobs))
+    assert [answer[0].id for answer in answers] == [job.id for job in jobs]
+    assert bench.groups == [50]
+
+
+async def test_what_arrives_during_a_commit_is_the_next_group(bench: Bench) -> None:
+    """Nobody waits for a commit longer than one before and its own."""
+    bench.store.open.clear()
+    first = asyncio.ensure_future(bench.committer.submit((_job(0),)))
+    await asyncio.to_thread(bench.store.held.wait, 20)
+    later = [bench.committer.submit((_job(number),)) for number in range(1, 30)]
+    bench.store.open.set()
+    await asyncio.gather(first, *later)
+    assert bench.groups == [1, 29]
+
+
+async def test_one_guilty_call_does_not_take_its_group_along(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group is rolled back and run one by one: only the bad call fails."""
+
+    def broken(_query: Query) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bench.store, "find", broken, raising=False)
+    jobs = [_job(number) for number in range(3)]
+    *good, bad = await asyncio.gather(
+        *(bench.committer.submit((job,)) for job in jobs),
+        bench.committer.find(Query()),
+        return_exceptions=True,
+    )
+    assert isinstance(bad, WorkmillError)
+    assert not any(isinstance(answer, BaseException) for answer in good)
+    assert None not in await bench.committer.get([job.id for job in jobs])
+
+
+async def test_a_group_that_is_not_confirmed_fails_for_all_in_it(bench: Bench) -> None:
+    """Its outcome is unknown to everybody, and nothing of it is tried again behind their backs."""
+    bench.store.error = StoreUnavailable("no answer")
+    answers = await asyncio.gather(
+        *(bench.committer.submit((_job(number),)) for number in range(3)), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
+    assert bench.groups == [3]
+    bench.store.error = None
+
+
+async def test_reads_see_the_writes_of_their_own_group(bench: Bench) -> None:
+    """And both are durable when they are answered."""
+    job = _job(0)
+    found, _ = await asyncio.gather(bench.committer.get([job.id]), bench.committer.submit((job,)))
+    assert found[0] is not None
+
+
+async def test_a_restore_makes_a_group_of_its_own(bench: Bench, tmp_path: Path) -> None:
+    """Calls before it and after it are not mixed with it."""
+    job = _job(0)
+    await bench.committer.submit((job,))
+    copy = tmp_path / "copy"
+    await bench.committer.backup(copy)
+    later = _job(1)
+    await asyncio.gather(
+        bench.committer.submit((later,)),
+        bench.committer.restore(copy),
+        bench.committer.submit((_job(2),)),
+    )
+    assert [one is not None for one in await bench.committer.get([job.id, later.id])] == [
+        True,
+        False,
+    ]
