@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from tests.unit.worker.conftest import Desk, Gates, Running, lease_of
 
-from workmill.domain.errors import EndpointUnreachable
+from workmill.domain.errors import EndpointUnreachable, NotAuthorized
 from workmill.domain.job import Lease
 
 Start = Callable[..., Running]
@@ -198,3 +198,17 @@ def test_a_drain_that_nobody_answers_is_an_error(desk: Desk, start: Start) -> No
     running.stop()
     assert isinstance(running.error, EndpointUnreachable)
     assert "1 jobs" in str(running.error)
+
+
+def test_a_wrong_key_ends_the_worker(
+    desk: Desk, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What time does not heal is not retried for ever: the worker ends with the refusal."""
+
+    def refuse(*_: object) -> list[Lease]:
+        raise NotAuthorized("A valid key is needed.")
+
+    monkeypatch.setattr(desk, "lease", refuse)
+    running = start()
+    running.join()
+    assert isinstance(running.error, NotAuthorized)

@@ -1,0 +1,76 @@
+"""The worker's face: one attempt, raw bytes, bodies that an endpoint takes."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from workmill.client.transport import Transport
+from workmill.client.work import BODY_BYTES, WorkClient
+from workmill.domain.errors import NotAuthorized
+from workmill.domain.job import Completion, Lease, LeaseRequest, Verdict
+from workmill.domain.limits import MAX_LEASE_JOBS
+from workmill.wire import codecs, paths
+
+LEASE = Lease(id=b"i" * 16, token=3, workload="sha512", total=9, done=1, state=b"\xff" * 64)
+WANTED = LeaseRequest(
+    worker="w", workloads=("sha512",), min_jobs=1, max_jobs=2, max_cost=3, lease_seconds=4.0
+)
+
+
+class Face:
+    """Notes requests; answers leases with one, and every word with `applied`."""
+
+    def __init__(self) -> None:
+        self.requests: list[httpx.Request] = []
+        transport = Transport("http://mill", through=httpx.MockTransport(self._answer))
+        self.client = WorkClient(transport)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if request.url.path == paths.WORK_LEASE:
+            return httpx.Response(200, content=codecs.to_msgpack([LEASE]))
+        words = codecs.from_msgpack(request.content, list[Completion])
+        verdicts = [Verdict.STALE if word.token == 0 else Verdict.APPLIED for word in words]
+        return httpx.Response(200, content=codecs.to_msgpack(verdicts))
+
+
+def completion(number: int, state_bytes: int = 64) -> Completion:
+    return Completion(id=number.to_bytes(16, "big"), token=number, state=b"s" * state_bytes)
+
+
+def test_a_lease_request_says_how_long_it_will_wait() -> None:
+    """States travel as raw bytes, and the wait stands in the query."""
+    face = Face()
+    assert face.client.lease(WANTED, 2.0) == [LEASE]
+    (request,) = face.requests
+    assert (request.method, request.url.params["wait"]) == ("POST", "2.0")
+    assert request.headers["content-type"] == codecs.MSGPACK
+    assert codecs.from_msgpack(request.content, LeaseRequest) == WANTED
+
+
+def test_nothing_to_say_is_not_sent() -> None:
+    """An empty batch costs no request."""
+    face = Face()
+    assert face.client.renew([]) == []
+    assert face.requests == []
+
+
+@pytest.mark.parametrize(("count", "state_bytes"), [(3000, 64), (600, 4096)])
+def test_many_words_go_in_bodies_of_bounded_size(count: int, state_bytes: int) -> None:
+    """However many there are and however large, each request is small and the order is kept."""
+    face = Face()
+    words = [completion(number, state_bytes) for number in range(count)]
+    verdicts = face.client.complete(words)
+    assert verdicts == [Verdict.STALE] + [Verdict.APPLIED] * (count - 1)
+    sent = [codecs.from_msgpack(one.content, list[Completion]) for one in face.requests]
+    assert [word for batch in sent for word in batch] == words
+    assert all(len(batch) <= MAX_LEASE_JOBS for batch in sent)
+    assert all(len(one.content) <= BODY_BYTES + 10_000 for one in face.requests)
+
+
+def test_a_refusal_is_raised_at_once() -> None:
+    """One attempt: what to do about a failure is the worker's business."""
+    transport = Transport("http://mill", through=httpx.MockTransport(lambda _: httpx.Response(401)))
+    with pytest.raises(NotAuthorized):
+        WorkClient(transport).lease(WANTED, 0.0)

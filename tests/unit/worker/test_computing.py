@@ -1,0 +1,195 @@
+"""What the child is given, and who is blamed when it breaks; the child itself is left out."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+
+import pytest
+from tests.unit.worker.conftest import lease_of
+
+from workmill.domain.errors import WorkmillError
+from workmill.domain.job import Failure, Lease
+from workmill.worker.computing import Computing
+from workmill.worker.frames import Hello, Outcome, Profile, Task
+from workmill.worker.lanes import Death, Inbox
+from workmill.worker.ledger import Ledger
+from workmill.worker.outbox import Outbox
+from workmill.worker.settings import WorkerSettings
+
+LANES = 2
+LONG = 10**9
+PROFILES = {"tally": Profile(LANES, 16), "other": Profile(LANES, 16)}
+
+
+class Bench:
+    """A `Computing` whose tasks come here, and the outcomes for them from here."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        inbox: Inbox = SimpleQueue()
+        self.ledger = Ledger(Outbox())
+        settings = WorkerSettings(urls=("http://127.0.0.1:9",), slice_seconds=1.0)
+        self.computing = Computing(settings, self.ledger, inbox)
+        self.tasks: list[Task] = []
+        self.starts = 0
+        monkeypatch.setattr(self.computing.lanes, "send", self.tasks.append)
+        monkeypatch.setattr(self.computing.lanes, "start", self._start)
+        self.computing.start()
+        self.computing.handle(Hello(PROFILES))
+
+    def _start(self) -> None:
+        self.starts += 1
+
+    def lease(self, *leases: Lease) -> None:
+        """Take these in hand and plan."""
+        self.ledger.take(leases)
+        self.computing.feed()
+
+    def answer(self, error: str | None = None) -> None:
+        """The child has done the first task that is still with it, or has failed at it."""
+        task = self.tasks.pop(0)
+        states = [
+            state[:8] + (int.from_bytes(state[8:], "big") + count).to_bytes(8, "big")
+            for state, count in zip(task.states, task.counts, strict=True)
+        ]
+        elapsed = max(task.counts) / 1000.0
+        self.computing.handle(Outcome(task.seq, elapsed, [] if error else states, error))
+        self.computing.feed()
+
+    def die(self, reason: str = "SIGKILL") -> None:
+        """The child dies, and the next one says hello."""
+        self.tasks.clear()
+        self.computing.handle(Death(reason))
+        self.computing.handle(Hello(PROFILES))
+        self.computing.feed()
+
+    def names(self) -> list[list[bytes]]:
+        """What each task with the child is about."""
+        return [[state[:8].rstrip(b"\0") for state in task.states] for task in self.tasks]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+def job(name: bytes, total: int = LONG, workload: str = "tally") -> Lease:
+    lease = lease_of(name, total)
+    return Lease(
+        id=lease.id,
+        token=1,
+        workload=workload,
+        total=total,
+        done=1,
+        state=lease.state,
+    )
+
+
+def test_a_full_slice_waits_in_the_child_while_another_runs(bench: Bench) -> None:
+    """With work enough the child never waits for its parent, and no job is in both slices."""
+    bench.lease(*(job(b"%d" % number) for number in range(6)))
+    assert bench.names() == [[b"0", b"1"], [b"2", b"3"]]
+    bench.answer()
+    assert bench.names() == [[b"2", b"3"], [b"0", b"1"]]
+
+
+def test_a_slice_that_is_not_full_waits_for_what_comes_home(bench: Bench) -> None:
+    """One job too few to fill the lanes is not sent ahead: it goes with those cut before."""
+    bench.lease(job(b"0"), job(b"1"), job(b"2"))
+    assert bench.names() == [[b"0", b"1"]]
+    bench.answer()
+    assert bench.names() == [[b"0", b"1"]]
+
+
+def test_workloads_take_turns(bench: Bench) -> None:
+    """Endless jobs of one workload do not keep those of another from the child."""
+    bench.lease(job(b"0"), job(b"1"), job(b"2"), job(b"3"), job(b"4", workload="other"))
+    assert [task.workload for task in bench.tasks] == ["tally", "other"]
+    bench.answer()
+    assert [task.workload for task in bench.tasks] == ["other", "tally"]
+    bench.answer()
+    assert [task.workload for task in bench.tasks] == ["tally", "other"]
+
+
+def test_a_slice_takes_about_as_long_as_it_should(bench: Bench) -> None:
+    """Counts follow the measured pace: a thousand a second for slices of a second."""
+    bench.lease(job(b"0"), job(b"1"))
+    for _ in range(40):
+        bench.answer()
+    assert 900 <= bench.tasks[0].counts[0] <= 1000
+
+
+def test_only_the_slice_that_ran_is_suspected_and_each_of_it_runs_alone(bench: Bench) -> None:
+    """After a death the jobs that waited are not touched; the suspects go one by one, first."""
+    bench.lease(*(job(b"%d" % number) for number in range(4)))
+    bench.die()
+    assert bench.names() == [[b"0"]]
+    bench.answer()
+    assert bench.names() == [[b"1"]]
+    bench.answer()
+    assert bench.names() == [[b"0", b"1"], [b"2", b"3"]]
+
+
+def test_the_suspect_that_does_it_again_is_failed_and_nobody_else(bench: Bench) -> None:
+    """The second death, alone, is the proof; the reason names the signal."""
+    bench.lease(job(b"0"), job(b"1"))
+    bench.die()
+    bench.die("SIGSEGV")
+    assert bench.names() == [[b"1"]]
+    (failure,) = bench.ledger.outbox.take(9)
+    assert isinstance(failure, Failure)
+    assert failure.id == job(b"0").id
+    assert "SIGSEGV" in failure.reason
+    assert failure.retryable
+
+
+def test_what_a_workload_raises_is_the_reason(bench: Bench) -> None:
+    """An exception is traced to its job like a death."""
+    bench.lease(job(b"0"), job(b"1"))
+    bench.answer(error="ValueError: no")
+    bench.answer(error="ValueError: no")
+    (failure,) = bench.ledger.outbox.take(9)
+    assert isinstance(failure, Failure)
+    assert failure.reason == "ValueError: no"
+    assert bench.names() == [[b"1"]]
+
+
+def test_a_job_leased_as_a_suspect_is_tried_alone(bench: Bench) -> None:
+    """What other workers lost twice does not run among others here."""
+    bench.lease(job(b"0"), lease_of(b"1", LONG, attempts=3), job(b"2"))
+    assert bench.names() == [[b"1"]]
+
+
+def test_a_job_of_a_workload_that_is_gone_is_failed(bench: Bench) -> None:
+    """A child that came back without a workload fails its jobs and goes on with the others."""
+    bench.lease(job(b"0", workload="gone"), job(b"1"))
+    assert bench.names() == [[b"1"]]
+    (failure,) = bench.ledger.outbox.take(9)
+    assert isinstance(failure, Failure)
+    assert "gone" in failure.reason
+
+
+def test_a_child_that_never_starts_is_given_up(bench: Bench) -> None:
+    """A few deaths before any hello end the worker with words, not with a loop."""
+
+    def die_unheard() -> None:
+        for _ in range(9):
+            bench.computing.handle(Death("exit status 1"))
+
+    with pytest.raises(WorkmillError, match="No compute process can be started"):
+        die_unheard()
+    assert bench.starts < 9
+
+
+def test_the_first_order_fills_the_lanes_and_later_ones_follow_the_pace(bench: Bench) -> None:
+    """Before anything is known a worker asks for one job a lane; then for seconds of work."""
+    first = bench.computing.order()
+    assert first is not None
+    order, workloads = first
+    assert (order.min_jobs, workloads) == (LANES, ("tally", "other"))
+    bench.lease(job(b"0"), job(b"1"))
+    for _ in range(40):
+        bench.answer()
+    assert bench.computing.order() is None
+    rate_hz, lanes = bench.computing.speed()
+    assert lanes == LANES
+    assert 1900 <= rate_hz <= 2000
