@@ -56,6 +56,7 @@ class Desk(WorkClient):
         self.away = False
         self.refused = 0
         self.requests: list[LeaseRequest] = []
+        self.granted: set[bytes] = set()
         self.completed: dict[bytes, bytes] = {}
         self.failed: dict[bytes, str] = {}
         self.released: dict[bytes, Release] = {}
@@ -77,8 +78,10 @@ class Desk(WorkClient):
         with self._noting():
             self.requests.append(request)
             self._changed.wait_for(lambda: self._queue, min(wait_seconds, 0.1))
-            count = min(request.max_jobs, len(self._queue))
-            return [self._queue.popleft() for _ in range(count)]
+            count = min(request.min_jobs, len(self._queue))
+            granted = [self._queue.popleft() for _ in range(count)]
+            self.granted |= {lease.id for lease in granted}
+            return granted
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Verdict]:
         with self._noting():

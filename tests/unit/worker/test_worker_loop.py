@@ -178,6 +178,16 @@ def test_a_drain_hands_everything_back_with_its_checkpoint(desk: Desk, start: St
         assert int.from_bytes(one.state[8:], "big") == one.done
 
 
+def test_a_drain_leases_nothing_more(desk: Desk, start: Start) -> None:
+    """Work that waits at the endpoint stays there, and all that was granted is accounted for."""
+    desk.put(*(lease_of(b"slow%d" % n, ENDLESS) for n in range(60)))
+    running = start()
+    desk.wait_for(lambda: desk.renewed)
+    running.stop()
+    assert len(desk.granted) < 60
+    assert set(desk.released) == desk.granted
+
+
 def test_a_drain_does_not_wait_for_a_child_that_hangs(
     desk: Desk, start: Start, gates: Gates
 ) -> None:
