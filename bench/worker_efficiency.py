@@ -28,7 +28,7 @@ ITERATIONS = 200_000
 SETTLE_SECONDS = 1.5
 """After the submits, until the workers are at their pace."""
 POLL_SECONDS = 0.02
-SPARE = 1.4
+SPARE = 2.0
 """How much more is queued than should be needed: the queue must not run empty."""
 
 
