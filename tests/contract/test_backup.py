@@ -91,6 +91,26 @@ def test_receipts_of_the_replaced_store_deliver_nothing(stand: Stand, tmp_path: 
     assert stand.acknowledge(old) == 0
 
 
+def test_a_store_that_burnt_down_is_fenced_off(
+    stand: Stand, open_store: OpenStore, tmp_path: Path
+) -> None:
+    """Restored on a new machine, that cannot know what the old one did since the backup."""
+    stand.submit(new_job("a"), new_job(total=1))
+    stand.store.backup(tmp_path / "copy")
+    for _ in range(3):
+        old_lease = stand.lease(1, lease_seconds=1)[0]
+        stand.clock.advance(2)
+    old_receipt = stand.pull(receipt_seconds=60)
+    other = Stand(open_store, tmp_path / "other")
+    other.store.restore(tmp_path / "copy")
+    new_lease, new_receipt = other.lease_one(), other.pull(receipt_seconds=60)
+    assert new_lease.token > old_lease.token
+    assert other.complete(old_lease, b"x" * 64) is Verdict.STALE
+    assert other.acknowledge(old_receipt) == 0
+    assert other.acknowledge(new_receipt) == 1
+    other.store.close()
+
+
 @pytest.mark.parametrize("damage", ["missing", "empty", "text", "torn", "foreign"])
 def test_what_is_no_backup_is_refused(stand: Stand, tmp_path: Path, damage: str) -> None:
     """It says so, and nothing is changed."""

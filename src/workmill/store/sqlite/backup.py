@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import apsw
 
@@ -24,7 +25,10 @@ from workmill.store.sqlite.file import foreign, rebuild_memory
 from workmill.store.sqlite.schema import NOBODY, code_after, sql
 from workmill.store.sqlite.session import Session
 
-BACKUP_PAGES = 1024
+BACKUP_PAGES: Final = 1024
+TOKEN_STEP: Final = 1_000_000
+"""The store that took the backup may be gone, with the tokens it issued since. No job is leased
+this often between two backups."""
 
 
 def backup(live: Path, file: Path) -> None:
@@ -109,7 +113,7 @@ def _check(file: Path) -> None:
 def _step_over(session: Session, replaced: Books) -> None:
     """Queue the leases again, with tokens and numbers above all that were ever issued."""
     books = session.books
-    top = max(books.highest_token, replaced.highest_token)
+    top = max(books.highest_token, replaced.highest_token) + TOKEN_STEP
     session.connection.execute(
         sql("UPDATE jobs SET token = ? WHERE status IN ($queued, $leased, $attached)"), (top,)
     )
