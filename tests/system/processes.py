@@ -76,8 +76,9 @@ class Up:
             sys.stderr.write(self.log.read_text()[-4000:])
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """What Ctrl-C does; the exit code."""
-        self.process.send_signal(number)
+        """What Ctrl-C at a terminal does: the signal goes to the whole foreground group, which
+        is `up` alone. The exit code."""
+        os.killpg(self.process.pid, number)
         return self.process.wait(60)
 
     def client(self) -> Client:

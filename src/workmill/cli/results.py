@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -40,6 +39,5 @@ def pull(
         else:
             for result in results:
                 typer.echo(f"{result.id} {result.value}")
-        sys.stdout.flush()
         if results:
             client.acknowledge(batch)
