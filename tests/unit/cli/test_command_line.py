@@ -9,7 +9,9 @@ import pytest
 import typer
 
 from workmill import __version__
+from workmill.cli import connection
 from workmill.cli.console import duration, meter
+from workmill.cli.main import main
 from workmill.cli.serving import _count
 
 
@@ -31,11 +33,19 @@ def test_without_words_it_explains_itself() -> None:
     assert all(f" {command} " in done.stdout + done.stderr for command in commands.split())
 
 
-def test_a_service_that_is_away_is_an_error_with_words() -> None:
-    """Nothing listens on port 1: exit 1, what to do, no traceback."""
-    done = workmill("doctor", "--data", "/proc", "--port", "1", "--host", "192.0.2.1")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+def test_a_service_that_is_away_is_an_error_with_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing listens on port 1: exit 1, what happened, what to do, nothing on the output."""
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(sys, "argv", ["workmill", "status", "--url", "http://127.0.0.1:1"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert "No endpoint answered" in said.err
+    assert "Check the URL" in said.err
+    assert said.out == ""
 
 
 def test_asking_for_help_loads_nothing_heavy() -> None:
