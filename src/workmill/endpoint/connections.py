@@ -1,4 +1,4 @@
-"""Bounds that uvicorn does not have: how many connections, and how long a silent one stays."""
+"""What uvicorn does not have: bounds on connections and their silence, replies in one write."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from workmill.endpoint.corked import CorkedTransport
 
 HEAD_SECONDS: Final = 15.0
 """Time from the opening of a connection to the end of its first request's head."""
@@ -23,7 +25,8 @@ class BoundedProtocol(HttpToolsProtocol):
         return type("BoundedProtocol", (cls,), {"max_connections": max_connections})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        corked = CorkedTransport(transport, self.loop)
+        super().connection_made(corked)  # type: ignore[arg-type]
         if len(self.connections) > self.max_connections:
             transport.abort()
             return

@@ -1,5 +1,6 @@
 """Ids are RFC 9562 UUIDs whose order is the order of their making."""
 
+import os
 import uuid
 
 import pytest
@@ -33,3 +34,20 @@ def test_text_and_bytes_are_the_same_id(value: uuid.UUID) -> None:
 def test_what_is_no_uuid_is_refused_in_words(text: str) -> None:
     with pytest.raises(InvalidInput, match="Nothing was stored"):
         parse_id(text)
+
+
+def test_a_forked_child_makes_other_ids_than_its_parent() -> None:
+    """The supply of random bytes must not be shared by two lives of one process."""
+    new_id()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, b"".join(new_id(lambda: 1) for _ in range(50)))
+        os._exit(0)
+    mine = {new_id(lambda: 1) for _ in range(50)}
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 50 * 16)
+    os.close(reading)
+    os.close(writing)
+    assert len(theirs) == 50 * 16
+    assert not mine & {theirs[i : i + 16] for i in range(0, len(theirs), 16)}
