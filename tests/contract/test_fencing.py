@@ -51,6 +51,28 @@ def test_a_job_in_nobodys_hands_is_stale_to_all(stand: Stand, word: Word, token:
         assert stand.job(job) == before
 
 
+IMPOSSIBLE: dict[str, Word] = {
+    "renew short": lambda stand, lease: stand.renew(lease, 50, b"x" * 63),
+    "renew empty": lambda stand, lease: stand.renew(lease, 50, b""),
+    "renew beyond": lambda stand, lease: stand.renew(lease, 101, b"x" * 64),
+    "release long": lambda stand, lease: stand.release(lease, 50, b"x" * 65),
+    "release beyond": lambda stand, lease: stand.release(lease, 101, b"x" * 64),
+    "complete short": lambda stand, lease: stand.complete(lease, b"x"),
+    "complete empty": lambda stand, lease: stand.complete(lease, b""),
+}
+
+
+@pytest.mark.parametrize("say", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_what_cannot_be_true_changes_nothing(stand: Stand, say: Word) -> None:
+    """A state of another size, or more done than there is, is no checkpoint and no result."""
+    stand.submit(new_job("a"))
+    lease = stand.lease_one()
+    before = stand.job(lease), stand.stats()
+    assert say(stand, lease) is Verdict.REFUSED
+    assert (stand.job(lease), stand.stats()) == before
+    assert stand.complete(lease, state_of("a", 100)) is Verdict.APPLIED
+
+
 def test_a_missing_job_is_unknown(stand: Stand, word: Word) -> None:
     """An id that is not there is told apart from a lost lease."""
     ghost = Lease(id=fresh_id(), token=1, workload="", total=2, done=1, state=b"")
@@ -72,7 +94,6 @@ def test_a_checkpoint_never_goes_back(stand: Stand) -> None:
     lease = stand.lease(1, lease_seconds=5)[0]
     assert stand.renew(lease, 40, state_of("a", 40)) is Verdict.APPLIED
     assert stand.renew(lease, 30, state_of("a", 30), lease_seconds=60) is Verdict.APPLIED
-    assert stand.renew(lease, 101, b"x" * 64, lease_seconds=60) is Verdict.APPLIED
     assert (stand.job(lease).done, stand.job(lease).state) == (40, state_of("a", 40))
     stand.clock.advance(50)
     assert stand.lease() == []

@@ -152,7 +152,8 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
     """There is no such job."""
     REFUSED = "refused"
-    """The lifecycle table has no such step."""
+    """The lifecycle table has no such step, or the word cannot be true: a state of another size
+    than the job's, or `done` beyond its total."""
 
 
 class PullRequest(Value, frozen=True, kw_only=True, gc=False):

@@ -79,7 +79,8 @@ class Store(Protocol):
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Verdict]:
         """Keep each lease and move its checkpoint on; `done` never shrinks (one that would is
-        kept as it was), and progress sets the attempts back to one."""
+        kept as it was), and progress sets the attempts back to one. A checkpoint that cannot be
+        true (of another size, beyond the total) is refused, here and by every fenced verb."""
         ...
 
     def complete(self, completions: Sequence[Completion]) -> list[Verdict]:

@@ -42,7 +42,7 @@ def complete(session: Session, completions: Sequence[Completion]) -> list[Verdic
     rows = held.read(session, [completion.id for completion in completions])
     verdicts, finished, values = [], list[Held](), list[tuple[Cell, ...]]()
     for row, completion in zip(rows, completions, strict=True):
-        verdict = held.judge(row, completion)
+        verdict = held.judge(row, completion, completion.state)
         verdicts.append(verdict)
         if row and verdict is Verdict.APPLIED:
             row.take(Verb.COMPLETE)
@@ -119,10 +119,10 @@ class _Lost(Row, array_like=True, gc=False):
 
 _LOST = Reader(
     _Lost,
-    """SELECT json_group_array(json_array(json_array(
-        0, seq, status, token, total, done, attempts, hex(substr(key, 1, 8))), workers.name))
+    """SELECT json_group_array(json_array(json_array(0, $columns), workers.name))
     FROM (SELECT * FROM jobs WHERE status > $attached AND status = $leased AND until_ms <= ?
         ORDER BY until_ms LIMIT ?) LEFT JOIN workers ON number = holder""",
+    columns=held.COLUMNS,
 )
 
 

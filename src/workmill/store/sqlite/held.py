@@ -8,7 +8,7 @@ Items that name one job twice share its row, so the second meets what the first 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from workmill.domain.job import Verdict
 from workmill.domain.lifecycle import Status, Verb, after
@@ -30,6 +30,7 @@ class Held(Row, array_like=True, gc=False):
     attempts: int
     prefix: str
     """The first bytes of the key, in hex: what the index of running work needs."""
+    state_bytes: int
 
     @property
     def status(self) -> Status:
@@ -54,11 +55,16 @@ class Fenced(Protocol):
     def token(self) -> int: ...
 
 
+COLUMNS: Final = (
+    "seq, status, token, total, done, attempts, hex(substr(key, 1, 8)), length(state)"
+)
+"""What a `Held` is read from, behind its place."""
+
 _HELD = Reader(
     Held,
-    """SELECT json_group_array(json_array(
-        c.rowid - 1, seq, status, token, total, done, attempts, hex(substr(key, 1, 8))))
+    """SELECT json_group_array(json_array(c.rowid - 1, $columns))
     FROM carray(?) c CROSS JOIN jobs ON id = c.value""",
+    columns=COLUMNS,
 )
 
 
@@ -71,10 +77,15 @@ def read(session: Session, ids: Sequence[bytes]) -> list[Held | None]:
     return rows
 
 
-def judge(row: Held | None, word: Fenced) -> Verdict:
-    """Whether this word comes from the one that holds the job now."""
+def judge(row: Held | None, word: Fenced, state: bytes | None = None, done: int = 0) -> Verdict:
+    """Whether this word comes from the one that holds the job now, and can be true.
+
+    A state of the wrong size would be handed on to the next worker, or out as a result.
+    """
     if row is None:
         return Verdict.UNKNOWN
     if row.status is not Status.LEASED or row.token != word.token:
         return Verdict.STALE
+    if state is not None and (len(state) != row.state_bytes or done > row.total):
+        return Verdict.REFUSED
     return Verdict.APPLIED

@@ -38,7 +38,7 @@ def renew(session: Session, renewals: Sequence[Renewal]) -> list[Verdict]:
     rows = held.read(session, [renewal.id for renewal in renewals])
     verdicts, steps = [], dict[int, tuple[Cell, ...]]()
     for row, renewal in zip(rows, renewals, strict=True):
-        verdict = held.judge(row, renewal)
+        verdict = held.judge(row, renewal, renewal.state, renewal.done)
         verdicts.append(verdict)
         if row and verdict is Verdict.APPLIED:
             earlier = steps.get(row.seq)
@@ -54,7 +54,7 @@ def release(session: Session, releases: Sequence[Release]) -> list[Verdict]:
     rows = held.read(session, [release.id for release in releases])
     verdicts, steps = [], list[tuple[Cell, ...]]()
     for row, handed in zip(rows, releases, strict=True):
-        verdict = held.judge(row, handed)
+        verdict = held.judge(row, handed, handed.state, handed.done)
         verdicts.append(verdict)
         if row and verdict is Verdict.APPLIED:
             state = _progress(session, row, handed)
@@ -67,7 +67,7 @@ def release(session: Session, releases: Sequence[Release]) -> list[Verdict]:
 
 def _progress(session: Session, row: Held, step: Renewal | Release) -> bytes | None:
     """Move the row to a checkpoint further on; None, and nothing moved, for any other."""
-    if not row.done < step.done <= row.total:
+    if step.done <= row.done:
         return None
     session.books.backlog_iterations -= step.done - row.done
     session.books.iterations_done_total += step.done - row.done
