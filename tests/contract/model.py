@@ -26,6 +26,7 @@ from workmill.domain.job import (
 from workmill.domain.lifecycle import ENDED, FINISHED, Status, Verb, after, allowed
 from workmill.domain.limits import (
     DELIVERED_RETENTION_SECONDS,
+    KNOWN_RETENTION_SECONDS,
     LEASE_SECONDS,
     RESULT_RETENTION_SECONDS,
 )
@@ -62,6 +63,7 @@ class Model:
 
     jobs: dict[bytes, Entry] = field(default_factory=dict)
     known: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
+    known_at_ms: dict[tuple[bytes, int], int] = field(default_factory=dict)
     met: set[tuple[Status, Verb]] = field(default_factory=set)
     now_ms: int = 0
     seq: int = 0
@@ -166,7 +168,9 @@ class Model:
         attached = self.attached_to(entry)
         self.carry_out(verb, [entry])
         if isinstance(word, Completion):
-            entry.state = self.known[entry.new.key, entry.new.total] = word.state
+            content = entry.new.key, entry.new.total
+            entry.state = self.known[content] = word.state
+            self.known_at_ms[content] = self.now_ms
             self.carry_out(Verb.SETTLE, attached)
             for other in attached:
                 other.state = word.state
@@ -240,7 +244,14 @@ class Model:
         gone = [job_id for job_id, entry in self.jobs.items() if self._outlived(entry)]
         for job_id in gone:
             del self.jobs[job_id]
-        return len(gone)
+        return len(gone) + self._forget()
+
+    def _forget(self) -> int:
+        oldest_ms = self._later(-KNOWN_RETENTION_SECONDS)
+        old = [content for content, at_ms in self.known_at_ms.items() if at_ms <= oldest_ms]
+        for content in old:
+            del self.known[content], self.known_at_ms[content]
+        return len(old)
 
     def _outlived(self, entry: Entry) -> bool:
         if entry.status is Status.DELIVERED:

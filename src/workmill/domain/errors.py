@@ -2,6 +2,8 @@
 
     WorkmillError 500
     ├── InvalidInput 422          the request says something it may not
+    │   ├── MalformedRequest 400  the bytes are no HTTP
+    │   ├── HeadTooLarge 431
     │   ├── BodyTooLarge 413
     │   └── BodyTimeout 408       it did not arrive in time
     ├── NotAuthorized 401         no key, or the wrong one
@@ -42,6 +44,18 @@ class WorkmillError(Exception):
 
 class InvalidInput(WorkmillError):
     status, slug, title = 422, "invalid-input", "The request is not valid"
+
+
+class MalformedRequest(InvalidInput):
+    status, slug, title = 400, "malformed-request", "The bytes are not an HTTP request"
+
+
+class HeadTooLarge(InvalidInput):
+    status, slug, title = (
+        431,
+        "head-too-large",
+        "The request's head is larger than this service takes",
+    )
 
 
 class BodyTooLarge(InvalidInput):

@@ -16,6 +16,10 @@ MAX_WAIT_SECONDS: Final = 30.0
 MIN_PRIORITY: Final = -100
 MAX_PRIORITY: Final = 100
 MAX_REASON_CHARACTERS: Final = 500
+MAX_NAME_CHARACTERS: Final = 200
+"""Of a worker, and of each word by which a node describes itself."""
+MAX_RATE_HZ: Final = 1e15
+"""Iterations per second of one node: more is no measurement."""
 
 LEASE_SECONDS: Final = 15.0
 """How long a lease lives without a renewal: three missed renewals."""

@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
 
 from workmill.domain import limits
 from workmill.domain.errors import Conflict, InvalidInput, Unavailable, WorkmillError
@@ -23,6 +26,9 @@ from workmill.endpoint.settings import EndpointSettings
 from workmill.wire import codecs
 from workmill.wire.messages import BatchItem, SubmitReply
 from workmill.workloads.registry import find_workload
+
+_Batch: TypeAlias = Annotated[list[BatchItem], Meta(max_length=limits.MAX_BATCH_JOBS)]
+"""Its length is checked before its items are made: a batch of millions costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +87,11 @@ def _fold_all(
     body = b"".join(chunks)
     chunks.clear()
     if lines:
-        items = codecs.from_ndjson(body, BatchItem)
+        items = codecs.from_ndjson(body, BatchItem, max_lines=limits.MAX_BATCH_JOBS)
     else:
-        items = codecs.from_msgpack(body, list[BatchItem])
-    if not 1 <= len(items) <= limits.MAX_BATCH_JOBS:
-        raise InvalidInput(
-            f"A batch has 1 to {limits.MAX_BATCH_JOBS} jobs, not {len(items)}. Nothing was stored."
-        )
+        items = codecs.from_msgpack(body, _Batch)
+    if not items:
+        raise InvalidInput("A batch has at least one job. Nothing was stored.")
     return [_fold(item, settings) for item in items]
 
 

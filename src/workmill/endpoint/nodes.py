@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from workmill.domain import limits
 from workmill.domain.errors import InvalidInput
 from workmill.domain.job import Node
 from workmill.endpoint.body import read_body
@@ -30,7 +31,18 @@ async def beat(service: Service, request: Request) -> Reply:
     """A node is alive."""
     body = await read_body(request, max_bytes=MAX_BEAT_BYTES, seconds=service.settings.body_seconds)
     node = codecs.from_msgpack(body, Node)
-    if min(node.pid, node.slots, node.leased) < 0 or max(node.pid, node.slots) >= 2**63:
-        raise InvalidInput("pid, slots and leased must not be negative. Nothing was changed.")
+    _check(node)
     await service.committer.beat((node,))
     return Reply.empty()
+
+
+def _check(node: Node) -> None:
+    """Every prediction is made from the sum of the rates: one NaN would spoil them all."""
+    numbers = (node.pid, node.slots, node.leased)
+    if min(numbers) < 0 or max(numbers) >= 2**63:
+        raise InvalidInput("pid, slots and leased must be from 0 to 2**63 - 1. Nothing was kept.")
+    if not 0 <= node.rate_hz <= limits.MAX_RATE_HZ:
+        raise InvalidInput(f"rate_hz must be from 0 to {limits.MAX_RATE_HZ:g}. Nothing was kept.")
+    words = (node.incarnation, node.role, node.host, node.version)
+    if max(map(len, words)) > limits.MAX_NAME_CHARACTERS:
+        raise InvalidInput(f"A name has at most {limits.MAX_NAME_CHARACTERS} characters.")

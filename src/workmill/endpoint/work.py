@@ -133,6 +133,8 @@ def _check_lease(wanted: LeaseRequest) -> None:
         )
     if not 0 <= wanted.max_cost <= _MAX_INTEGER:
         raise InvalidInput("max_cost must be from 0 to 2**63 - 1.")
+    if len(wanted.worker) > limits.MAX_NAME_CHARACTERS:
+        raise InvalidInput(f"A worker's name has at most {limits.MAX_NAME_CHARACTERS} characters.")
 
 
 def _check_lease_seconds(seconds: float) -> None:

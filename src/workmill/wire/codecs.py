@@ -16,6 +16,9 @@ JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 PROBLEM: Final = "application/problem+json"
 
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bad bytes; the last for those that nest a thousand deep."""
+
 _to_json = msgspec.json.Encoder()
 _to_msgpack = msgspec.msgpack.Encoder()
 
@@ -39,7 +42,7 @@ def from_json(data: bytes, kind: type[T]) -> T:
     """Decode JSON strictly into `kind`. Raises InvalidInput."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise _refusal(error) from None
 
 
@@ -47,15 +50,19 @@ def from_msgpack(data: bytes, kind: type[T]) -> T:
     """Decode MessagePack strictly into `kind`. Raises InvalidInput."""
     try:
         return msgspec.msgpack.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise _refusal(error) from None
 
 
-def from_ndjson(data: bytes, kind: type[T]) -> list[T]:
+def from_ndjson(data: bytes, kind: type[T], *, max_lines: int) -> list[T]:
     """Decode one JSON object a line, strictly, into a list of `kind`. Raises InvalidInput."""
+    lines = data.rstrip().split(b"\n", max_lines)
+    if len(lines) > max_lines:
+        raise InvalidInput(f"The body has over {max_lines} lines. Nothing was changed. Send fewer.")
+    decode = msgspec.json.Decoder(kind).decode
     try:
-        return msgspec.json.Decoder(kind).decode_lines(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return [decode(line) for line in lines if line.strip()]
+    except _UNREADABLE as error:
         raise _refusal(error) from None
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -41,6 +42,49 @@ def test_a_chunked_body_is_refused_as_soon_as_it_is_too_long(shared: Running) ->
     before = shared.stored()
     assert shared.raw(head, *[chunk] * 5).startswith(b"HTTP/1.1 413 ")
     assert shared.stored() == before
+
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize("requests_before", [0, 1])
+@pytest.mark.parametrize("start", [b"GET /", HEALTH + b"X: "], ids=["path", "header"])
+def test_a_head_without_end_is_refused(shared: Running, requests_before: int, start: bytes) -> None:
+    """431 at 64 KiB, on a connection's first request and on any other."""
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=20) as line:
+        for _ in range(requests_before):
+            line.sendall(HEALTH + b"\r\n")
+            assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
+        line.sendall(start + b"a" * (64 * 1024 - len(start)))
+        line.sendall(b"a")
+        reply = b"".join(iter(lambda: line.recv(65536), b""))
+    assert reply.startswith(b"HTTP/1.1 431 ")
+    assert b"urn:workmill:problem:head-too-large" in reply
+
+
+def test_chunk_extensions_without_end_are_given_up(shared: Running) -> None:
+    """The frame of a chunk is bounded like a head: the connection ends, and nothing is stored."""
+    before = shared.stored()
+    head = b"PUT /enqueue?iterations=2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with suppress(ConnectionError):
+        assert shared.raw(head, b"5;x=", *[b"a" * 65_536] * 8) == b""
+    assert shared.stored() == before
+
+
+def test_a_second_head_that_stalls_is_given_up(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a request may not hold a connection for ever, whatever came before it."""
+    monkeypatch.setattr("workmill.endpoint.connections.HEAD_SECONDS", 0.2)
+    reply = start().raw(HEALTH + b"\r\n", HEALTH)
+    assert reply.count(b"HTTP/1.1 200 ") == 1
+
+
+def test_what_is_no_http_is_told_so(shared: Running) -> None:
+    """400 with a problem document, like any other refusal."""
+    reply = shared.raw(b"hello?\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 400 ")
+    assert b"urn:workmill:problem:malformed-request" in reply
 
 
 @pytest.mark.parametrize(("size", "status"), [(MIB, 200), (MIB + 1, 413)])

@@ -6,6 +6,7 @@ import multiprocessing
 import socket
 import uuid
 from multiprocessing.queues import Queue
+from typing import Any
 
 import httpx
 import msgspec
@@ -79,6 +80,13 @@ def test_every_word_of_a_worker(shared: Running) -> None:
     assert shared.post(paths.WORK_COMPLETE, [late], list[Verdict]) != [Verdict.APPLIED]
 
 
+def node(**about: Any) -> Node:
+    """A worker that beats."""
+    return msgspec.structs.replace(
+        Node(incarnation="n1", role="worker", host="h", pid=7, version="1"), **about
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
@@ -93,7 +101,12 @@ def test_every_word_of_a_worker(shared: Running) -> None:
         (paths.WORK_COMPLETE, [Completion(id=bytes(16), token=2**63, state=b"")]),
         (paths.WORK_COMPLETE, [Completion(id=bytes(16), token=1, state=bytes(5000))]),
         (paths.WORK_FAIL, [Failure(id=bytes(16), token=1, reason="x" * 501)]),
+        (paths.WORK_LEASE, msgspec.structs.replace(lease_request(), lease_seconds=float("nan"))),
+        (paths.WORK_LEASE, msgspec.structs.replace(lease_request(), worker="w" * 201)),
         (paths.BEAT, {"incarnation": 5}),
+        *((paths.BEAT, node(rate_hz=rate)) for rate in (float("nan"), float("inf"), -1.0)),
+        (paths.BEAT, node(leased=2**63)),
+        (paths.BEAT, node(host="h" * 201)),
     ],
 )
 def test_what_no_worker_says_is_refused(shared: Running, path: str, message: object) -> None:
@@ -106,8 +119,7 @@ def test_what_no_worker_says_is_refused(shared: Running, path: str, message: obj
 def test_beats_show_up_in_nodes_stats_and_predictions(start: Start) -> None:
     """The fleet's rate makes the predicted seconds honest."""
     running = start()
-    node = Node(incarnation="n1", role="worker", host="h", pid=7, version="1", rate_hz=1000.0)
-    reply = running.http.post(paths.BEAT, content=msgspec.msgpack.encode(node))
+    reply = running.http.post(paths.BEAT, content=msgspec.msgpack.encode(node(rate_hz=1000.0)))
     assert reply.status_code == 204
     assert running.http.get(paths.NODES).json()["nodes"][0]["incarnation"] == "n1"
     running.submit(b"for a prediction", 10_001)

@@ -30,7 +30,14 @@ def test_text_and_bytes_are_the_same_id(value: uuid.UUID) -> None:
     assert parse_id(value.hex.upper()) == value.bytes
 
 
-@pytest.mark.parametrize("text", ["", "1", "x" * 32, "g" * 36, "0" * 35, "{" + "0" * 34 + "}"])
+NO_IDS = [
+    *("", "1", "x" * 32, "g" * 36, "0" * 35, "{" + "0" * 34 + "}"),
+    *("+" + "0" * 31, "0x" + "0" * 30, "0_" + "0" * 30, " " + "0" * 31, "0" * 32 + "\n"),
+    *("\u0661" * 32, "0" * 31 + "-", "-" * 4 + "0" * 32, "0" * 8 + "-" + "0" * 24),
+]
+
+
+@pytest.mark.parametrize("text", NO_IDS)
 def test_what_is_no_uuid_is_refused_in_words(text: str) -> None:
     with pytest.raises(InvalidInput, match="Nothing was stored"):
         parse_id(text)

@@ -42,7 +42,22 @@ def test_iterations_in_a_batch_are_whole_numbers_only(iterations: str) -> None:
 def test_ndjson_is_one_message_a_line() -> None:
     lines = codecs.to_ndjson([BatchItem(iterations=1), BatchItem(iterations=2, data=b"x")])
     assert lines.count(b"\n") == 2
-    assert [item.iterations for item in codecs.from_ndjson(lines, BatchItem)] == [1, 2]
+    assert [item.iterations for item in codecs.from_ndjson(lines, BatchItem, max_lines=2)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "lines", [b'{"iterations":1}' * 2, b'{"iterations":1}\n' * 3, b"\n" * 9 + b"1"]
+)
+def test_lines_are_counted_before_they_are_read(lines: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        codecs.from_ndjson(lines, BatchItem, max_lines=2)
+
+
+def test_what_nests_without_end_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        codecs.from_json(b'{"iterations":1,"x":' + b"[" * 100_000, BatchItem)
+    with pytest.raises(InvalidInput):
+        codecs.from_msgpack(b"\x81\xa1x" + b"\x91" * 100_000, BatchItem)
 
 
 @pytest.mark.parametrize("status", list(Status))

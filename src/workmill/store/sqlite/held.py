@@ -55,9 +55,7 @@ class Fenced(Protocol):
     def token(self) -> int: ...
 
 
-COLUMNS: Final = (
-    "seq, status, token, total, done, attempts, hex(substr(key, 1, 8)), length(state)"
-)
+COLUMNS: Final = "seq, status, token, total, done, attempts, hex(substr(key, 1, 8)), length(state)"
 """What a `Held` is read from, behind its place."""
 
 _HELD = Reader(
