@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
+from tests.contract.conftest import open_sqlite
 from tests.contract.making import new_job, state_of
 from tests.contract.stand import OpenStore, Stand
 
@@ -132,6 +135,42 @@ def test_what_is_no_backup_is_refused(stand: Stand, tmp_path: Path, damage: str)
     with pytest.raises(InvalidInput, match="Nothing was changed"):
         stand.store.restore(copy)
     assert stand.stats() == before
+
+
+CONTRADICTIONS = {
+    "table": "DROP TABLE workers",
+    "view": "DROP TABLE workers; CREATE VIEW workers AS SELECT 1 AS number, 'w' AS name",
+    "trigger": "CREATE TRIGGER t AFTER DELETE ON jobs BEGIN DELETE FROM known; END",
+    "column": "ALTER TABLE names ADD COLUMN more TEXT",
+    "no books": "DELETE FROM books",
+    "books": "UPDATE books SET page = x'00'",
+    "counts": "DELETE FROM jobs WHERE seq = 1",
+    "status": "UPDATE jobs SET status = 99 WHERE seq = 1",
+    "id": "UPDATE jobs SET id = x'00' WHERE seq = 1",
+    "seq": "UPDATE jobs SET seq = 1000000 WHERE seq = 1",
+    "token": "UPDATE jobs SET token = 1000000 WHERE seq = 1",
+    "known": "DELETE FROM known",
+    "name": "DELETE FROM names WHERE name = 'default'",
+}
+
+
+@pytest.mark.parametrize("change", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, change: str) -> None:
+    """A sound SQLite file that no store could have written is told so, and nothing is changed."""
+    stand = Stand(open_sqlite, tmp_path / "store")
+    done = new_job("a")
+    stand.submit(done)
+    stand.finish(done, state_of("a", 100))
+    stand.submit(*(new_job() for _ in range(3)))
+    stand.store.backup(copy := tmp_path / "copy")
+    with closing(apsw.Connection(str(copy))) as connection:
+        connection.execute(change)
+    before = stand.stats()
+    with pytest.raises(InvalidInput, match="Nothing was changed"):
+        stand.store.restore(copy)
+    assert stand.stats() == before
+    assert stand.submit(new_job())[0].created
+    stand.store.close()
 
 
 def test_a_failed_backup_leaves_the_last_one(stand: Stand, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import apsw
@@ -39,6 +40,38 @@ def test_a_second_owner_is_refused(folder: Path) -> None:
     assert f"pid {os.getpid()}" in other.stderr
     store.close()
     SqliteStore(folder).close()
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_the_machines_clock_may_be_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """No lease ends an hour early, and none is held an hour longer."""
+    wall_ns, ticks_ns = time.time_ns(), [0]
+    monkeypatch.setattr("time.monotonic_ns", lambda: ticks_ns[0])
+    stand = Stand(lambda directory, _: SqliteStore(directory), tmp_path / "store")
+    stand.submit(new_job("a"))
+    lease = stand.lease(1, lease_seconds=15)[0]
+    monkeypatch.setattr("time.time_ns", lambda: wall_ns + hours * 3600 * 10**9)
+    assert stand.lease() == []
+    ticks_ns[0] += 16 * 10**9
+    assert [one.id for one in stand.lease()] == [lease.id]
+    stand.store.close()
+
+
+def test_time_never_goes_back_behind_the_file(tmp_path: Path) -> None:
+    """Opened by a machine whose clock is an hour behind, a store goes on from its latest time."""
+    stand = Stand(lambda path, clock: SqliteStore(path, clock=clock), tmp_path / "store")
+    stand.submit(job := new_job("a"))
+    lease = stand.lease(1, lease_seconds=15)[0]
+    submitted_at_ms = stand.job(job).submitted_at_ms
+    stand.clock.advance(-3600)
+    stand.reopen()
+    stand.clock.advance(16)
+    assert [one.id for one in stand.lease()] == [lease.id]
+    stand.submit(later := new_job("b"))
+    assert stand.job(later).submitted_at_ms >= submitted_at_ms
+    stand.store.close()
 
 
 @pytest.mark.parametrize("damage", ["text", "torn", "foreign", "newer"])

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Final
 
 import apsw
+import msgspec
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.lifecycle import Status, Verb
+from workmill.store.sqlite.audit import contradiction
 from workmill.store.sqlite.books import EPOCH_BYTES, Books
 from workmill.store.sqlite.file import foreign, rebuild_memory
 from workmill.store.sqlite.schema import NOBODY, code_after, sql
@@ -80,14 +82,20 @@ _TABLES = ("jobs", "known", "names", "workers", "books")
 
 def restore(session: Session, file: Path) -> None:
     """See `Store.restore`. Runs inside the group's transaction."""
-    _check(file)
     connection, replaced = session.connection, session.books
+    _check(file, _layout(connection))
     connection.execute("ATTACH ? AS backup", (str(file),))
-    for table in _TABLES:
-        connection.execute(sql("DELETE FROM main.$table", table=table))
-        text = "INSERT INTO main.$table SELECT * FROM backup.$table"
-        connection.execute(sql(text, table=table))
-    session.load()
+    try:
+        for table in _TABLES:
+            connection.execute(sql("DELETE FROM main.$table", table=table))
+            text = "INSERT INTO main.$table SELECT * FROM backup.$table"
+            connection.execute(sql(text, table=table))
+        session.load()
+    except (apsw.ConstraintError, TypeError, msgspec.DecodeError) as error:
+        raise _refusal(file, f"does not hold what a store holds: {error}") from None
+    if problem := contradiction(session):
+        raise _refusal(file, problem)
+    session.catch_up()
     _step_over(session, replaced)
     rebuild_memory(connection)
 
@@ -98,16 +106,32 @@ def let_go(session: Session) -> None:
         session.connection.execute("DETACH backup")
 
 
-def _check(file: Path) -> None:
+_LAYOUT: Final = """
+    SELECT s.type, s.name, c.name, c.type, c.hidden FROM main.sqlite_schema s
+    LEFT JOIN pragma_table_xinfo(s.name, 'main') c ORDER BY s.name, c.cid"""
+
+
+def _layout(connection: apsw.Connection) -> list[tuple[apsw.SQLiteValue, ...]]:
+    """Every table, index, view and trigger of a file, with its columns."""
+    return list(connection.execute(_LAYOUT))
+
+
+def _check(file: Path, layout: list[tuple[apsw.SQLiteValue, ...]]) -> None:
     try:
         with closing(apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)) as copy:
             problem = foreign(copy)
             if problem is None and (damage := _damage(copy)):
                 problem = f"is damaged: {damage}"
+            if problem is None and _layout(copy) != layout:
+                problem = "has other tables than a store has"
     except apsw.Error as error:
         problem = f"cannot be read: {error}"
     if problem:
-        raise InvalidInput(f"{file} {problem}. Nothing was changed. Give a whole backup.")
+        raise _refusal(file, problem)
+
+
+def _refusal(file: Path, problem: str) -> InvalidInput:
+    return InvalidInput(f"{file} {problem}. Nothing was changed. Give a whole backup.")
 
 
 def _step_over(session: Session, replaced: Books) -> None:

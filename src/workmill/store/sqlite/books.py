@@ -40,6 +40,8 @@ class Books(msgspec.Struct):
     first_token: int = 0
     """What a new job's token starts from: at or above every token of an id that was removed."""
     highest_token: int = 0
+    latest_ms: int = 0
+    """When the page was last written: a lower bound of the time for whoever opens the file."""
     epoch: bytes = msgspec.field(default_factory=lambda: os.urandom(EPOCH_BYTES))
     """The first half of every receipt; a restored store has a new one."""
 
@@ -72,9 +74,9 @@ class Bookkeeper:
         self._saved = self._connection.execute("SELECT page FROM books").get
         self.books = msgspec.json.decode(self._saved, type=Books)
 
-    def save(self) -> None:
-        """Write the page, if it changed."""
-        page = msgspec.json.encode(self.books)
-        if page != self._saved:
-            self._connection.execute("UPDATE books SET page = ?", (page,))
-            self._saved = page
+    def save(self, now_ms: int) -> None:
+        """Write the page, if anything but the time has changed."""
+        if msgspec.json.encode(self.books) != self._saved:
+            self.books.latest_ms = now_ms
+            self._saved = msgspec.json.encode(self.books)
+            self._connection.execute("UPDATE books SET page = ?", (self._saved,))

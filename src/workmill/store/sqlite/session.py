@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import apsw
 
 from workmill.domain import limits
+from workmill.domain.clock import Clock
 from workmill.store.sqlite.books import Bookkeeper, Books
 from workmill.store.sqlite.file import rebuild_memory
 from workmill.store.sqlite.names import Names
@@ -34,6 +35,8 @@ class Session:
     connection: apsw.Connection
     bounds: Bounds
     now_ms: int = 0
+    ahead_ms: int = 0
+    """How far the file's latest time is before the clock's: time here never goes back."""
     keeper: Bookkeeper = field(init=False)
     names: Names = field(init=False)
 
@@ -49,16 +52,28 @@ class Session:
         """The time `seconds` from now, in milliseconds."""
         return self.now_ms + round(seconds * 1000)
 
+    def read(self, clock: Clock) -> None:
+        """Take the time for one group."""
+        self.now_ms = clock() + self.ahead_ms
+
+    def catch_up(self) -> None:
+        """Go on from the file's latest time where the clock is before it."""
+        behind_ms = max(0, self.books.latest_ms - self.now_ms)
+        self.ahead_ms += behind_ms
+        self.now_ms += behind_ms
+
     def open(self, now_ms: int) -> None:
         """Take over what the file holds, in one transaction.
 
         Nobody could renew while the store was closed, so every lease gets a while from now.
         """
-        until_ms = now_ms + round(limits.LEASE_SECONDS * 1000)
+        self.now_ms = now_ms
         with self.connection:
             if self.connection.execute("SELECT count(*) FROM books").get == 0:
                 self.keeper.open_new()
             self.load()
+            self.catch_up()
+            until_ms = self.in_seconds(limits.LEASE_SECONDS)
             self.connection.execute(_GRACE, (until_ms, until_ms))
             rebuild_memory(self.connection)
 

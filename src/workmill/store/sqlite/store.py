@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-from workmill.domain.clock import Clock, system_clock
+from workmill.domain.clock import Clock, steady_clock
 from workmill.domain.errors import StoreLost, StoreUnavailable
 from workmill.domain.job import (
     Acknowledgement,
@@ -57,9 +57,10 @@ class SqliteStore:
     """
 
     def __init__(
-        self, directory: Path, *, clock: Clock = system_clock, bounds: Bounds | None = None
+        self, directory: Path, *, clock: Clock | None = None, bounds: Bounds | None = None
     ) -> None:
-        self._clock = clock
+        """`clock` is the machine's without its steps, unless a test moves its own."""
+        self._clock = clock or steady_clock()
         self._file = directory / file.FILE_NAME
         self._pid = os.getpid()
         self._broken: str | None = None
@@ -71,7 +72,7 @@ class SqliteStore:
             self._lock.close()
             raise
         self._session = Session(connection, bounds or Bounds())
-        self._session.open(clock())
+        self._session.open(self._clock())
         self._register = Register()
         self._log_pages = 0
         connection.set_wal_hook(self._note_log_pages)
@@ -86,12 +87,12 @@ class SqliteStore:
         """See `Store.group`."""
         self._refuse_if_unusable()
         session = self._session
-        session.now_ms = self._clock()
+        session.read(self._clock)
         try:
             session.connection.execute("BEGIN IMMEDIATE")
             self._grouped = True
             yield
-            session.keeper.save()
+            session.keeper.save(session.now_ms)
             session.connection.execute("COMMIT")
             self._keep_log_short()
         except BaseException as error:
