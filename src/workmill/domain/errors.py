@@ -7,6 +7,7 @@
     │   ├── BodyTooLarge 413
     │   └── BodyTimeout 408       it did not arrive in time
     ├── NotAuthorized 401         no key, or the wrong one
+    ├── CrossSite 403             a page of another site had a browser ask
     ├── NotFound 404              no such job or path
     ├── MethodNotAllowed 405      the path is right, the method is not
     ├── Conflict 409              the id already names other work
@@ -68,6 +69,10 @@ class BodyTimeout(InvalidInput):
 
 class NotAuthorized(WorkmillError):
     status, slug, title = 401, "not-authorized", "A valid key is needed"
+
+
+class CrossSite(WorkmillError):
+    status, slug, title = 403, "cross-site", "Another site's page may not ask this"
 
 
 class NotFound(WorkmillError):

@@ -13,7 +13,13 @@ from collections.abc import AsyncIterator, Sequence
 from time import perf_counter
 from typing import Final
 
-from workmill.domain.errors import MethodNotAllowed, NotAuthorized, NotFound, WorkmillError
+from workmill.domain.errors import (
+    CrossSite,
+    MethodNotAllowed,
+    NotAuthorized,
+    NotFound,
+    WorkmillError,
+)
 from workmill.endpoint.http import ClientGone, Receive, Reply, Request, Scope, Send
 from workmill.endpoint.problems import problem_reply
 from workmill.endpoint.routes import Operation
@@ -22,6 +28,7 @@ from workmill.telemetry import emit
 
 LINGER_SECONDS: Final = 2.0
 _ARGUMENT: Final = "{id}"
+_HARMLESS: Final = frozenset({"GET", "HEAD"})
 
 
 class App:
@@ -46,7 +53,9 @@ class App:
         try:
             operation = self._find(method, scope["path"], request)
             route = operation.path
-            if self._bearer is not None and not operation.open:
+            if self._bearer is None:
+                _check_origin(method, request)
+            elif not operation.open:
                 self._check_key(request)
             reply = await operation.handler(self._service, request)
         except ClientGone:
@@ -95,6 +104,18 @@ class App:
         if lingers:
             await _linger(request)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _check_origin(method: str, request: Request) -> None:
+    """Without a key, a page of any site could have its reader's browser pull or restore here.
+
+    A browser names the page's origin with whatever may change something; nobody else does.
+    """
+    if method in _HARMLESS:
+        return
+    origin = request.header(b"origin")
+    if origin is not None and origin.partition(b"://")[2] != request.header(b"host"):
+        raise CrossSite("A page of another site sent this. Nothing was changed.")
 
 
 async def _send_stream(request: Request, chunks: AsyncIterator[bytes], send: Send) -> None:

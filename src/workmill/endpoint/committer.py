@@ -15,7 +15,7 @@ Over `max_pending_jobs` new submits and reads are refused; what workers and rece
 back is not, for it makes the backlog smaller. A group that fails leaves its outcome
 unknown: all its calls are told so (StoreUnavailable), and repeating them is harmless. Any
 other error of a group rolled all of it back, so its calls are run again one by one and
-only the guilty one fails.
+only the guilty one fails. A call that was given up before its group began is left out.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Committer:
         started = time.perf_counter()
         error: WorkmillError | None = None
         try:
-            run_group(store, calls)
+            run_group(store, [call for call in calls if not call.waiter.cancelled()])
         except StoreUnavailable as unavailable:
             error = unavailable
             emit("store.unavailable", level="error", calls=len(calls), detail=unavailable.detail)

@@ -46,6 +46,8 @@ class Call:
 def run_group(store: Store, calls: Sequence[Call]) -> None:
     """Set every call's answer, or raise with none of the calls done or with their outcome
     unknown (StoreUnavailable)."""
+    if not calls:
+        return
     if calls[0].alone:
         store.restore(calls[0].argument)
         return

@@ -36,6 +36,24 @@ def test_with_the_key_it_works(start: Start) -> None:
     assert running.stored() == 1
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "call", [("PUT", "/enqueue?iterations=1"), ("POST", "/pullCompleted?top=9")]
+)
+def test_a_page_of_another_site_can_do_nothing(
+    start: Start, origin: str, call: tuple[str, str]
+) -> None:
+    """Without a key, what a browser sends for a foreign page is refused: 403, nothing changed."""
+    running = start()
+    running.submit(b"mine", 1)
+    reply = running.http.request(*call, headers={"Origin": origin})
+    assert reply.status_code == 403
+    assert reply.json()["type"] == "urn:workmill:problem:cross-site"
+    assert running.stored() == 1
+    own = {"Origin": running.url}
+    assert len(running.http.post("/pullCompleted?top=9", headers=own).json()) == 1
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
 def test_loopback_needs_no_key(host: str) -> None:
     """Only this machine can reach it."""

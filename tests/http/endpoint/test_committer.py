@@ -98,6 +98,18 @@ async def test_a_group_that_is_not_confirmed_fails_for_all_in_it(bench: Bench) -
     bench.store.error = None
 
 
+async def test_a_call_that_was_given_up_is_not_carried_out(bench: Bench) -> None:
+    """Whoever stops waiting before the group began has changed nothing."""
+    bench.store.open.clear()
+    first = asyncio.ensure_future(bench.committer.submit((_job(0),)))
+    await asyncio.to_thread(bench.store.held.wait, 20)
+    given_up = asyncio.ensure_future(bench.committer.submit((_job(1),)))
+    given_up.cancel()
+    bench.store.open.set()
+    await first
+    assert (await bench.committer.stats()).submitted_total == 1
+
+
 async def test_reads_see_the_writes_of_their_own_group(bench: Bench) -> None:
     """And both are durable when they are answered."""
     job = _job(0)

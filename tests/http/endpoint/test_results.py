@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 
 import httpx
 import pytest
-from tests.http.endpoint.conftest import Running, Start, value_of
+from tests.http.endpoint.conftest import Running, Start, in_thread, value_of
 
 
 def _finish(running: Running, count: int) -> list[str]:
@@ -54,6 +55,35 @@ def test_many_pullers_share_without_doubles(start: Start) -> None:
     for thread in threads:
         thread.join()
     assert sorted(got) == sorted(ids)
+
+
+@pytest.mark.parametrize("while_busy", [True, False])
+def test_who_has_given_up_takes_no_results(
+    start: Start, monkeypatch: pytest.MonkeyPatch, while_busy: bool
+) -> None:
+    """A caller that hangs up before its turn, or while the store is busy, costs nobody a result."""
+    running = start()
+    if not while_busy:
+        monkeypatch.setattr("workmill.endpoint.results.NOTICE_SECONDS", 20.0)
+    (job_id,) = _finish(running, 1)
+    running.store.open.clear()
+    submitted = in_thread(running.submit, b"keeps the store busy")
+    assert running.store.held.wait(20)
+    with socket.create_connection(("127.0.0.1", running.port)) as line:
+        line.sendall(b"POST /pullCompleted?top=9 HTTP/1.1\r\nHost: x\r\n\r\n")
+        _let_turn(running)
+    _let_turn(running)
+    monkeypatch.undo()
+    running.store.open.set()
+    submitted()
+    assert [one["id"] for one in running.pull()] == [job_id]
+
+
+def _let_turn(running: Running) -> None:
+    """Whatever lies in the endpoint's sockets now has been seen when this returns."""
+    with httpx.Client(base_url=running.url, timeout=20) as http:
+        for _ in range(20):
+            assert http.get("/healthz").status_code == 200
 
 
 def _pull(running: Running, query: str = "") -> dict[str, Any]:
