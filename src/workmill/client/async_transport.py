@@ -17,6 +17,7 @@ from workmill.client.edge import (
     CHUNK_BYTES,
     NO_CONNECTION,
     built,
+    headers_of,
     noted,
     reply_of,
     settings,
@@ -40,7 +41,8 @@ class AsyncTransport:
     ) -> None:
         """`through` replaces the network. Raises InvalidInput for a URL that is none."""
         self._addresses = Addresses(urls)
-        self._http = httpx.AsyncClient(transport=through, **settings(self._addresses, key))
+        self._headers = headers_of(key)
+        self._http = through or httpx.AsyncHTTPTransport(**settings(self._addresses))
 
     async def send(self, request: Request) -> Reply:
         """Send once, to the first endpoint that takes a connection. Any status is a reply."""
@@ -74,15 +76,10 @@ class AsyncTransport:
 
     async def _exchange(self, url: str, request: Request) -> Reply:
         content = request.content
-        outgoing = self._http.build_request(
-            **built(url, request),
-            content=_chunks(content) if isinstance(content, Path) else content,
-        )
-        if request.into is None:
-            return reply_of(await self._http.send(outgoing))
-        incoming = await self._http.send(outgoing, stream=True)
+        body = _chunks(content) if isinstance(content, Path) else content
+        incoming = await self._http.handle_async_request(built(url, request, self._headers, body))
         try:
-            if not incoming.is_success:
+            if request.into is None or not incoming.is_success:
                 await incoming.aread()
                 return reply_of(incoming)
             with Download(request.into) as download:

@@ -1,8 +1,15 @@
-"""Where httpx begins: our requests become its own, its replies and errors become ours."""
+"""Where httpx begins: our requests become its own, its replies and errors become ours.
+
+Requests go straight to httpx's transports, which pool connections, speak TLS and keep time
+limits. Its clients would add cookies, redirects, authentication and a merge of defaults, none of
+which this service has, at about 0.2 ms of processor time a request: as much as the rest.
+"""
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncIterable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,27 +37,46 @@ def unreachable(failure: httpx.RequestError | None) -> EndpointUnreachable:
     )
 
 
-def settings(addresses: Addresses, key: str | None) -> dict[str, Any]:
-    """What both httpx clients are made with. Reading certificates is slow, so only for TLS."""
-    headers = {"user-agent": "workmill"} | ({"authorization": f"Bearer {key}"} if key else {})
+def settings(addresses: Addresses) -> dict[str, Any]:
+    """What both httpx transports are made with. Reading certificates is slow: only for TLS."""
     encrypted = addresses.encrypted
     context = ssl.create_default_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return {"headers": headers, "verify": context, "trust_env": False}
+    return {"verify": context, "trust_env": False}
 
 
-def built(url: str, request: Request) -> dict[str, Any]:
-    """The arguments of `build_request`, but for the content."""
+def headers_of(key: str | None) -> dict[str, str]:
+    """What every request of one client says."""
+    authorization = {"authorization": f"Bearer {key}"} if key else {}
+    return {"user-agent": "workmill", "accept": "*/*", **authorization}
+
+
+def built(
+    url: str,
+    request: Request,
+    headers: Mapping[str, str],
+    content: bytes | Iterable[bytes] | AsyncIterable[bytes],
+) -> httpx.Request:
+    """The request for httpx; `content` is that of the request, opened when it is a file."""
     silence = request.timeout_seconds
-    headers = {"content-type": request.content_type} if request.content_type else {}
+    named = dict(headers)
+    if request.content_type:
+        named["content-type"] = request.content_type
     if isinstance(request.content, Path):
-        headers["content-length"] = str(request.content.stat().st_size)
-    return {
-        "method": request.method,
-        "url": url + request.path,
-        "params": request.query or None,
-        "headers": headers,
-        "timeout": httpx.Timeout(silence, connect=min(silence, CONNECT_SECONDS)),
-    }
+        named["content-length"] = str(request.content.stat().st_size)
+    timeout = httpx.Timeout(silence, connect=min(silence, CONNECT_SECONDS))
+    return httpx.Request(
+        request.method,
+        _address(url + request.path, tuple(request.query.items())),
+        headers=named,
+        content=content,
+        extensions={"timeout": timeout.as_dict()},
+    )
+
+
+@lru_cache(maxsize=64)
+def _address(text: str, query: tuple[tuple[str, str | int | float], ...]) -> httpx.URL:
+    """Parsing costs 0.1 ms, and a worker asks for the same few addresses all its life."""
+    return httpx.URL(text, params=query or None)
 
 
 def reply_of(incoming: httpx.Response) -> Reply:

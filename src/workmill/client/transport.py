@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
@@ -22,6 +22,7 @@ from workmill.client.edge import (
     CHUNK_BYTES,
     NO_CONNECTION,
     built,
+    headers_of,
     noted,
     reply_of,
     settings,
@@ -49,7 +50,8 @@ class Transport:
     ) -> None:
         """`through` replaces the network. Raises InvalidInput for a URL that is none."""
         self._addresses = Addresses(urls)
-        self._http = httpx.Client(transport=through, **settings(self._addresses, key))
+        self._headers = headers_of(key)
+        self._http = through or httpx.HTTPTransport(**settings(self._addresses))
 
     def send(self, request: Request) -> Reply:
         """Send once, to the first endpoint that takes a connection. Any status is a reply.
@@ -87,21 +89,16 @@ class Transport:
     def _exchange(self, url: str, request: Request) -> Reply:
         if isinstance(request.content, Path):
             with request.content.open("rb") as file:
-                return self._receive(self._build(url, request, file), request)
-        return self._receive(self._build(url, request, request.content), request)
+                return self._receive(built(url, request, self._headers, file), request.into)
+        return self._receive(built(url, request, self._headers, request.content), request.into)
 
-    def _build(self, url: str, request: Request, content: Any) -> httpx.Request:
-        return self._http.build_request(**built(url, request), content=content)
-
-    def _receive(self, outgoing: httpx.Request, request: Request) -> Reply:
-        if request.into is None:
-            return reply_of(self._http.send(outgoing))
-        incoming = self._http.send(outgoing, stream=True)
+    def _receive(self, outgoing: httpx.Request, into: Path | None) -> Reply:
+        incoming = self._http.handle_request(outgoing)
         try:
-            if not incoming.is_success:
+            if into is None or not incoming.is_success:
                 incoming.read()
                 return reply_of(incoming)
-            with Download(request.into) as download:
+            with Download(into) as download:
                 for chunk in incoming.iter_bytes(CHUNK_BYTES):
                     download.write(chunk)
             return Reply(incoming.status_code, b"", incoming.headers)
