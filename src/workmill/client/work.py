@@ -7,10 +7,8 @@ each call here is one attempt, and raises what `client.core.check` and the trans
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
-
-import msgspec
 
 from workmill.client.core import SILENCE_SECONDS, Request, check
 from workmill.client.transport import Transport
@@ -30,7 +28,7 @@ from workmill.wire import codecs, paths
 ALIVE_SECONDS: Final = 4.0
 """How long a renewal or a beat bears silence: there must be time for another endpoint."""
 BODY_BYTES: Final = MAX_BODY_BYTES // 2
-"""About how much goes into one request: states may be large, and endpoints bound what they read."""
+"""The most that goes into one request: states may be large, and endpoints bound what they read."""
 
 
 class WorkClient:
@@ -43,7 +41,7 @@ class WorkClient:
         """Work, as soon as there is some; nothing when there was none for `wait_seconds`."""
         query = {"wait": wait_seconds}
         silence = wait_seconds + SILENCE_SECONDS
-        reply = self._post(paths.WORK_LEASE, request, silence, query)
+        reply = self._post(paths.WORK_LEASE, codecs.to_msgpack(request), silence, query)
         return codecs.from_msgpack(reply, list[Lease])
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Verdict]:
@@ -64,7 +62,7 @@ class WorkClient:
 
     def beat(self, node: Node) -> None:
         """Say that this process is alive."""
-        self._post(paths.BEAT, node, ALIVE_SECONDS)
+        self._post(paths.BEAT, codecs.to_msgpack(node), ALIVE_SECONDS)
 
     def close(self) -> None:
         """Close every connection."""
@@ -84,7 +82,7 @@ class WorkClient:
     def _post(
         self,
         path: str,
-        message: object,
+        body: bytes,
         silence_seconds: float,
         query: Mapping[str, float] | None = None,
     ) -> bytes:
@@ -94,7 +92,7 @@ class WorkClient:
                     "POST",
                     path,
                     query=query or {},
-                    content=codecs.to_msgpack(message),
+                    content=body,
                     content_type=codecs.MSGPACK,
                     timeout_seconds=silence_seconds,
                 )
@@ -102,15 +100,14 @@ class WorkClient:
         ).content
 
 
-def _bodies(items: Iterable[object]) -> Iterator[list[msgspec.Raw]]:
-    """The items in order, in batches that one request may carry."""
-    batch: list[msgspec.Raw] = []
-    size = 0
-    for raw in map(msgspec.Raw, map(codecs.to_msgpack, items)):
-        if batch and (size + len(raw) > BODY_BYTES or len(batch) == MAX_LEASE_JOBS):
-            yield batch
-            batch, size = [], 0
-        batch.append(raw)
-        size += len(raw)
-    if batch:
-        yield batch
+def _bodies(items: Sequence[object]) -> Iterator[bytes]:
+    """The items in order, in bodies that one request may carry; nearly always that is one."""
+    if not items:
+        return
+    body = codecs.to_msgpack(items)
+    if len(items) == 1 or (len(items) <= MAX_LEASE_JOBS and len(body) <= BODY_BYTES):
+        yield body
+    else:
+        half = len(items) // 2
+        yield from _bodies(items[:half])
+        yield from _bodies(items[half:])

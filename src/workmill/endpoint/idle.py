@@ -1,7 +1,7 @@
 """Workers that wait for work, first come first served.
 
 Work that arrives through this process wakes as many of them as there are new jobs; a
-worker that is granted something wakes the next, for there may be more. A slow tick wakes
+worker that is granted all it asked for wakes the next, for there may be more. A slow tick wakes
 one in turn, for work that came another way. So an idle fleet, however large, costs the
 store one look per tick, and one new job does not wake a herd.
 """
@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
+
+from workmill.domain.job import Lease, LeaseRequest
+from workmill.domain.retry import is_suspect
 
 TICK_SECONDS: Final = 0.5
 
@@ -55,3 +59,16 @@ class IdleWorkers:
         """Send everybody home: the endpoint drains."""
         self.ended = True
         self.wake(len(self._waiting))
+
+
+def may_leave_more(leases: Sequence[Lease], wanted: LeaseRequest) -> bool:
+    """Whether the queue may hold more after this grant of one or more jobs.
+
+    An order that was not filled has emptied it, unless a suspect was granted alone. (A suspect
+    that was left behind, so as to be alone, is found by the tick.)
+    """
+    if len(leases) == 1 and is_suspect(leases[0].attempts - 1):
+        return True
+    cost = sum(one.total - one.done for one in leases)
+    filled = len(leases) >= wanted.min_jobs and cost >= wanted.max_cost
+    return filled or len(leases) == wanted.max_jobs

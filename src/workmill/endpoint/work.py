@@ -23,6 +23,7 @@ from workmill.domain.job import (
 from workmill.endpoint import params
 from workmill.endpoint.body import read_body
 from workmill.endpoint.http import ClientGone, Reply, Request
+from workmill.endpoint.idle import may_leave_more
 from workmill.endpoint.service import Service
 from workmill.wire import codecs
 
@@ -57,7 +58,8 @@ async def _granted(
             await _hand_back(service, leases)
             raise ClientGone
         if leases:
-            service.idle.wake()
+            if may_leave_more(leases, wanted):
+                service.idle.wake()
             return leases
         left = deadline - loop.time()
         if left <= 0 or not await service.idle.wait(left, gone):

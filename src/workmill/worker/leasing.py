@@ -2,8 +2,10 @@
 
 Idle, it stands in a long poll at an endpoint, and hears of new work as soon as there is some.
 Busy, it looks at the stock after every slice and fetches the next lot before the present one
-runs dry. The poll is short enough that a worker told to stop need not cut it off: a lease
-granted to a connection that was cut would be lost until it ran out.
+runs dry. In a stream of tiny jobs it rests after each lot, so that they come in fewer lots; what
+came in one lot is computed and delivered together as well. The poll is short enough that a
+worker told to stop need not cut it off: a lease granted to a connection that was cut would be
+lost until it ran out.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from workmill.telemetry.events import INCARNATION
 from workmill.worker.ledger import Ledger
 from workmill.worker.reach import Reach
 from workmill.worker.settings import WorkerSettings
-from workmill.worker.stock import Order
+from workmill.worker.stock import Order, rest_seconds
 
 WAIT_SECONDS: Final = 2.0
 """How long one poll waits at the endpoint; a drain waits for it."""
@@ -64,6 +66,7 @@ class Leasing:
             if leases:
                 self._ledger.take(leases)
                 self._arrived()
+                self._stop.wait(rest_seconds(len(leases)))
 
     def _ask(self) -> list[Lease]:
         """Look at the stock anew in every attempt: much may have been done since the last."""

@@ -57,9 +57,9 @@ class Ledger:
     def take(self, leases: Iterable[Lease]) -> None:
         """Add what was leased; a lease with nothing left to do is finished on the spot."""
         with self._lock:
-            for lease in leases:
-                job = self._jobs[lease.id] = Held(lease)
-                self._finish_if_done(job)
+            taken = [Held(lease) for lease in leases]
+            self._jobs.update((job.id, job) for job in taken)
+            self._finish(taken)
 
     def ready(self) -> list[Held]:
         """The jobs that no slice holds, in the order they were leased."""
@@ -81,7 +81,7 @@ class Ledger:
                 job.state = state
                 job.planned = 0
                 job.suspect = False
-                self._finish_if_done(job)
+            self._finish(jobs)
         self.changed.set()
 
     def unplan(self, jobs: Iterable[Held], *, suspect: bool) -> None:
@@ -148,9 +148,10 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def _finish_if_done(self, job: Held) -> None:
-        if job.done >= job.total and self._put_down(job):
-            self.outbox.put([Completion(id=job.id, token=job.token, state=job.state)])
+    def _finish(self, jobs: Iterable[Held]) -> None:
+        """Put down those that are done, all with one visit to the outbox."""
+        if done := [job for job in jobs if job.done >= job.total and self._put_down(job)]:
+            self.outbox.put(Completion(id=job.id, token=job.token, state=job.state) for job in done)
 
     def _put_down(self, job: Held) -> bool:
         if self._jobs.get(job.id) is not job:

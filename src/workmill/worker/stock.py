@@ -7,6 +7,10 @@ H seconds a job is worth `min(its seconds, H)` of one lane, and the worker is su
 these add up to H for every lane. That one rule covers thousands of jobs of ten iterations (their
 seconds add up), eight endless ones (each fills its lane, more would only wait) and the last
 stretch of a long one (its lane is about to run dry).
+
+In a stream of jobs so small that they are done before the next ones arrive, whoever asks again
+at once gets a handful each time, and a lot costs both sides as much as dozens of such jobs. So
+after a lot that shows a stream a worker rests, and lets some gather.
 """
 
 from __future__ import annotations
@@ -23,6 +27,12 @@ FULL_SECONDS: Final = 0.8
 """Lease up to this much."""
 MAX_HELD_JOBS: Final = 4 * MAX_LEASE_JOBS
 """Jobs in hand and results that no endpoint has taken yet, together."""
+STREAM_JOBS: Final = range(8, MAX_LEASE_JOBS)
+"""A lot of so many jobs is part of a stream. Of fewer, each may be the only one for a while, and
+the next must not wait; a lot of the most that can be asked for leaves more behind."""
+REST_SECONDS: Final = 0.05
+"""The longest that a job of a stream waits for others; far below LOW_SECONDS, so that no lane
+runs dry for it when the jobs are long."""
 
 
 class Ready(NamedTuple):
@@ -53,6 +63,11 @@ def next_order(ready: Iterable[Ready], held_jobs: int, lanes: int, rate_hz: floa
     missing_seconds = FULL_SECONDS - _supplied_seconds(jobs, FULL_SECONDS)
     dry_lanes = math.ceil(lanes * missing_seconds / FULL_SECONDS)
     return Order(min(dry_lanes, room), room, max(1, round(missing_seconds * rate_hz)))
+
+
+def rest_seconds(lot_jobs: int) -> float:
+    """How long to let work gather after a lot of so many jobs; nothing after a lone one."""
+    return REST_SECONDS if lot_jobs in STREAM_JOBS else 0.0
 
 
 def _supplied_seconds(jobs: list[Ready], horizon_seconds: float) -> float:

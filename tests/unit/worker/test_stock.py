@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workmill.domain.limits import MAX_LEASE_JOBS
-from workmill.worker.stock import FULL_SECONDS, LOW_SECONDS, MAX_HELD_JOBS, Order, Ready, next_order
+from workmill.worker.stock import (
+    FULL_SECONDS,
+    LOW_SECONDS,
+    MAX_HELD_JOBS,
+    Order,
+    Ready,
+    next_order,
+    rest_seconds,
+)
 
 LANES = 8
 RATE_HZ = 8e6
@@ -60,3 +68,10 @@ def test_supplied_means_that_no_lane_runs_dry_for_want_of_work(seconds: list[flo
     """Nothing is ordered only while there is work for every lane up to the low mark."""
     worth = sum(min(each, LOW_SECONDS) for each in seconds)
     assert (order_with(seconds) is None) == (worth + 1e-6 >= LANES * LOW_SECONDS)
+
+
+def test_only_a_stream_is_given_time_to_gather() -> None:
+    """After a few jobs, or after the most there can be, the next lot is asked for at once; a
+    rest is over long before long jobs run out."""
+    assert [rest_seconds(jobs) for jobs in (0, 1, 7, MAX_LEASE_JOBS)] == [0.0] * 4
+    assert all(0 < rest_seconds(jobs) <= LOW_SECONDS / 4 for jobs in (8, 100, MAX_LEASE_JOBS - 1))

@@ -1,0 +1,67 @@
+"""When the next lot is asked for; the endpoint is a desk, and nothing is computed."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from tests.unit.worker.conftest import TEST_SECONDS, Desk, lease_of
+
+from workmill.worker.leasing import Leasing
+from workmill.worker.ledger import Ledger
+from workmill.worker.outbox import Outbox
+from workmill.worker.reach import Reach
+from workmill.worker.settings import WorkerSettings
+from workmill.worker.stock import Order
+
+SETTINGS = WorkerSettings(urls=("http://127.0.0.1:9",))
+LOT = 10
+
+
+class Supply:
+    """A `Leasing` that always wants ten jobs more, and tells of each lot."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.lots = threading.Semaphore(0)
+        self.leasing = Leasing(
+            SETTINGS,
+            desk,
+            Ledger(Outbox()),
+            Reach(),
+            lambda: (Order(LOT, LOT, 1), ("tally",)),
+            self.lots.release,
+        )
+        self._thread = threading.Thread(target=self.leasing.run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.leasing.stop()
+        self._thread.join(TEST_SECONDS)
+        assert not self._thread.is_alive(), "the rest outlasts the stop"
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Rests here would outlast the test."""
+    monkeypatch.setattr("workmill.worker.stock.REST_SECONDS", 10 * TEST_SECONDS)
+    return Desk()
+
+
+def test_a_stream_is_left_to_gather_and_a_stop_ends_the_rest(desk: Desk) -> None:
+    """After a lot of ten nothing is asked for until the rest is over, or the worker stops."""
+    desk.put(*(lease_of(b"j%d" % number, 9) for number in range(2 * LOT)))
+    supply = Supply(desk)
+    assert supply.lots.acquire(timeout=TEST_SECONDS)
+    assert not supply.lots.acquire(timeout=0.1)
+    supply.stop()
+    assert len(desk.granted) == LOT
+
+
+def test_a_lone_job_is_followed_by_no_rest(desk: Desk) -> None:
+    """At low load each job is leased as soon as it is there."""
+    supply = Supply(desk)
+    for number in range(5):
+        desk.put(lease_of(b"j%d" % number, 9))
+        assert supply.lots.acquire(timeout=TEST_SECONDS)
+    supply.stop()
+    assert len(desk.granted) == 5
