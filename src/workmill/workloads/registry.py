@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from workmill.domain.errors import InvalidInput
 from workmill.workloads.port import Workload
@@ -14,16 +14,25 @@ DEFAULT_WORKLOAD = "sha512"
 
 def workload_names() -> tuple[str, ...]:
     """The names of all installed workloads, sorted."""
-    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+    return tuple(sorted(_installed()))
 
 
 @cache
 def find_workload(name: str) -> Workload:
     """The workload of this name. Raises InvalidInput when none is installed under it."""
-    for entry in entry_points(group=GROUP, name=name):
-        workload: Workload = entry.load()
+    if name in _installed():
+        workload: Workload = _installed()[name].load()
         return workload
     known = ", ".join(workload_names())
     raise InvalidInput(
         f"There is no workload {name[:64]!r} here. Nothing was stored. Installed: {known}."
     )
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    """By name, found out once: that takes milliseconds, and a batch may name many that are none."""
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=GROUP):
+        found.setdefault(entry.name, entry)
+    return found

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workmill.domain.errors import InvalidInput
-from workmill.workloads.registry import find_workload
+from workmill.workloads import registry
+from workmill.workloads.registry import find_workload, workload_names
 from workmill.workloads.sha512 import MAX_COUNT, WORKLOAD, advance, fold
 from workmill.workloads.sha512.kernel import BEST, LANES, VARIANTS, advance_with
 
@@ -100,6 +101,18 @@ def test_the_registry_finds_the_workload_and_its_lanes() -> None:
     assert find_workload("sha512") is WORKLOAD
     assert (WORKLOAD.state_bytes, WORKLOAD.lanes) == (64, LANES)
     assert VARIANTS[BEST] == LANES == max(VARIANTS.values())
+
+
+def test_the_installed_packages_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: names of no workload are refused without a new search, however many come."""
+    assert workload_names()
+
+    def search(**_: object) -> None:
+        raise AssertionError("searched again")
+
+    monkeypatch.setattr(registry, "entry_points", search)
+    with pytest.raises(InvalidInput, match=r"no workload 'abacus' here.*sha512"):
+        find_workload("abacus")
 
 
 @pytest.mark.skipif(BEST == "hashlib", reason="the C kernel is not built here")
