@@ -9,14 +9,15 @@ import sysconfig
 from setuptools import Extension, setup
 
 HERE = "src/workmill/workloads/sha512"
+HEADERS = ("chains", "constants", "lanes", "messages", "rounds")
 LIMITED_API = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 setup(
     ext_modules=[
         Extension(
             "workmill.workloads.sha512._chains",
-            sources=[f"{HERE}/binding.c", f"{HERE}/chains.c"],
-            depends=[f"{HERE}/{name}.h" for name in ("chains", "constants", "lanes", "rounds")],
+            sources=[f"{HERE}/{name}.c" for name in ("binding", "chains", "messages")],
+            depends=[f"{HERE}/{name}.h" for name in HEADERS],
             # The lanes are laid out by hand: a compiler that vectorises the scalar one, too,
             # costs a third of the speed.
             extra_compile_args=[

@@ -48,6 +48,11 @@ class Workload(Protocol):
         """The first state of the data that the chunks make up; it counts as one iteration."""
         ...
 
+    def fold_all(self, bodies: Sequence[bytes]) -> list[bytes]:
+        """The first state of each body, in order; one call, so that a kernel may take many at
+        once. Any bytes have one."""
+        ...
+
     def advance(self, states: Sequence[bytes], counts: Sequence[int]) -> list[bytes]:
         """Each state moved on by its own count of iterations (0 allowed), in order."""
         ...

@@ -33,7 +33,8 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [
             *(compiler, "-std=c11", "-O0", "-g", "-Wall", "-Wextra", "-Werror"),
             *("-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{KERNEL}"),
-            *(str(HERE / "sanitized.c"), str(KERNEL / "chains.c"), "-o", str(program)),
+            *(str(HERE / "sanitized.c"), str(KERNEL / "chains.c"), str(KERNEL / "messages.c")),
+            *("-o", str(program)),
         ],
         check=True,
     )
@@ -54,31 +55,54 @@ def mixes() -> list[list[int]]:
     ]
 
 
-def run_case(program: Path, variant: int, counts: list[int]) -> tuple[int, bytes, list[bytes]]:
-    seeded = random.Random(len(counts))
-    states = [seeded.randbytes(64) for _ in counts]
-    case = array("Q", [len(counts), *counts]).tobytes() + b"".join(states)
-    ended = subprocess.run(
-        [str(program), str(variant)], input=case, capture_output=True, timeout=60, check=False
-    )
-    assert ended.returncode in {0, NO_SUCH_VARIANT}, ended.stderr.decode()[-2000:]
-    return ended.returncode, ended.stdout, states
+def by_every_variant(program: Path, verb: str, sizes: list[int], data: list[bytes]) -> list[bytes]:
+    """What each variant here makes of the case; fails on any finding of the sanitizers."""
+    case = array("Q", [len(sizes), *sizes]).tobytes() + b"".join(data)
+    outputs: list[bytes] = []
+    while True:
+        command = [str(program), verb, str(len(outputs))]
+        ended = subprocess.run(command, input=case, capture_output=True, timeout=60, check=False)
+        if ended.returncode == NO_SUCH_VARIANT:
+            break
+        assert ended.returncode == 0, ended.stderr.decode()[-2000:]
+        outputs.append(ended.stdout)
+    assert outputs
+    return outputs
 
 
 @pytest.mark.parametrize("counts", mixes(), ids=len)
 def test_the_sanitizers_find_nothing(sanitized: Path, counts: list[int]) -> None:
     """Promise: no variant steps outside its memory or the language, and all are right."""
-    variant = 0
-    while True:
-        code, output, wanted = run_case(sanitized, variant, counts)
-        if code == NO_SUCH_VARIANT:
-            break
-        for index, count in enumerate(counts):
-            for _ in range(count):
-                wanted[index] = hashlib.sha512(wanted[index]).digest()
-        assert output == b"".join(wanted)
-        variant += 1
-    assert variant > 0
+    seeded = random.Random(len(counts))
+    states = [seeded.randbytes(64) for _ in counts]
+    outputs = by_every_variant(sanitized, "advance", counts, states)
+    for index, count in enumerate(counts):
+        for _ in range(count):
+            states[index] = hashlib.sha512(states[index]).digest()
+    assert set(outputs) == {b"".join(states)}
+
+
+LENGTHS = [0, 1, 111, 112, 127, 128, 129, 239, 240, 255, 256, 257, 1000]
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        [],
+        *([length] for length in LENGTHS),
+        LENGTHS,
+        LENGTHS[::-1],
+        [128] * 21,
+        [*range(0, 300, 7)],
+    ],
+    ids=len,
+)
+def test_the_sanitizers_find_nothing_in_the_folding(sanitized: Path, lengths: list[int]) -> None:
+    """Promise: no variant reads past the end of a body or writes outside, and all are right."""
+    seeded = random.Random(len(lengths))
+    bodies = [seeded.randbytes(length) for length in lengths]
+    outputs = by_every_variant(sanitized, "fold", lengths, bodies)
+    assert set(outputs) == {b"".join(hashlib.sha512(body).digest() for body in bodies)}
 
 
 def test_without_the_extension_hashlib_computes_the_same() -> None:
@@ -90,6 +114,7 @@ from workmill.domain.errors import InvalidInput
 from workmill.workloads.sha512 import WORKLOAD, kernel_name
 twice = hashlib.sha512(hashlib.sha512(bytes(64)).digest()).digest()
 assert WORKLOAD.advance([bytes(64)] * 2, [0, 2]) == [bytes(64), twice]
+assert WORKLOAD.fold_all([b"", b"x"]) == [hashlib.sha512(x).digest() for x in (b"", b"x")]
 try:
     WORKLOAD.advance([bytes(64)], [True])
 except InvalidInput:

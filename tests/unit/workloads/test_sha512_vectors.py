@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 from workmill.workloads.sha512 import fold
-from workmill.workloads.sha512.kernel import VARIANTS, advance_with
+from workmill.workloads.sha512.kernel import VARIANTS, advance_with, fold_with
 
 Vector = dict[str, str]
 
@@ -37,6 +37,14 @@ def test_fold_agrees_with_the_messages(name: str, number: int) -> None:
         wanted = bytes.fromhex(vector["MD"])
         assert fold([data]) == wanted
         assert fold([data[:77], data[77:200], data[200:]]) == wanted
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_agrees_with_all_messages_at_once(variant: str) -> None:
+    """Promise: in the lanes, too, messages of every length have NIST's digests."""
+    known = [*vectors("SHA512ShortMsg.rsp"), *vectors("SHA512LongMsg.rsp")]
+    wanted = [bytes.fromhex(vector["MD"]) for vector in known]
+    assert fold_with(variant, [message(vector) for vector in known]) == wanted
 
 
 def test_fold_agrees_with_the_monte_carlo_run() -> None:

@@ -1,4 +1,4 @@
-/* The CPython binding of chains.c: limited API, the GIL released while it computes. */
+/* The CPython binding of chains.c and messages.c: limited API, the GIL released while it computes. */
 
 #ifndef Py_GIL_DISABLED
 #define Py_LIMITED_API 0x030B0000
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "chains.h"
+#include "messages.h"
 
 static const struct chains_variant *find_variant(const char *name)
 {
@@ -58,6 +59,56 @@ static PyObject *advance(PyObject *module, PyObject *args)
     return result;
 }
 
+/* Where each of the bodies lies, for as long as the tuple does; NULL with an exception set. */
+static struct messages_body *find_bodies(PyObject *tuple, size_t messages)
+{
+    struct messages_body *bodies = PyMem_Calloc(messages ? messages : 1, sizeof *bodies);
+    if (bodies == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    for (size_t i = 0; i < messages; i++) {
+        char *bytes;
+        Py_ssize_t length;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(tuple, (Py_ssize_t)i), &bytes, &length) < 0) {
+            PyMem_Free(bodies);
+            return NULL;
+        }
+        bodies[i] = (struct messages_body){(const unsigned char *)bytes, (size_t)length};
+    }
+    return bodies;
+}
+
+static PyObject *fold_tuple(const struct chains_variant *variant, PyObject *tuple)
+{
+    size_t messages = (size_t)PyTuple_Size(tuple);
+    struct messages_body *bodies = find_bodies(tuple, messages);
+    if (bodies == NULL)
+        return NULL;
+    PyObject *result =
+        PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(messages * CHAINS_STATE_BYTES));
+    if (result != NULL) {
+        unsigned char *digests = (unsigned char *)PyBytes_AsString(result);
+        Py_BEGIN_ALLOW_THREADS
+        messages_fold(variant, bodies, messages, digests);
+        Py_END_ALLOW_THREADS
+    }
+    PyMem_Free(bodies);
+    return result;
+}
+
+/* The bodies are a tuple so that nothing can let go of one of them while the GIL is released. */
+static PyObject *fold(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *tuple;
+    const char *name;
+    if (!PyArg_ParseTuple(args, "O!s:fold", &PyTuple_Type, &tuple, &name))
+        return NULL;
+    const struct chains_variant *variant = find_variant(name);
+    return variant ? fold_tuple(variant, tuple) : NULL;
+}
+
 static PyObject *variants(PyObject *module, PyObject *unused)
 {
     (void)module;
@@ -77,6 +128,9 @@ static PyMethodDef methods[] = {
     {"advance", advance, METH_VARARGS,
      "advance(states, counts, variant): joined 64-byte states, each moved on by its own count.\n\n"
      "`counts` holds native unsigned 64-bit integers. The GIL is released."},
+    {"fold", fold, METH_VARARGS,
+     "fold(bodies, variant): the joined 64-byte digests of a tuple of bytes.\n\n"
+     "The GIL is released."},
     {"variants", variants, METH_NOARGS,
      "The variants this processor runs, the best one last, each with its number of lanes."},
     {NULL, NULL, 0, NULL},

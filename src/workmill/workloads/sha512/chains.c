@@ -2,8 +2,6 @@
 
 #include "chains.h"
 
-#include <string.h>
-
 #include "constants.h"
 #include "rounds.h"
 
@@ -81,13 +79,13 @@ static int has_avx512(void)
 enum { PLAIN, BMI2, SSE2, AVX2, AVX512VL, AVX512 };
 
 static const struct chains_variant variants[] = {
-    [PLAIN] = {"plain", 1, plain_step, plain_constants, NULL, always},
+    [PLAIN] = {"plain", 1, plain_step, plain_compress, plain_constants, NULL, always},
 #if X86
-    [BMI2] = {"bmi2", 1, bmi2_step, bmi2_constants, NULL, has_bmi2},
-    [SSE2] = {"sse2", 2, sse2_step, sse2_constants, &variants[PLAIN], always},
-    [AVX2] = {"avx2", 4 + BESIDE, avx2_step, avx2_constants, &variants[BMI2], has_avx2},
-    [AVX512VL] = {"avx512vl", 4, avx512vl_step, avx512vl_constants, NULL, has_avx512},
-    [AVX512] = {"avx512", 8 + BESIDE, avx512_step, avx512_constants, &variants[AVX512VL], has_avx512},
+    [BMI2] = {"bmi2", 1, bmi2_step, bmi2_compress, bmi2_constants, NULL, has_bmi2},
+    [SSE2] = {"sse2", 2, sse2_step, sse2_compress, sse2_constants, &variants[PLAIN], always},
+    [AVX2] = {"avx2", 4 + BESIDE, avx2_step, avx2_compress, avx2_constants, &variants[BMI2], has_avx2},
+    [AVX512VL] = {"avx512vl", 4, avx512vl_step, avx512vl_compress, avx512vl_constants, NULL, has_avx512},
+    [AVX512] = {"avx512", 8 + BESIDE, avx512_step, avx512_compress, avx512_constants, &variants[AVX512VL], has_avx512},
 #endif
 };
 
@@ -109,19 +107,15 @@ struct work {
 
 static void load(struct work *work, size_t lane, const unsigned char *state)
 {
-    for (int i = 0; i < CHAINS_STATE_WORDS; i++) {
-        uint64_t word = 0;
-        for (int byte = 0; byte < 8; byte++)
-            word = word << 8 | state[8 * i + byte];
-        work->lanes[i][lane] = word;
-    }
+    for (int i = 0; i < CHAINS_STATE_WORDS; i++)
+        work->lanes[i][lane] = chains_word(state + 8 * i);
 }
 
-static void unload(const struct work *work, size_t lane, unsigned char *state)
+void chains_unload(chains_lanes lanes, size_t lane, unsigned char *state)
 {
     for (int i = 0; i < CHAINS_STATE_WORDS; i++) {
         for (int byte = 0; byte < 8; byte++)
-            state[8 * i + byte] = (unsigned char)(work->lanes[i][lane] >> (56 - 8 * byte));
+            state[8 * i + byte] = (unsigned char)(lanes[i][lane] >> (56 - 8 * byte));
     }
 }
 
@@ -170,7 +164,7 @@ void chains_advance(const struct chains_variant *variant, unsigned char *states,
         step_to_next_end(variant, &work, live);
         for (size_t lane = live; lane-- > 0;) {
             if (work.left[lane] == 0) {
-                unload(&work, lane, states + CHAINS_STATE_BYTES * work.chain[lane]);
+                chains_unload(work.lanes, lane, states + CHAINS_STATE_BYTES * work.chain[lane]);
                 move_lane(&work, lane, --live);
             }
         }

@@ -1,7 +1,7 @@
 /* The table that every variant reads, as an X-macro so that each can spread it over its lanes.
  *
- * Entries 0 to 79 are the round constants K, with the padding words added into K[8] and K[15];
- * then the initial value and what the fixed part of the message comes to (see rounds.h).
+ * Entries 0 to 79 are the round constants K; then come the initial value and what the fixed part
+ * of a 64-byte message comes to (see rounds.h): K_8_PADDED is K[8] plus its padding word.
  * Source: FIPS 180-4, sections 4.2.3 and 5.3.5. */
 
 #ifndef WORKMILL_CONSTANTS_H
@@ -10,8 +10,12 @@
 #include "rounds.h"
 
 enum {
-    IV = 80, FIRST_E = 88, FIRST_A, PAD, LENGTH_BITS, SIGMA_0_OF_PAD, SIGMA_0_OF_512, SIGMA_1_OF_512
+    IV = 80, FIRST_E = 88, FIRST_A, PAD, LENGTH_BITS, SIGMA_0_OF_PAD, SIGMA_0_OF_512, SIGMA_1_OF_512,
+    K_8_PADDED, K_15_PADDED
 };
+
+#define K_8 UINT64_C(0xd807aa98a3030242)
+#define K_15 UINT64_C(0xc19bf174cf692694)
 
 #define PAD_WORD UINT64_C(0x8000000000000000)
 #define LENGTH_WORD UINT64_C(512)
@@ -34,10 +38,10 @@ enum {
     X(UINT64_C(0xb5c0fbcfec4d3b2f)) X(UINT64_C(0xe9b5dba58189dbbc)) \
     X(UINT64_C(0x3956c25bf348b538)) X(UINT64_C(0x59f111f1b605d019)) \
     X(UINT64_C(0x923f82a4af194f9b)) X(UINT64_C(0xab1c5ed5da6d8118)) \
-    X(UINT64_C(0xd807aa98a3030242) + PAD_WORD) X(UINT64_C(0x12835b0145706fbe)) \
+    X(K_8) X(UINT64_C(0x12835b0145706fbe)) \
     X(UINT64_C(0x243185be4ee4b28c)) X(UINT64_C(0x550c7dc3d5ffb4e2)) \
     X(UINT64_C(0x72be5d74f27b896f)) X(UINT64_C(0x80deb1fe3b1696b1)) \
-    X(UINT64_C(0x9bdc06a725c71235)) X(UINT64_C(0xc19bf174cf692694) + LENGTH_WORD) \
+    X(UINT64_C(0x9bdc06a725c71235)) X(K_15) \
     X(UINT64_C(0xe49b69c19ef14ad2)) X(UINT64_C(0xefbe4786384f25e3)) \
     X(UINT64_C(0x0fc19dc68b8cd5b5)) X(UINT64_C(0x240ca1cc77ac9c65)) \
     X(UINT64_C(0x2de92c6f592b0275)) X(UINT64_C(0x4a7484aa6ea6e483)) \
@@ -75,6 +79,7 @@ enum {
     X(FIRST_SUM + BIG_SIGMA_0(IV_A) + MAJORITY(IV_A, IV_B, IV_C)) \
     X(PAD_WORD) X(LENGTH_WORD) \
     X(SMALL_SIGMA_0(s, PAD_WORD)) X(SMALL_SIGMA_0(s, LENGTH_WORD)) \
-    X(SMALL_SIGMA_1(LENGTH_WORD))
+    X(SMALL_SIGMA_1(LENGTH_WORD)) \
+    X(K_8 + PAD_WORD) X(K_15 + LENGTH_WORD)
 
 #endif

@@ -34,7 +34,25 @@ def advance_with(variant: str, states: Sequence[bytes], counts: Sequence[int]) -
     """Each state moved on by its own count, by this one of `VARIANTS`. Takes valid input only."""
     if variant == HASHLIB:
         return [_hashlib_chain(state, count) for state, count in zip(states, counts, strict=True)]
-    joined = _chains.advance(b"".join(states), array("Q", counts), variant)
+    return _cut(_chains.advance(b"".join(states), array("Q", counts), variant))
+
+
+def fold_with(variant: str, bodies: Sequence[bytes]) -> list[bytes]:
+    """The digest of each body, by this one of `VARIANTS`. Takes valid input only."""
+    if variant == HASHLIB:
+        return [hashlib.sha512(body).digest() for body in bodies]
+    return _cut(_chains.fold(tuple(bodies), variant))
+
+
+def folder_of(messages: int) -> str:
+    """The variant that is best for so many messages.
+
+    One message fills one lane, and OpenSSL, behind hashlib, has assembly for one.
+    """
+    return BEST if messages > 1 < LANES else HASHLIB
+
+
+def _cut(joined: bytes) -> list[bytes]:
     return [joined[start : start + 64] for start in range(0, len(joined), 64)]
 
 

@@ -1,4 +1,4 @@
-/* One variant's step, made by including this file with these set; it unsets them again.
+/* One variant's `step` (many iterations) and `compress` (many blocks of data), made by including this file with these set; it unsets them again.
  *
  *   VARIANT        its name as an identifier
  *   VECTOR_LANES   lanes in one vector: 2, 4, 8, or 0 for none
@@ -84,6 +84,39 @@ TARGET static void OWN(step)(chains_lanes lanes, uint64_t iterations, const void
     for (int i = 0; i < 8; i++) {
         EACH_V(*(ENTRY *)lanes[i] = v_w[i];)
         EACH_S(lanes[i][VECTOR_LANES] = s_w[i];)
+    }
+}
+
+/* Data has no padding of its own to leave out: all sixteen words of every block count. */
+TARGET static void OWN(compress)(chains_lanes lanes, const unsigned char *const *data,
+                                 size_t blocks, const void *constants)
+{
+    const ENTRY *table = constants;
+    EACH_V(ENTRY v_w[80], v_x[8], v_before[8];)
+    EACH_S(uint64_t s_w[80], s_x[8], s_before[8];)
+
+    for (int i = 0; i < 8; i++) {
+        EACH_V(v_x[i] = *(const ENTRY *)lanes[i];)
+        EACH_S(s_x[i] = lanes[i][VECTOR_LANES];)
+    }
+    for (size_t block = 0; block < blocks; block++) {
+        for (int i = 0; i < 16; i++) {
+            EACH_V(for (int lane = 0; lane < VECTOR_LANES; lane++)
+                       v_w[i][lane] = chains_word(data[lane] + 128 * block + 8 * i);)
+            EACH_S(s_w[i] = chains_word(data[VECTOR_LANES] + 128 * block + 8 * i);)
+        }
+        EACH(KEEP)
+        for (int base = 0; base < 64; base += 8) {
+            EIGHT_ROUNDS(MIDDLE)
+        }
+        for (int base = 64; base < 80; base += 8) {
+            EIGHT_ROUNDS(LAST)
+        }
+        EACH(ADD)
+    }
+    for (int i = 0; i < 8; i++) {
+        EACH_V(*(ENTRY *)lanes[i] = v_x[i];)
+        EACH_S(lanes[i][VECTOR_LANES] = s_x[i];)
     }
 }
 

@@ -1,6 +1,6 @@
-/* SHA-512 (FIPS 180-4) for messages of exactly 64 bytes, as macros over any lane type.
+/* SHA-512 (FIPS 180-4) as macros over any lane type, shortened for messages of 64 bytes.
  *
- * Theory. From the second iteration on every message is the digest before it: eight words,
+ * Theory. Data is compressed in full (ROUND_MIDDLE, ROUND_LAST), but once for each job. From the second iteration on every message is the digest before it: eight words,
  * then padding that never changes: 0x80.. in word 8, zeros, and the length 512 in word 15.
  * So, of one compression:
  *   - round 0 starts from constants only: it is two additions (FIRST_E, FIRST_A);
@@ -82,7 +82,8 @@
         EXTEND_0(q);                                                                          \
     } while (0)
 #define ROUND_MESSAGE(q, t) ROUND(q, t, q##_w[t] + q##_CONSTANT(t)); EXTEND_##t(q)
-#define ROUND_PADDING(q, t) ROUND(q, t, q##_CONSTANT(t)); EXTEND_##t(q)
+#define PADDED(t) ((t) == 8 ? K_8_PADDED : (t) == 15 ? K_15_PADDED : (t))
+#define ROUND_PADDING(q, t) ROUND(q, t, q##_CONSTANT(PADDED(t))); EXTEND_##t(q)
 #define ROUND_LAST(q, t) ROUND(q, t, q##_w[base + (t)] + q##_CONSTANT(base + (t)))
 #define ROUND_MIDDLE(q, t) ROUND_LAST(q, t); EXTEND(q, base + (t))
 #define FINISH(q)                                                                             \
@@ -90,6 +91,13 @@
         for (int i = 0; i < 8; i++)                                                           \
             q##_w[i] = q##_x[i] + q##_CONSTANT(IV + i);                                       \
     } while (0)
+
+#define KEEP(q)                                                                               \
+    for (int i = 0; i < 8; i++)                                                               \
+        q##_before[i] = q##_x[i]
+#define ADD(q)                                                                                \
+    for (int i = 0; i < 8; i++)                                                               \
+        q##_x[i] += q##_before[i]
 
 #define ROUNDS_1_TO_7(M) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
 #define ROUNDS_8_TO_15(M) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15)
