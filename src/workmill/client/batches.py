@@ -15,6 +15,7 @@ from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import id_text, new_id, parse_id
 from workmill.domain.limits import MAX_BATCH_JOBS
 from workmill.wire.messages import BatchItem
+from workmill.workloads.port import Workload
 from workmill.workloads.registry import find_workload
 
 BATCH_BYTES: Final = 2 * 1024 * 1024
@@ -57,16 +58,22 @@ def cut(
 
 def batch_items(batch: Sequence[Work], workload: str, *, fold_locally: bool) -> list[BatchItem]:
     """The batch as it travels, each job under its id. Reads files; folds when that is asked for."""
+    all_data: list[bytes | None] = [None] * len(batch)
+    all_digests: list[bytes | None] = [None] * len(batch)
+    if fold_locally:
+        all_digests[:] = digests([work.data for work in batch], workload)
+    else:
+        all_data[:] = [content(work.data) for work in batch]
     return [
         BatchItem(
             iterations=work.iterations,
             id=chosen_id(work.id),
-            data=None if fold_locally else content(work.data),
-            digest=digest(work.data, workload) if fold_locally else None,
+            data=data,
+            digest=digest,
             priority=work.priority,
             workload=workload,
         )
-        for work in batch
+        for work, data, digest in zip(batch, all_data, all_digests, strict=True)
     ]
 
 
@@ -82,13 +89,18 @@ def content(data: Data) -> bytes:
     return data.read_bytes() if isinstance(data, Path) else bytes(data)
 
 
-def digest(data: Data, workload: str) -> bytes:
-    """The data's first state, as the endpoint would fold it; a file is read in chunks."""
-    fold = find_workload(workload).fold
-    if isinstance(data, Path):
-        with data.open("rb") as file:
-            return fold(iter(partial(file.read, CHUNK_BYTES), b""))
-    return fold([bytes(data)])
+def digests(all_data: Sequence[Data], workload: str) -> list[bytes]:
+    """Each first state, as the endpoint would fold it; what is in memory in one call."""
+    mill = find_workload(workload)
+    in_memory = [content(data) for data in all_data if not isinstance(data, Path)]
+    folded = iter(mill.fold_all(in_memory))
+    return [_of_file(mill, data) if isinstance(data, Path) else next(folded) for data in all_data]
+
+
+def _of_file(mill: Workload, path: Path) -> bytes:
+    """A file may be large: it is read in chunks."""
+    with path.open("rb") as file:
+        return mill.fold(iter(partial(file.read, CHUNK_BYTES), b""))
 
 
 def _size(data: Data) -> int:

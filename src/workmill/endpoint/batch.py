@@ -1,13 +1,15 @@
 """`POST /v1/jobs`: up to a thousand jobs in one body, each taken or refused by itself.
 
-Decoding and folding run in a thread: hashing lets the interpreter lock go, so the loop
-goes on answering meanwhile. The bytes of all batches in memory together are bounded.
+Decoding and folding run in a thread. All data of a batch is folded in one call, which a kernel
+makes without the interpreter lock, so the loop goes on answering meanwhile. The bytes of all
+batches in memory together are bounded.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
@@ -25,10 +27,18 @@ from workmill.endpoint.service import Service
 from workmill.endpoint.settings import EndpointSettings
 from workmill.wire import codecs
 from workmill.wire.messages import BatchItem, SubmitReply
+from workmill.workloads.port import Workload
 from workmill.workloads.registry import find_workload
 
 _Batch: TypeAlias = Annotated[list[BatchItem], Meta(max_length=limits.MAX_BATCH_JOBS)]
 """Its length is checked before its items are made: a batch of millions costs nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    id: bytes
+    workload: Workload
+    item: BatchItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +102,19 @@ def _fold_all(
         items = codecs.from_msgpack(body, _Batch)
     if not items:
         raise InvalidInput("A batch has at least one job. Nothing was stored.")
-    return [_fold(item, settings) for item in items]
+    judged = [_judged(item, settings) for item in items]
+    states = _states(judged)
+    return [one if isinstance(one, _Refused) else _new_job(one, states) for one in judged]
 
 
-def _fold(item: BatchItem, settings: EndpointSettings) -> NewJob | _Refused:
+def _judged(item: BatchItem, settings: EndpointSettings) -> _Sound | _Refused:
     try:
         return _checked(item, settings)
     except WorkmillError as error:
         return _Refused((item.id or "")[:64], error.detail, error.slug)
 
 
-def _checked(item: BatchItem, settings: EndpointSettings) -> NewJob:
+def _checked(item: BatchItem, settings: EndpointSettings) -> _Sound:
     job_id = new_id() if item.id is None else parse_id(item.id)
     workload = find_workload(item.workload)
     if not 1 <= item.iterations <= settings.max_iterations:
@@ -116,15 +128,27 @@ def _checked(item: BatchItem, settings: EndpointSettings) -> NewJob:
     if item.data is not None:
         if len(item.data) > settings.max_body_bytes:
             raise too_large(settings.max_body_bytes)
-        state = workload.fold((item.data,))
-    else:
-        state = item.digest or b""
-        if len(state) != workload.state_bytes:
-            raise InvalidInput(f"A {workload.name} digest has {workload.state_bytes} bytes.")
+    elif len(item.digest or b"") != workload.state_bytes:
+        raise InvalidInput(f"A {workload.name} digest has {workload.state_bytes} bytes.")
+    return _Sound(job_id, workload, item)
+
+
+def _states(judged: Sequence[_Sound | _Refused]) -> dict[str, Iterator[bytes]]:
+    """The first states of all data, in order, under the name of its workload."""
+    bodies: defaultdict[str, list[bytes]] = defaultdict(list)
+    for one in judged:
+        if isinstance(one, _Sound) and one.item.data is not None:
+            bodies[one.item.workload].append(one.item.data)
+    return {name: iter(find_workload(name).fold_all(data)) for name, data in bodies.items()}
+
+
+def _new_job(sound: _Sound, states: dict[str, Iterator[bytes]]) -> NewJob:
+    item, name = sound.item, sound.workload.name
+    state = next(states[item.workload]) if item.digest is None else item.digest
     return NewJob(
-        id=job_id,
-        workload=workload.name,
-        key=content_key(DEFAULT_TENANT, workload.name, state),
+        id=sound.id,
+        workload=name,
+        key=content_key(DEFAULT_TENANT, name, state),
         total=item.iterations,
         state=state,
         priority=item.priority,

@@ -80,6 +80,20 @@ def test_a_bad_item_harms_only_itself(shared: Running, bad: BatchItem) -> None:
     assert shared.stored() == before + 2
 
 
+def test_each_job_gets_the_state_of_its_own_data(shared: Running) -> None:
+    """All data is folded together; digests and bad items in between shift nothing."""
+    digest = hashlib.sha512(b"2").digest()
+    items = [
+        BatchItem(iterations=1, data=b"0"),
+        BatchItem(iterations=0, data=b"1"),
+        BatchItem(iterations=1, digest=digest),
+        BatchItem(iterations=1, data=b""),
+        BatchItem(iterations=1, data=b"4" * 1000),
+    ]
+    wanted = [value_of(b"0", 1), None, digest.hex(), value_of(b"", 1), value_of(b"4" * 1000, 1)]
+    assert [reply.value for reply in _send(shared, items)] == wanted
+
+
 def test_a_taken_id_is_refused_in_its_place(shared: Running) -> None:
     """A conflict is an item's own affair, and a repeat none at all."""
     taken = str(uuid.uuid4())
