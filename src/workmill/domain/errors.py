@@ -11,7 +11,8 @@
     ├── NotFound 404              no such job or path
     ├── MethodNotAllowed 405      the path is right, the method is not
     ├── Conflict 409              the id already names other work
-    │   └── StaleLease 409        somebody else holds the job now
+    │   ├── StaleLease 409        somebody else holds the job now
+    │   └── AlreadyEnded 409      the job takes no such word any more
     ├── Unavailable 503           cannot promise anything now; try again
     │   ├── StoreUnavailable      the store did not answer or did not commit
     │   │   └── StoreLost         and never will in this process: it must be replaced
@@ -93,6 +94,10 @@ class Conflict(WorkmillError):
 
 class StaleLease(Conflict):
     slug, title = "stale-lease", "The lease is no longer held"
+
+
+class AlreadyEnded(Conflict):
+    slug, title = "already-ended", "The job has ended already"
 
 
 class Unavailable(WorkmillError):

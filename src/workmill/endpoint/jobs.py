@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from workmill.domain import limits
-from workmill.domain.errors import Conflict, InvalidInput, NotFound
+from workmill.domain.errors import AlreadyEnded, InvalidInput, NotFound
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Job, Query, Verdict
 from workmill.domain.lifecycle import ENDED, Status
@@ -48,7 +48,7 @@ async def cancel_job(service: Service, request: Request) -> Reply:
     (verdict,) = await service.committer.cancel((job_id,))
     job = await _find(service, job_id)
     if verdict is not Verdict.APPLIED and job.status is not Status.CANCELLED:
-        raise Conflict(f"The job {id_text(job_id)} has ended already. It was kept as it is.")
+        raise AlreadyEnded(f"The job {id_text(job_id)} has ended already. It was kept as it is.")
     service.watch.hint((job_id,))
     service.idle.wake()
     return Reply.json(_view(service, job))

@@ -44,6 +44,7 @@ class Pulse:
         self.stats = _NONE_YET
         self.nodes: list[Node] = []
         self.rate_hz = 0.0
+        self.lanes = 0
         self.workers = 0
         self.healthy = True
         self._next: asyncio.Future[None] | None = None
@@ -59,7 +60,9 @@ class Pulse:
             self.stats, self.nodes = stats, nodes
             workers = [node for node in nodes if node.role == "worker"]
             self.workers = len(workers)
-            self.rate_hz = sum(node.rate_hz for node in workers if not node.draining)
+            active = [node for node in workers if not node.draining]
+            self.rate_hz = sum(node.rate_hz for node in active)
+            self.lanes = sum(node.slots for node in active)
         self._let_know()
 
     async def next_reading(self) -> None:
@@ -78,12 +81,12 @@ class Pulse:
             stats=self.stats,
             rate_hz=self.rate_hz,
             workers=self.workers,
-            backlog_seconds=eta_seconds(self.stats.backlog_iterations, 0, self.rate_hz),
+            backlog_seconds=eta_seconds(self.stats.backlog_iterations, 0, self.rate_hz, self.lanes),
         )
 
     def eta_of_new(self, iterations: int) -> float | None:
         """Predicted seconds until a job that joins the queue's end now is done."""
-        return _rounded(eta_seconds(self.stats.backlog_iterations, iterations, self.rate_hz))
+        return self._eta(self.stats.backlog_iterations, iterations)
 
     def eta_of(self, job: Job) -> float | None:
         """Predicted seconds until this job is done; leased jobs share the fleet's rate."""
@@ -92,9 +95,9 @@ class Pulse:
             return None
         if job.status is Status.QUEUED:
             ahead = max(0, self.stats.backlog_iterations - left)
-            return _rounded(eta_seconds(ahead, left, self.rate_hz))
-        sharing = max(1, self.stats.jobs.get(Status.LEASED, 1))
-        return _rounded(eta_seconds(0, left * sharing, self.rate_hz))
+            return self._eta(ahead, left)
+        others = max(0, self.stats.jobs.get(Status.LEASED, 1) - 1)
+        return self._eta(left * others, left)
 
     def gauges(self) -> Iterator[tuple[str, str, float]]:
         """Name, text and value of what goes up and down."""
@@ -111,11 +114,11 @@ class Pulse:
                 name = field.removesuffix("_total")
                 yield name, f"{name.replace('_', ' ').capitalize()}", getattr(self.stats, field)
 
+    def _eta(self, ahead: int, own: int) -> float | None:
+        seconds = eta_seconds(ahead, own, self.rate_hz, self.lanes)
+        return None if seconds is None else round(seconds, 3)
+
     def _let_know(self) -> None:
         if self._next is not None and not self._next.done():
             self._next.set_result(None)
         self._next = None
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
