@@ -8,7 +8,7 @@ from tests.contract.stand import Stand
 
 from workmill.domain.job import Job, Node, Query
 from workmill.domain.lifecycle import Status
-from workmill.domain.limits import NODE_SECONDS
+from workmill.domain.limits import MAX_NODES, NODE_SECONDS
 
 
 def pages(stand: Stand, query: Query) -> list[list[Job]]:
@@ -142,3 +142,18 @@ def test_a_verb_outside_a_group_is_a_mistake(stand: Stand) -> None:
     with pytest.raises(RuntimeError), stand.store.group(), stand.store.group():
         pass
     assert stand.stats().submitted_total == 0
+
+
+def test_nodes_are_bounded(stand: Stand) -> None:
+    """A flood of strangers pushes out who has been silent longest, and costs no more memory."""
+    crowd = [
+        Node(incarnation=f"i{number}", role="worker", host="h", pid=1, version="0")
+        for number in range(MAX_NODES + 2)
+    ]
+    with stand.store.group():
+        stand.store.beat(crowd[:2])
+        stand.store.beat(crowd[:1])
+        stand.store.beat(crowd[2:])
+        names = {one.incarnation for one in stand.store.nodes()}
+    assert len(names) == MAX_NODES
+    assert not {"i0", "i1"} & names

@@ -18,8 +18,8 @@ MAX_PRIORITY: Final = 100
 MAX_REASON_CHARACTERS: Final = 500
 MAX_NAME_CHARACTERS: Final = 200
 """Of a worker, and of each word by which a node describes itself."""
-MAX_RATE_HZ: Final = 1e15
-"""Iterations per second of one node: more is no measurement."""
+MAX_RATE_HZ: Final = 1e30
+"""Iterations per second of one node: far above any, and sums of it are still finite."""
 
 LEASE_SECONDS: Final = 15.0
 """How long a lease lives without a renewal: three missed renewals."""
@@ -37,4 +37,6 @@ MAX_KNOWN_BYTES: Final = 256 * 1024 * 1024
 
 NODE_SECONDS: Final = 15.0
 """How long a node counts as alive after its last beat."""
+MAX_NODES: Final = 10_000
+"""How many nodes are known at a time."""
 DRAIN_SECONDS: Final = 5.0

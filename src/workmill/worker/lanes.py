@@ -84,7 +84,8 @@ class Lanes:
 
     def _listen(self, child: subprocess.Popen[bytes], tasks: SimpleQueue[Task | None]) -> None:
         decoder = msgspec.msgpack.Decoder(Report)
-        with cast(BinaryIO, child.stdout) as pipe:
+        # Bytes that are no report are the end of a child, like no bytes at all.
+        with suppress(msgspec.DecodeError), cast(BinaryIO, child.stdout) as pipe:
             while (body := read_frame(pipe)) is not None:
                 self._inbox.put(decoder.decode(body))
         tasks.put(None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from queue import SimpleQueue
 
@@ -113,3 +114,16 @@ def test_a_child_that_does_not_hear_is_killed(
     gates.wait_until_reached()
     child.lanes.close()
     assert child.next() == Death("SIGKILL")
+
+
+def test_bytes_that_are_no_report_are_a_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child gone mad is ended and replaced, not waited for while its leases are renewed."""
+    mad = (
+        "import sys, time; sys.stdout.write('\\0\\0\\0\\x01x'); sys.stdout.flush(); time.sleep(60)"
+    )
+    monkeypatch.setattr("workmill.worker.lanes._COMMAND", [sys.executable, "-c", mad])
+    inbox: Inbox = SimpleQueue()
+    lanes = Lanes(inbox)
+    lanes.start()
+    assert inbox.get(timeout=TEST_SECONDS) == Death("SIGKILL")
+    lanes.close()
