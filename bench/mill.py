@@ -7,13 +7,13 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.processes import WORKER_PROCESSES, child, free_port, wait_for_port
+from workmill.domain.limits import MAX_PULL_RESULTS
 
-TOP = 1000
 EMPTY_PULL_SECONDS = 0.01
 WORKMILL = str(Path(sys.executable).with_name("workmill"))
 
@@ -33,12 +33,12 @@ def running() -> Iterator[int]:
             yield port
 
 
-def pull_from(port: int, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Every result over HTTP, by the compatible face."""
+def pull_from(port: int, count: int) -> Iterator[tuple[str, str]]:
+    """So many results over HTTP, by the compatible face."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    left = len(ids)
+    left = count
     while left:
-        connection.request("POST", f"/pullCompleted?top={TOP}")
+        connection.request("POST", f"/pullCompleted?top={MAX_PULL_RESULTS}")
         pulled = json.loads(connection.getresponse().read())
         if not pulled:
             time.sleep(EMPTY_PULL_SECONDS)

@@ -22,7 +22,7 @@ BATCH_BYTES: Final = 2 * 1024 * 1024
 """Data in one batch: enough to make the cost of a request vanish, small beside the limit of an
 endpoint. An item larger than this travels alone."""
 
-BATCHES_IN_FLIGHT: Final = 3
+BATCHES_IN_FLIGHT: Final = 5
 """Enough that the endpoint always has the next batch while it makes one durable."""
 
 CHUNK_BYTES: Final = 256 * 1024

@@ -61,7 +61,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        """Pass a piece on as it is when none is waiting: uvicorn would copy it twice."""
         self._got_on()
+        if self.cycle is not None and not self.cycle.body:
+            self.cycle.body = body  # type: ignore[assignment]
+            body = b""
         super().on_body(body)
 
     def on_message_complete(self) -> None:
