@@ -104,4 +104,6 @@ def _of_file(mill: Workload, path: Path) -> bytes:
 
 
 def _size(data: Data) -> int:
+    if isinstance(data, bytes):
+        return len(data)
     return data.stat().st_size if isinstance(data, Path) else memoryview(data).nbytes

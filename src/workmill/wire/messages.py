@@ -17,7 +17,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all bodies; fields that stand at their default are left out."""
 
 
-class BatchItem(Message, frozen=True, kw_only=True, omit_defaults=True):
+class BatchItem(Message, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One job of `POST /v1/jobs`: its `data`, or the `digest` that the client folded itself.
 
     MessagePack carries both as raw bytes, NDJSON as Base64. `id` is a UUID's text, chosen by
@@ -32,7 +32,7 @@ class BatchItem(Message, frozen=True, kw_only=True, omit_defaults=True):
     workload: str = "sha512"
 
 
-class SubmitReply(Message, frozen=True, kw_only=True, omit_defaults=True):
+class SubmitReply(Message, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What became of one submit; `value` is there at once when the work is known already."""
 
     id: str
@@ -46,7 +46,7 @@ class SubmitReply(Message, frozen=True, kw_only=True, omit_defaults=True):
     """Which error of `domain.errors` that is."""
 
 
-class CompatibleResult(Message, frozen=True, kw_only=True):
+class CompatibleResult(Message, frozen=True, kw_only=True, gc=False):
     """One item of `POST /pullCompleted`."""
 
     id: str
