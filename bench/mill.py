@@ -14,7 +14,9 @@ from pathlib import Path
 from bench.processes import WORKER_PROCESSES, child, free_port, wait_for_port
 from workmill.domain.limits import MAX_PULL_RESULTS
 
-EMPTY_PULL_SECONDS = 0.01
+FEW_RESULTS = 1000
+REST_SECONDS = 0.02
+"""After a pull that brought few results: many small pulls cost more than they bring."""
 WORKMILL = str(Path(sys.executable).with_name("workmill"))
 
 
@@ -40,8 +42,8 @@ def pull_from(port: int, count: int) -> Iterator[tuple[str, str]]:
     while left:
         connection.request("POST", f"/pullCompleted?top={MAX_PULL_RESULTS}")
         pulled = json.loads(connection.getresponse().read())
-        if not pulled:
-            time.sleep(EMPTY_PULL_SECONDS)
+        if len(pulled) < min(FEW_RESULTS, left):
+            time.sleep(REST_SECONDS)
         for item in pulled:
             yield item["id"], item["value"]
         left -= len(pulled)
