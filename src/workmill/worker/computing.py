@@ -197,10 +197,16 @@ class Computing:
         pace = self._pace(workload)
         pace = pace.measured(done.plan.longest, outcome.elapsed_seconds, self._aim_seconds)
         self._paces[workload] = pace
-        lanes = self._profiles[workload].lanes
-        if done.plan.full or not self._speed[0]:  # a lane alone may be faster than among others
-            self._speed = (pace.lane_hz * lanes, lanes)
+        self._speed = self._speed_after(done, outcome.elapsed_seconds, pace)
         self._ledger.advance(done.jobs, outcome.states)
+
+    def _speed_after(self, done: Slice, elapsed_seconds: float, pace: Pace) -> tuple[float, int]:
+        """A full slice says how fast all lanes are together; any other one, how fast at least."""
+        lanes = self._profiles[done.task.workload].lanes
+        if done.plan.full:
+            return pace.lane_hz * lanes, lanes
+        seen = sum(done.plan.counts) / max(elapsed_seconds, 1e-6)
+        return max(self._speed[0], seen), lanes
 
     def _bury(self, death: Death) -> None:
         """Find who may have done it, and start the next child."""

@@ -193,3 +193,17 @@ def test_the_first_order_fills_the_lanes_and_later_ones_follow_the_pace(bench: B
     rate_hz, lanes = bench.computing.speed()
     assert lanes == LANES
     assert 1900 <= rate_hz <= 2000
+
+
+def test_a_lone_job_shows_how_fast_the_worker_is_at_least(bench: Bench) -> None:
+    """A tiny first job must not leave a rate behind that no lone job after it can mend."""
+    bench.lease(job(b"tiny", 2))
+    task = bench.tasks.pop(0)
+    bench.computing.handle(Outcome(task.seq, 1.0, task.states, None))
+    assert bench.computing.speed() == (1.0, LANES)
+    bench.lease(job(b"lone"))
+    for _ in range(40):
+        bench.answer()
+    rate_hz, lanes = bench.computing.speed()
+    assert lanes == LANES
+    assert rate_hz == pytest.approx(1000)
