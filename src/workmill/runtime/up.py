@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from workmill.endpoint.listening import listen, url_of
-from workmill.runtime.child import endpoint_command, worker_command
+from workmill.runtime.commands import endpoint_command, worker_command
 from workmill.runtime.compose import endpoint_settings
 from workmill.runtime.config import UpConfig, WorkerConfig, usable_cores
 from workmill.runtime.readiness import until_ready

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from workmill.domain.errors import Unavailable
-from workmill.runtime.child import up_command
+from workmill.runtime.commands import up_command
 from workmill.runtime.config import EndpointConfig, UpConfig
 from workmill.runtime.lifeline import GRACE_SECONDS
 from workmill.runtime.up import Ready
