@@ -11,8 +11,8 @@ def test_a_batch_under_way_is_not_touched_by_another_thread() -> None:
     """Two batches that are folded side by side lie apart."""
     mine = _scratch.joined([b"mi", b"ne"])
     with ThreadPoolExecutor(1) as other:
-        theirs = other.submit(_scratch.joined, [b"theirs"]).result()
-        assert (bytes(mine), bytes(theirs)) == (b"mine", b"theirs")
+        theirs = other.submit(_scratch.joined, [b"them"]).result()
+        assert (bytes(mine), bytes(theirs)) == (b"mine", b"them")
 
 
 def test_a_short_batch_sees_nothing_of_the_long_one_before() -> None:
