@@ -134,9 +134,7 @@ local function remove_jobs(ctx, jobs)
     local page = page_of(job.seq)
     pages[page] = (pages[page] or 0) + 1
   end
-  for first = 1, #names, CHUNK do
-    redis.call('DEL', unpack(names, first, math.min(first + CHUNK - 1, #names)))
-  end
+  delete(names)
   local newest = page_of(ctx.books.next_seq)
   for page, gone in pairs(pages) do
     if redis.call('HINCRBY', ctx.prefix .. 'live', page, -gone) == 0 and page ~= newest then

@@ -58,6 +58,18 @@ local function in_chunks(command, key, list, step)
   end
 end
 
+local function write_pairs(flat)
+  for first = 1, #flat, CHUNK do
+    redis.call('MSET', unpack(flat, first, math.min(first + CHUNK - 1, #flat)))
+  end
+end
+
+local function delete(names)
+  for first = 1, #names, CHUNK do
+    redis.call('DEL', unpack(names, first, math.min(first + CHUNK - 1, #names)))
+  end
+end
+
 local function mget(names)
   if #names <= CHUNK then
     return #names == 0 and {} or redis.call('MGET', unpack(names))

@@ -123,9 +123,7 @@ local function write_jobs(ctx)
     pairs_[2 * place - 1] = name .. job.id
     pairs_[2 * place] = job.raw
   end
-  for first = 1, #pairs_, CHUNK do
-    redis.call('MSET', unpack(pairs_, first, math.min(first + CHUNK - 1, #pairs_)))
-  end
+  write_pairs(pairs_)
   for list, seqs in pairs(ctx.lists) do
     in_chunks('RPUSH', ctx.prefix .. list, seqs)
   end
