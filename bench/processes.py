@@ -77,7 +77,10 @@ def redis_server(*, durable: bool = False) -> Iterator[str]:
     is made where the bench was started, for the usual one may be in memory.
     """
     port = free_port()
-    kept = ["--appendonly", "yes", "--appendfsync", "always"] if durable else ["--appendonly", "no"]
+    kept = ["--appendonly", "no"]
+    if durable:
+        kept = ["--appendonly", "yes", "--appendfsync", "always"]
+        kept += ["--auto-aof-rewrite-percentage", "0"]  # no rewrite in the middle of a figure
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as directory:
         log = Path(directory) / "redis.log"
         words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", directory]
