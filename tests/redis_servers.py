@@ -45,15 +45,17 @@ def free_port() -> int:
 class RedisServer:
     """One redis-server process (or a Sentinel, which is one too) and its directory."""
 
-    def __init__(self, directory: Path, settings: dict[str, str], *words: str) -> None:
+    def __init__(
+        self, directory: Path, settings: dict[str, str], rules: str = "", *, words: str = ""
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.node = Node("127.0.0.1", free_port())
         self.directory = directory
-        self._words = words
+        self._words = words.split()
         self._config = directory / "redis.conf"
         about = {"port": str(self.node.port), "bind": "127.0.0.1", "dir": str(directory)}
         lines = [f'{name} "{value}"' for name, value in (about | settings).items()]
-        self._config.write_text("\n".join(lines) + "\n")
+        self._config.write_text("\n".join(lines) + "\n" + rules)
         self.start()
 
     def start(self) -> None:
@@ -106,13 +108,11 @@ def connected(node: Node) -> Iterator[Connection]:
 
 
 @contextmanager
-def running_redis(
-    directory: Path, settings: dict[str, str] | None = None, *words: str
-) -> Iterator[RedisServer]:
+def running_redis(directory: Path, settings: dict[str, str] | None = None) -> Iterator[RedisServer]:
     """One server, until it is left; by default it syncs its log before it replies."""
     if not shutil.which("redis-server"):
         pytest.skip("needs redis-server")
-    server = RedisServer(directory, _QUICK | LASTING | (settings or {}), *words)
+    server = RedisServer(directory, _QUICK | LASTING | (settings or {}))
     try:
         yield server
     finally:
@@ -216,15 +216,13 @@ def running_replicas(
 
 @contextmanager
 def _sentinel(directory: Path, primary: Node, down_after_ms: int) -> Iterator[RedisServer]:
-    directory.mkdir(parents=True)
-    rules = directory / "rules.conf"
-    rules.write_text(
+    rules = (
         f"sentinel monitor {NAME} {primary.host} {primary.port} 2\n"
         f"sentinel down-after-milliseconds {NAME} {down_after_ms}\n"
         f"sentinel failover-timeout {NAME} 5000\n"
         f"sentinel parallel-syncs {NAME} 2\n"
     )
-    server = RedisServer(directory, {"include": str(rules)}, "--sentinel")
+    server = RedisServer(directory, {}, rules, words="--sentinel")
     try:
         yield server
     finally:

@@ -67,7 +67,7 @@ class Connection:
             code = getattr(error, "status_code", None)
             if isinstance(code, str):
                 raise Refused(code, f"{node}: {error}") from error
-            raise Silent(f"{node} could not be reached: {error}", sent=False) from error
+            raise Silent(f"{node} could not be reached: {_words(error)}", sent=False) from error
         self._open = True
 
     def ask(self, *words: Word, seconds: float | None = None) -> Any:
@@ -96,7 +96,7 @@ class Connection:
             self._driver.send_packed_command(self._driver.pack_commands(commands))
         except (RedisError, OSError) as error:
             self.close()
-            raise Silent(f"{self.node} was lost: {error}", sent=True) from error
+            raise Silent(f"{self.node} was lost: {_words(error)}", sent=True) from error
 
     def receive(self, seconds: float | None = None) -> Any:
         """The next reply, within `seconds` beyond which the connection is given up."""
@@ -111,7 +111,7 @@ class Connection:
             self.close()
             if isinstance(getattr(error, "status_code", None), str):
                 raise _refused(error) from error
-            raise Silent(f"{self.node} did not answer: {error}", sent=True) from error
+            raise Silent(f"{self.node} did not answer: {_words(error)}", sent=True) from error
 
     def is_alive(self) -> bool:
         """Whether nobody has closed it meanwhile, as far as this side can see without asking."""
@@ -175,3 +175,7 @@ def _refused(error: Exception) -> Refused:
     if not isinstance(code, str):
         code, _, text = text.partition(" ")
     return Refused(code, text)
+
+
+def _words(error: Exception) -> str:
+    return str(error).rstrip(".")

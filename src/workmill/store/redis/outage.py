@@ -1,10 +1,10 @@
 """The time between a failure and the next success: when to try again, and what the log says.
 
 Theory. While nothing answers, every group of calls would find that out for itself, wait, and
-write it down. Instead the first failure begins an outage, which is logged once. Within it an
-attempt is made when its pause is over and refused at once until then; pauses double from
-50 milliseconds to one second, with chance added so that endpoints do not come back all together.
-The first success ends it, which is logged once too.
+write it down. Instead the first failure begins an outage, which is logged once. Within it one
+attempt is made when it is due, and callers are refused at once until then. The first is due at
+once, then pauses double from 50 milliseconds to one second, with chance added so that endpoints
+do not come back all together. The first success ends it, which is logged once too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Outage:
         self._where = where
         self._monotonic = monotonic
         self._began: float | None = None
-        self._pause = FIRST_PAUSE_SECONDS
+        self._pause = 0.0
         self._next = 0.0
         self.reason = ""
 
@@ -47,11 +47,11 @@ class Outage:
         now = self._monotonic()
         if self._began is None:
             self._began = now
-            self._pause = FIRST_PAUSE_SECONDS
+            self._pause = 0.0
             emit("store.link_lost", level="warning", store=self._where, detail=reason)
         self.reason = reason
         self._next = now + self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
-        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        self._pause = min(max(FIRST_PAUSE_SECONDS, 2 * self._pause), LONGEST_PAUSE_SECONDS)
 
     def succeeded(self) -> None:
         """The other side does again what it should."""
