@@ -50,7 +50,7 @@ local function cancel_one(ctx, job, left)
   else
     count(ctx, 'backlog_iterations', job.done - job.total)
     drop_work(ctx, job.key, job.total, job.seq)
-    if ctx.books['j' .. ATTACHED] > 0 then
+    if ctx.books[COUNTED[ATTACHED]] > 0 then
       promote_eldest(ctx, job)
     end
     if job.status == LEASED then

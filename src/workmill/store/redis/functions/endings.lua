@@ -68,7 +68,7 @@ local function complete(keys, args)
     left = left + job.total - job.done
     moved(ctx, LEASED, AFTER_COMPLETE[LEASED])
     job.status, job.state, job.done = AFTER_COMPLETE[LEASED], state, job.total
-    job.ended_ms, job.text = ctx.now_ms, ''
+    job.ended_ms, job.text = ctx.now_ms, nil
     offer(ctx, job)
     save(ctx, job)
     finished[#finished + 1] = job
@@ -79,7 +79,7 @@ local function complete(keys, args)
     count(ctx, 'backlog_iterations', -left)
     count(ctx, 'iterations_done_total', left)
     remember(ctx, finished, ctx.asked[3])
-    if ctx.books['j' .. ATTACHED] > 0 then
+    if ctx.books[COUNTED[ATTACHED]] > 0 then
       for _, job in ipairs(finished) do
         settle(ctx, job)
       end
@@ -106,7 +106,7 @@ local function bury(ctx, job, reason)
   count(ctx, 'backlog_iterations', job.done - job.total)
   drop_work(ctx, job.key, job.total, job.seq)
   end_failed(ctx, job, reason)
-  if ctx.books['j' .. ATTACHED] > 0 then
+  if ctx.books[COUNTED[ATTACHED]] > 0 then
     for _, other in ipairs(dissolve(ctx, job)) do
       end_failed(ctx, other, reason)
     end

@@ -1,5 +1,7 @@
 --[[ Finding jobs: by id, by seq, and the pages that lead from a seq to its id. ]]
 
+local NEAR_BYTES = 32 * ENTRY_BYTES
+
 local function page_of(seq)
   local place = seq % PAGE_JOBS
   return (seq - place) / PAGE_JOBS, place * ENTRY_BYTES
@@ -33,27 +35,34 @@ end
 
 -- The entries of these seqs, in their order; runs that lie close together are read in one step.
 local function entries_of(ctx, seqs)
-  local found, at = {}, 1
-  while at <= #seqs do
-    local page, offset = page_of(tonumber(seqs[at]))
-    local first = seqs[at] - offset / ENTRY_BYTES
+  local found, at, most = {}, 1, #seqs
+  while at <= most do
+    local page, offset = page_of(seqs[at])
+    local base = page * PAGE_JOBS
     local last, top = at, offset
-    while last < #seqs do
-      local next_offset = (seqs[last + 1] - first) * ENTRY_BYTES
-      if next_offset < top or next_offset > top + 32 * ENTRY_BYTES
-          or next_offset >= PAGE_JOBS * ENTRY_BYTES then
+    while last < most do
+      local following = (seqs[last + 1] - base) * ENTRY_BYTES
+      if following < top or following > top + NEAR_BYTES
+          or following >= PAGE_JOBS * ENTRY_BYTES then
         break
       end
-      last, top = last + 1, next_offset
+      last, top = last + 1, following
     end
     local bytes = redis.call('GETRANGE', ctx.prefix .. 'p' .. page, offset, top + ENTRY_BYTES - 1)
     for place = at, last do
-      local start = (seqs[place] - first) * ENTRY_BYTES - offset
+      local start = (seqs[place] - base) * ENTRY_BYTES - offset
       found[place] = string.sub(bytes, start + 1, start + ENTRY_BYTES)
     end
     at = last + 1
   end
   return found
+end
+
+local function numbers(texts)
+  for place = 1, #texts do
+    texts[place] = tonumber(texts[place])
+  end
+  return texts
 end
 
 local function age_of(entry)
@@ -62,41 +71,54 @@ end
 
 -- The jobs of these ids, false for one that is not there. One job has one table in a call.
 local function by_id(ctx, ids)
-  local names, places = {}, {}
-  for _, id in ipairs(ids) do
-    if ctx.jobs[id] == nil then
-      ctx.jobs[id] = false
-      names[#names + 1] = ctx.prefix .. 'j' .. id
+  local names, places, known = {}, {}, ctx.jobs
+  local prefix = ctx.prefix .. 'j'
+  for place = 1, #ids do
+    local id = ids[place]
+    if known[id] == nil then
+      known[id] = false
+      names[#names + 1] = prefix .. id
       places[#names] = id
     end
   end
-  for place, raw in ipairs(mget(names)) do
-    if raw then
-      ctx.jobs[places[place]] = unpack_job(places[place], raw)
+  local found = mget(names)
+  for place = 1, #names do
+    if found[place] then
+      known[places[place]] = unpack_job(places[place], found[place])
     end
   end
   local jobs = {}
-  for place, id in ipairs(ids) do
-    jobs[place] = ctx.jobs[id]
+  for place = 1, #ids do
+    jobs[place] = known[ids[place]]
   end
   return jobs
 end
 
--- The jobs under these seqs, false where the job is gone. Their ages come along.
+-- The jobs under these seqs, false where the job is gone.
 local function by_seq(ctx, seqs)
-  local entries, ids = entries_of(ctx, seqs), {}
-  for place, entry in ipairs(entries) do
-    ids[place] = string.sub(entry, 1, 16)
+  local entries, ids = entries_of(ctx, numbers(seqs)), {}
+  for place = 1, #entries do
+    ids[place] = string.sub(entries[place], 1, 16)
   end
   local jobs = by_id(ctx, ids)
-  for place, job in ipairs(jobs) do
-    if job and job.seq == tonumber(seqs[place]) then
-      job.age = age_of(entries[place])
-    else
-      jobs[place] = false
-    end
+  for place = 1, #jobs do
+    local job = jobs[place]
+    jobs[place] = job and job.seq == seqs[place] and job
   end
   return jobs
+end
+
+-- The ages of these jobs, in their order.
+local function ages_of(ctx, jobs)
+  local seqs = {}
+  for place, job in ipairs(jobs) do
+    seqs[place] = job.seq
+  end
+  local ages = entries_of(ctx, seqs)
+  for place, entry in ipairs(ages) do
+    ages[place] = age_of(entry)
+  end
+  return ages
 end
 
 local function one_by_seq(ctx, seq)
@@ -112,9 +134,7 @@ local function remove_jobs(ctx, jobs)
     local page = page_of(job.seq)
     pages[page] = (pages[page] or 0) + 1
   end
-  for first = 1, #names, CHUNK do
-    redis.call('DEL', unpack(names, first, math.min(first + CHUNK - 1, #names)))
-  end
+  delete(names)
   local newest = page_of(ctx.books.next_seq)
   for page, gone in pairs(pages) do
     if redis.call('HINCRBY', ctx.prefix .. 'live', page, -gone) == 0 and page ~= newest then

@@ -15,7 +15,7 @@ p a <group>        zset    seqs attached to one leader. A group is named after i
 p heirs            hash    g<leader> -> group, l<group> -> leader: only where a leader was replaced
 p w <2 bytes>      hash    content index: 6 bytes of the key -> packed (total 6, seq 5), by total
 p t <8 bytes>      zset    the same for keys of more than FIELD_TOTALS totals: seq by total
-p n <seq 5>        string  known work: (known at 6, total 6, key 32, state)
+p n <seq 5>        string  known work whose job is gone: (ended_ms 6, total 6, key 32, state)
 p known            list    seqs of known work, eldest first
 p o <tenant>       zset    done and not pulled: seq 5 by the time of the end
 p receipts         zset    receipt -> when it lapses       p r <receipt>  string  its seqs, 5 each

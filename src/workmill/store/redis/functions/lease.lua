@@ -38,16 +38,17 @@ local function amount_for(least, most)
 end
 
 local function grant(ctx, jobs, worker, until_ms)
-  local due = {}
+  local due, until_text = {}, string.format('%.0f', until_ms)
+  count(ctx, COUNTED[QUEUED], -#jobs)
+  count(ctx, COUNTED[AFTER_LEASE[QUEUED]], #jobs)
   for place, job in ipairs(jobs) do
-    moved(ctx, job.status, AFTER_LEASE[job.status])
     job.status, job.attempts, job.text = AFTER_LEASE[job.status], job.attempts + 1, worker
     -- A restore and a purge raise first_token above every token that was ever issued.
     job.token = math.max(job.token, ctx.books.first_token) + 1
     if job.token > ctx.books.highest_token then
       set_book(ctx, 'highest_token', job.token)
     end
-    due[2 * place - 1], due[2 * place] = until_ms, job.seq
+    due[2 * place - 1], due[2 * place] = until_text, job.seq
     save(ctx, job)
   end
   in_chunks('ZADD', ctx.prefix .. 'leased', due, 2)
@@ -76,16 +77,20 @@ local function heads(keys, args)
   local ctx = begin(keys, args)
   local _, workloads, least, most, max_cost = unpack(ctx.asked)
   reclaim(ctx)
-  local found, cost = {}, 0
+  local found, packed, cost = {}, {}, 0
   walk(ctx, numbers_of(ctx, workloads), amount_for(least, most), function(job)
     if #found >= most or (#found >= least and cost >= max_cost) then
       return false
     end
-    found[#found + 1] = struct.pack('>i2I7I6B', -job.priority, job.age, job.total - job.done,
-      job.attempts >= SUSPECT_ATTEMPTS and 1 or 0)
+    found[#found + 1] = job
     cost = cost + job.total - job.done
     return true
   end)
+  for place, age in ipairs(ages_of(ctx, found)) do
+    local job = found[place]
+    packed[place] = struct.pack('>i2I7I6B', -job.priority, age, job.total - job.done,
+      job.attempts >= SUSPECT_ATTEMPTS and 1 or 0)
+  end
   finish(ctx)
-  return table.concat(found)
+  return table.concat(packed)
 end

@@ -75,10 +75,11 @@ local function purge(keys, args)
   if #removed > 0 then
     -- An id that went may come back: its tokens must start above any that it ever had.
     set_book(ctx, 'first_token', ctx.books.highest_token)
+    leave_copies(ctx, removed)
     remove_jobs(ctx, removed)
   end
   local gone = #removed + forget(ctx, most, function(work)
-    return work.at_ms + known_ms <= ctx.now_ms
+    return work.ended_ms + known_ms <= ctx.now_ms
   end)
   finish(ctx)
   return gone

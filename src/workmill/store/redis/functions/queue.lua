@@ -83,9 +83,12 @@ end
 -- The source with the eldest head.
 local function eldest(ctx, sources, amount)
   local best, lowest
-  for _, from in ipairs(sources) do
-    local job = head_of(ctx, from, amount)
-    if job and (not lowest or job.seq < lowest) then
+  for place = #sources, 1, -1 do
+    local from = sources[place]
+    local job = from.jobs[from.at] or head_of(ctx, from, amount)
+    if not job then
+      table.remove(sources, place)
+    elseif not lowest or job.seq < lowest then
       best, lowest = from, job.seq
     end
   end

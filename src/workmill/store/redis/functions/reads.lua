@@ -4,12 +4,12 @@ local FIND_JOBS = 4000  -- how many jobs one `find` looks at; a page may be shor
 local HEAD_JOBS = 1000  -- how far `stats` looks along one list for a queued job
 
 -- A job as its owner sees it, with its age in front: an attached one shows its leader's progress.
-local function shown(ctx, job)
+local function shown(ctx, job, age)
   if job.status == ATTACHED then
     local leader = leader_of(ctx, job)
     job.done, job.state = leader.done, leader.state
   end
-  return struct.pack('>I7', job.age) .. job.id .. pack_job(job)
+  return struct.pack('>I7', age) .. job.id .. pack_job(job)
 end
 
 local function show(ctx, jobs)
@@ -21,15 +21,8 @@ local function show(ctx, jobs)
     end
     strings[place] = ''
   end
-  local seqs = {}
-  for at, job in ipairs(there) do
-    seqs[at] = job.seq
-  end
-  for at, entry in ipairs(entries_of(ctx, seqs)) do
-    there[at].age = age_of(entry)
-  end
-  for at, job in ipairs(there) do
-    strings[places[at]] = shown(ctx, job)
+  for at, age in ipairs(ages_of(ctx, there)) do
+    strings[places[at]] = shown(ctx, there[at], age)
   end
   return answer_jobs(ctx, there, strings)
 end
@@ -80,31 +73,31 @@ local function find(keys, args)
   return {below > 0 and below or -1, unpack(show(ctx, found))}
 end
 
--- The age of the eldest queued job of a lane, nil when it is empty.
-local function eldest_age(ctx, workload, rank)
-  local lowest
+-- The eldest queued job of a lane, nil when it is empty.
+local function eldest_in(ctx, workload, rank)
+  local eldest_job
   for _, kind in ipairs({'q', 'b'}) do
     local from = source(ctx, kind, workload, rank)
     from.looked = LOOK_JOBS - HEAD_JOBS
     local job = head_of(ctx, from, 8)
-    if job and (not lowest or job.age < lowest) then
-      lowest = job.age
+    if job and (not eldest_job or job.seq < eldest_job.seq) then
+      eldest_job = job
     end
   end
-  return lowest
+  return eldest_job
 end
 
 -- asked: now. Answers the age of the eldest queued job (-1 for none), then the books, flat.
 local function stats(keys, args)
   local ctx = look(keys, args)
-  local lowest
+  local oldest
   for workload = 1, last_number(ctx, 'w') do
     for _, rank in ipairs(redis.call('ZRANGE', ctx.prefix .. 'ranks' .. workload, 0, -1)) do
-      local age = eldest_age(ctx, workload, rank)
-      if age and (not lowest or age < lowest) then
-        lowest = age
+      local job = eldest_in(ctx, workload, rank)
+      if job and (not oldest or job.seq < oldest.seq) then
+        oldest = job
       end
     end
   end
-  return {lowest or -1, redis.call('HGETALL', ctx.prefix .. 'books')}
+  return {oldest and ages_of(ctx, {oldest})[1] or -1, redis.call('HGETALL', ctx.prefix .. 'books')}
 end

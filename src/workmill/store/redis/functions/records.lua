@@ -2,7 +2,9 @@
 
 A queued job is the head, its key and its state: with a state of 64 bytes 124 bytes, the most that
 jemalloc's class of 128 takes. Every other status adds the state's length and a tail:
-ended_ms, ref (PULLED: receipt, DELIVERED: when, ATTACHED: group) and text (worker or reason). ]]
+ended_ms, ref (PULLED: receipt, DELIVERED: when, ATTACHED: group) and text (worker or reason).
+
+A table with more than 16 fields is twice as dear to make, so a job has only those that it needs. ]]
 
 local HEAD = '>BI5I2I2bI6I6I5c32'  -- attempts and status, seq, tenant, workload, priority, total,
 local STATE_AT = 61                -- done, token, key
@@ -30,8 +32,12 @@ local function unpack_job(id, raw)
     local length = struct.unpack('>I2', raw, STATE_AT)
     local tail_at = STATE_AT + 2 + length
     job.state = string.sub(raw, STATE_AT + 2, tail_at - 1)
-    job.ended_ms, job.ref = struct.unpack(TAIL, raw, tail_at)
-    job.text = string.sub(raw, tail_at + 12)
+    if status ~= LEASED then
+      job.ended_ms, job.ref = struct.unpack(TAIL, raw, tail_at)
+    end
+    if #raw >= tail_at + 12 then
+      job.text = string.sub(raw, tail_at + 12)
+    end
   end
   return job
 end
@@ -49,6 +55,18 @@ local function in_chunks(command, key, list, step)
   local chunk = CHUNK - CHUNK % (step or 1)
   for first = 1, #list, chunk do
     redis.call(command, key, unpack(list, first, math.min(first + chunk - 1, #list)))
+  end
+end
+
+local function write_pairs(flat)
+  for first = 1, #flat, CHUNK do
+    redis.call('MSET', unpack(flat, first, math.min(first + CHUNK - 1, #flat)))
+  end
+end
+
+local function delete(names)
+  for first = 1, #names, CHUNK do
+    redis.call('DEL', unpack(names, first, math.min(first + CHUNK - 1, #names)))
   end
 end
 

@@ -27,7 +27,7 @@ end
 
 -- Bring back the results of receipts that have run out.
 local function lapse(ctx)
-  if ctx.books['j' .. PULLED] == 0 then
+  if ctx.books[COUNTED[PULLED]] == 0 then
     return
   end
   local looked = 0
@@ -116,8 +116,9 @@ local function latest(keys, args)
   for place, member in ipairs(members) do
     seqs[place] = seq_of(member)
   end
-  for place, job in ipairs(by_seq(ctx, seqs)) do
-    answer[place] = struct.pack('>I6I7', job.ended_ms, job.age)
+  local jobs = by_seq(ctx, seqs)
+  for place, age in ipairs(ages_of(ctx, jobs)) do
+    answer[place] = struct.pack('>I6I7', jobs[place].ended_ms, age)
   end
   finish(ctx)
   return table.concat(answer)

@@ -8,9 +8,10 @@ the books have seen, the difference is kept in `ahead_ms`. When nobody has calle
 nobody could renew either (the server was away, or every endpoint was), so leases are given time. ]]
 
 local SILENT_MS = 10000
+local COUNTED = {'j1', 'j2', 'j3', 'j4', 'j5', 'j6', 'j7', 'j8'}  -- jobs by status
 local NUMBERS = {'layout', 'last_ms', 'ahead_ms', 'next_seq', 'last_age', 'first_token',
   'highest_token', 'next_receipt', 'next_beat', 'known_bytes', 'delivered_bytes',
-  'j' .. ATTACHED, 'j' .. PULLED, 'j' .. LEASED}
+  COUNTED[ATTACHED], COUNTED[PULLED], COUNTED[LEASED]}
 local EXACT = 2 ^ 50
 local MOST_NAMES = 65535
 
@@ -57,8 +58,8 @@ end
 
 -- One job went from one status to another; either may be nil.
 local function moved(ctx, from, to)
-  if from then count(ctx, 'j' .. from, -1) end
-  if to then count(ctx, 'j' .. to, 1) end
+  if from then count(ctx, COUNTED[from], -1) end
+  if to then count(ctx, COUNTED[to], 1) end
 end
 
 -- Leases that end before GRACE_MS from now end then. `again`: also those that were given time once.
@@ -122,9 +123,7 @@ local function write_jobs(ctx)
     pairs_[2 * place - 1] = name .. job.id
     pairs_[2 * place] = job.raw
   end
-  for first = 1, #pairs_, CHUNK do
-    redis.call('MSET', unpack(pairs_, first, math.min(first + CHUNK - 1, #pairs_)))
-  end
+  write_pairs(pairs_)
   for list, seqs in pairs(ctx.lists) do
     in_chunks('RPUSH', ctx.prefix .. list, seqs)
   end

@@ -103,20 +103,32 @@ end
 local function find_work(ctx, key, total, value)
   local totals, seqs = near(ctx, key, total, value)
   local leader, furthest
-  local known = known_at(ctx, seqs)
-  for place, seq in ipairs(seqs) do
-    if known[place] then
-      if not furthest and known[place].key == key then
-        furthest = known[place]
-      end
-    elseif not leader and totals[place] == total then
-      local job = (ctx.fresh and ctx.fresh[seq]) or one_by_seq(ctx, seq)
-      if job and job.key == key and (job.status == QUEUED or job.status == LEASED) then
-        leader = job
+  for place, work in ipairs(standing(ctx, seqs)) do
+    work = ctx.fresh[seqs[place]] or work
+    if work and work.key == key then
+      if work.status == QUEUED or work.status == LEASED then
+        leader = leader or totals[place] == total and work or nil
+      else
+        furthest = furthest or work
       end
     end
   end
   return leader, furthest
+end
+
+-- Whether the index points to this job.
+local function is_indexed(ctx, job)
+  local value = entries_for(ctx, job.key)
+  if value == '' then
+    return redis.call('ZSCORE', many_name(ctx, job.key), job.seq)
+  end
+  local entry = struct.pack('>I6I5', job.total, job.seq)
+  for at = 1, value and #value or 0, TOTAL_SEQ do
+    if string.sub(value, at, at + TOTAL_SEQ - 1) == entry then
+      return true
+    end
+  end
+  return false
 end
 
 -- Where an attached job's work stands: the job that leads it.
@@ -134,40 +146,45 @@ end
 local function forget(ctx, limit, take)
   local seqs = redis.call('LRANGE', ctx.prefix .. 'known', 0, limit - 1)
   local gone, names = 0, {}
-  for place, work in ipairs(known_at(ctx, seqs)) do
+  for place, work in ipairs(standing(ctx, seqs)) do
     if work and not take(work) then
       break
     end
     gone = place
     if work then
-      drop_work(ctx, work.key, work.total, tonumber(seqs[place]))
+      drop_work(ctx, work.key, work.total, seqs[place])
       count_known(ctx, -1, -(#work.state + KNOWN_EXTRA_BYTES))
-      names[#names + 1] = known_name(ctx, seqs[place])
+      names[#names + 1] = not work.seq and known_name(ctx, seqs[place]) or nil
     end
   end
   if gone > 0 then
     redis.call('LPOP', ctx.prefix .. 'known', gone)
-    for first = 1, #names, CHUNK do
-      redis.call('DEL', unpack(names, first, math.min(first + CHUNK - 1, #names)))
-    end
+    delete(names)
   end
   return gone
 end
 
 -- Keep the results of these finished jobs, within the bound on their bytes.
 local function remember(ctx, jobs, max_bytes)
-  local pairs_, seqs, bytes = {}, {}, 0
+  local seqs, bytes = {}, 0
   for place, job in ipairs(jobs) do
-    pairs_[2 * place - 1] = known_name(ctx, job.seq)
-    pairs_[2 * place] = pack_known(ctx.now_ms, job.total, job.key, job.state)
     seqs[place] = job.seq
     bytes = bytes + #job.state + KNOWN_EXTRA_BYTES
-  end
-  for first = 1, #pairs_, CHUNK do
-    redis.call('MSET', unpack(pairs_, first, math.min(first + CHUNK - 1, #pairs_)))
   end
   in_chunks('RPUSH', ctx.prefix .. 'known', seqs)
   count_known(ctx, #jobs, bytes)
   local function over() return ctx.books.known_bytes > max_bytes end
   while over() and forget(ctx, EVICT_WORK, over) > 0 do end
+end
+
+-- These jobs are purged: those that are known work leave a copy.
+local function leave_copies(ctx, jobs)
+  local copies = {}
+  for _, job in ipairs(jobs) do
+    if FINISHED[job.status] and is_indexed(ctx, job) then
+      copies[#copies + 1] = known_name(ctx, job.seq)
+      copies[#copies + 1] = pack_known(job)
+    end
+  end
+  write_pairs(copies)
 end
