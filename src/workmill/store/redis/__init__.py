@@ -5,6 +5,7 @@ records     jobs, words and answers as bytes            backup        the verbs 
 functions/  one Lua library in parts: keys documents every key, records the bytes of a job,
             session what every verb begins and ends with; then one file for each group of verbs
 
+opening     from an address to a store
 port        Link, the seam to the network
 link        the link: calls, and when they are safe     judgement     is a change acknowledged?
 servers     finding the primary                         sentinel      what the Sentinels say
