@@ -15,7 +15,9 @@ from workmill.domain.clock import Clock
 from workmill.store.bounds import Bounds
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
-from workmill.store.redis.link import PlainLink
+from workmill.store.redis.addresses import parse_address
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
 from workmill.store.sqlite import SqliteStore
 
 
@@ -25,7 +27,8 @@ def open_sqlite(directory: Path, clock: Clock, bounds: Bounds | None = None) -> 
 
 def open_redis(url: str, directory: Path, clock: Clock, bounds: Bounds | None = None) -> Store:
     """Each directory stands for a store of its own: a tag on the one server of this run."""
-    return RedisStore(partial(PlainLink, url, tag_of(directory)), clock=clock, bounds=bounds)
+    connect = partial(RedisLink, parse_address(url), tag_of(directory), prepare=load)
+    return RedisStore(connect, clock=clock, bounds=bounds)
 
 
 def tag_of(directory: Path) -> str:

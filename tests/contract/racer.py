@@ -23,7 +23,9 @@ from workmill.domain.job import (
     PullRequest,
 )
 from workmill.store.redis import RedisStore
-from workmill.store.redis.link import PlainLink
+from workmill.store.redis.addresses import parse_address
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
 
 BATCH = 7
 SHARED = 3
@@ -81,7 +83,7 @@ class Racer:
 
 
 def main(url: str, tag: str, jobs: int) -> None:
-    racer = Racer(RedisStore(partial(PlainLink, url, tag)))
+    racer = Racer(RedisStore(partial(RedisLink, parse_address(url), tag, prepare=load)))
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 import redis
 
 QUICK = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - mkdtemp chooses the name
@@ -38,9 +39,8 @@ def running_redis(directory: Path, *words: str) -> Iterator[str]:
     with (directory / "redis.log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        url = f"unix://{path}"
-        _wait_until_it_answers(url, directory / "redis.log")
-        yield url
+        _wait_until_it_answers(f"unix://{path}", directory / "redis.log")
+        yield f"redis+unix://{path}"
     finally:
         server.terminate()
         server.wait(START_SECONDS)

@@ -15,7 +15,9 @@ from tests.contract.racer import SHARED, job
 
 from workmill.domain.lifecycle import Status
 from workmill.store.redis import RedisStore
-from workmill.store.redis.link import PlainLink
+from workmill.store.redis.addresses import parse_address
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
 
 ROOT = Path(__file__).parents[2]
 RACERS = 4
@@ -72,7 +74,7 @@ def test_no_result_is_delivered_twice(told: list[dict[str, Any]]) -> None:
 def test_the_counters_are_right_in_the_end(told: list[dict[str, Any]], redis_url: str) -> None:
     """Whoever raced with whom, the books say what has happened."""
     assert told
-    store = RedisStore(partial(PlainLink, redis_url, TAG))
+    store = RedisStore(partial(RedisLink, parse_address(redis_url), TAG, prepare=load))
     with store.group():
         stats = store.stats()
     store.close()
