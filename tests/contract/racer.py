@@ -14,6 +14,7 @@ import sys
 from functools import partial
 
 from tests.contract.making import new_job
+from tests.contract.redis_server import link_to
 
 from workmill.domain.job import (
     Acknowledgement,
@@ -23,7 +24,6 @@ from workmill.domain.job import (
     PullRequest,
 )
 from workmill.store.redis import RedisStore
-from workmill.store.redis.link import PlainLink
 
 BATCH = 7
 SHARED = 3
@@ -81,7 +81,7 @@ class Racer:
 
 
 def main(url: str, tag: str, jobs: int) -> None:
-    racer = Racer(RedisStore(partial(PlainLink, url, tag)))
+    racer = Racer(RedisStore(partial(link_to, url, tag)))
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from tests.contract.racer import SHARED, job
+from tests.contract.redis_server import link_to
 
 from workmill.domain.lifecycle import Status
 from workmill.store.redis import RedisStore
-from workmill.store.redis.link import PlainLink
 
 ROOT = Path(__file__).parents[2]
 RACERS = 4
@@ -72,7 +72,7 @@ def test_no_result_is_delivered_twice(told: list[dict[str, Any]]) -> None:
 def test_the_counters_are_right_in_the_end(told: list[dict[str, Any]], redis_url: str) -> None:
     """Whoever raced with whom, the books say what has happened."""
     assert told
-    store = RedisStore(partial(PlainLink, redis_url, TAG))
+    store = RedisStore(partial(link_to, redis_url, TAG))
     with store.group():
         stats = store.stats()
     store.close()

@@ -12,6 +12,7 @@ import pytest
 import redis
 from tests.contract.conftest import tag_of
 from tests.contract.making import new_job, state_of
+from tests.contract.redis_server import link_to
 from tests.contract.stand import Stand
 
 from workmill.domain.clock import Clock
@@ -20,7 +21,6 @@ from workmill.domain.job import Job, NewJob, PullRequest, Query, Verdict
 from workmill.domain.lifecycle import FINISHED, RUNNING, Status
 from workmill.store.bounds import Bounds
 from workmill.store.redis import RedisStore, copy_file
-from workmill.store.redis.link import PlainLink
 from workmill.store.redis.port import Link
 
 Before = Callable[[str], None]
@@ -43,7 +43,7 @@ class WatchedLink:
 def watched(url: str, before: Before) -> Callable[..., RedisStore]:
     def open_store(directory: Path, clock: Clock, bounds: Bounds | None = None) -> RedisStore:
         def connect() -> Link:
-            return WatchedLink(PlainLink(url, tag_of(directory)), before)
+            return WatchedLink(link_to(url, tag_of(directory)), before)
 
         return RedisStore(connect, clock=clock, bounds=bounds)
 
