@@ -101,7 +101,8 @@ def test_a_backup_of_a_busy_store_is_one_store(redis_url: str, tmp_path: Path, s
     crowd = Crowd(busy, seed)
     crowd.submit(2500)
     crowd.act()
-    before = set(crowd.submitted)
+    before = {job.id: job.submitted_at_ms for job in all_jobs(busy)}
+    busy.clock.advance(5)
 
     def meddle(function: str) -> None:
         if function.endswith(("dump_jobs", "dump_known")):
@@ -114,7 +115,7 @@ def test_a_backup_of_a_busy_store_is_one_store(redis_url: str, tmp_path: Path, s
     other.store.restore(tmp_path / "copy")
 
     jobs = all_jobs(other)
-    assert {job.id for job in jobs} == before
+    assert {job.id: job.submitted_at_ms for job in jobs} == before
     stats = other.stats()
     assert stats.jobs == {s: sum(job.status is s for job in jobs) for s in Status}
     queued = [job for job in jobs if job.status is Status.QUEUED]
@@ -149,6 +150,8 @@ def test_a_restore_that_is_cut_short_changes_nothing(redis_url: str, tmp_path: P
         stand.store.restore(tmp_path / "copy")
     assert stand.stats() == before
     assert stand.status(later) is Status.QUEUED
+    with redis.Redis.from_url(redis_url) as client:
+        assert not list(client.scan_iter(f"{tag_of(tmp_path / 'store')}b*"))
     with pytest.raises(StoreUnavailable, match="Another restore"):
         stand.store.restore(tmp_path / "copy")
     failing[0] = False
