@@ -15,6 +15,9 @@ import pytest
 
 import redis
 
+from workmill.store.redis.link import PlainLink
+from workmill.store.redis.port import Link
+
 QUICK = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - mkdtemp chooses the name
 """In memory where there is such a folder: what is tried here is not the disk."""
 START_SECONDS = 30.0
@@ -28,6 +31,11 @@ def redis_binary() -> str:
     if os.environ.get("CI") == "true":
         pytest.fail("redis-server is not installed")
     pytest.skip("redis-server is not installed")
+
+
+def link_to(url: str, tag: str) -> Link:
+    """A way to the store under this tag."""
+    return PlainLink(url, tag)
 
 
 @contextmanager

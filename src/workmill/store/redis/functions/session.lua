@@ -183,15 +183,14 @@ end
 
 -- An answer about jobs: the names that their bytes mean by numbers, then one string for each job.
 local function answer_jobs(ctx, jobs, strings)
-  local names, seen = {}, {}
+  local names, tenants, workloads = {}, {}, {}
   for _, job in ipairs(jobs) do
-    for kind, number in pairs({T = job.tenant, W = job.workload}) do
-      local mark = kind .. number
-      if not seen[mark] then
-        seen[mark] = true
-        names[#names + 1] = mark
-        names[#names + 1] = redis.call('HGET', ctx.prefix .. 'names', mark)
-      end
+    tenants[job.tenant], workloads[job.workload] = true, true
+  end
+  for kind, numbers in pairs({T = tenants, W = workloads}) do
+    for number in pairs(numbers) do
+      names[#names + 1] = kind .. number
+      names[#names + 1] = redis.call('HGET', ctx.prefix .. 'names', kind .. number)
     end
   end
   return {names, strings}
