@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 import redis
-
-from workmill.store.redis.link import PlainLink
+from workmill.store.redis.addresses import parse_address
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
 from workmill.store.redis.port import Link
 
 QUICK = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - mkdtemp chooses the name
@@ -33,9 +34,14 @@ def redis_binary() -> str:
     pytest.skip("redis-server is not installed")
 
 
+def driver_url(url: str) -> str:
+    """The same server as the driver's own addresses name it."""
+    return url.removeprefix("redis+")
+
+
 def link_to(url: str, tag: str) -> Link:
     """A way to the store under this tag."""
-    return PlainLink(url, tag)
+    return RedisLink(parse_address(url), tag, prepare=load)
 
 
 @contextmanager
