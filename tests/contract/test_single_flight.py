@@ -96,3 +96,14 @@ def test_other_totals_and_tenants_do_not_attach(stand: Stand) -> None:
     """Only the very same work of the same tenant is shared."""
     jobs = [new_job("a"), new_job("a", total=99), new_job("a", tenant="other")]
     assert [reply.status for reply in stand.submit(*jobs)] == [Status.QUEUED] * 3
+
+
+def test_an_attached_job_that_is_cancelled_shows_what_it_brought(stand: Stand) -> None:
+    """The head start that its leader had from known work was never its own."""
+    stand.submit(short := new_job("a", total=10))
+    stand.finish(short, state_of("a", 10))
+    leader, attached = new_job("a"), new_job("a")
+    assert [reply.done for reply in stand.submit(leader, attached)] == [10, 10]
+    stand.cancel(attached)
+    assert (stand.job(attached).done, stand.job(attached).state) == (1, state_of("a", 1))
+    assert stand.job(leader).done == 10
