@@ -63,7 +63,8 @@ local function place(ctx, job)
     leader, known = find_work(ctx, job.key, job.total, value)
   end
   local began = job.done
-  if known and known.total > job.done then
+  local whole = known and known.total == job.total
+  if known and known.total > job.done and (whole or not leader) then
     job.done, job.state = known.total, known.state
   end
   local answer
