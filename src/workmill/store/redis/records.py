@@ -18,7 +18,8 @@ from workmill.domain.job import KEY_BYTES, Job, Lease, NewJob, Submitted, Verdic
 from workmill.domain.lifecycle import ENDED, FINISHED, Status
 
 CODES: Final = {status: code for code, status in enumerate(Status, start=1)}
-"""Status -> its number in a record."""
+"""Status -> its number in a record: four bits. A new status goes to the end of the enumeration, or
+the layout's number must rise."""
 BY_CODE: Final = {code: status for status, code in CODES.items()}
 AGE_STEPS: Final = 2048
 AGE_BYTES: Final = 7
