@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from tests.contract.conftest import tag_of
 from tests.contract.making import new_job, state_of
-from tests.contract.redis_server import link_to
+from tests.contract.redis_server import client_of, link_to
 from tests.contract.stand import Stand
 
 from workmill.domain.clock import Clock
@@ -34,6 +33,10 @@ class WatchedLink:
         self._link = link
         self._before = before
         self.confirm, self.close = link.confirm, link.close
+
+    @property
+    def history(self) -> str | None:
+        return self._link.history
 
     def call(self, function: str, payload: bytes, *, writes: bool) -> Any:
         self._before(function)
@@ -150,12 +153,12 @@ def test_a_restore_that_is_cut_short_changes_nothing(redis_url: str, tmp_path: P
         stand.store.restore(tmp_path / "copy")
     assert stand.stats() == before
     assert stand.status(later) is Status.QUEUED
-    with redis.Redis.from_url(redis_url) as client:
+    with client_of(redis_url) as client:
         assert not list(client.scan_iter(f"{tag_of(tmp_path / 'store')}b*"))
     with pytest.raises(StoreUnavailable, match="Another restore"):
         stand.store.restore(tmp_path / "copy")
     failing[0] = False
-    with redis.Redis.from_url(redis_url) as client:
+    with client_of(redis_url) as client:
         client.delete(tag_of(tmp_path / "store") + "loading")  # as its expiry would
     stand.store.restore(tmp_path / "copy")
     assert stand.status(kept) is Status.QUEUED
@@ -170,7 +173,7 @@ def test_a_restore_leaves_no_key_of_the_old_store(redis_url: str, tmp_path: Path
     tag = tag_of(tmp_path / "store")
     Crowd(stand, 1).submit(50)
     stand.store.backup(tmp_path / "copy")
-    with redis.Redis.from_url(redis_url) as client:
+    with client_of(redis_url) as client:
         for letter in (b"b", b"a", b"b"):
             stand.store.restore(tmp_path / "copy")
             names = {

@@ -14,16 +14,14 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from workmill.domain import limits, retry
 from workmill.domain.job import KEY_BYTES
 from workmill.domain.lifecycle import FINISHED, TABLE, Status, Verb
 from workmill.store.bounds import KNOWN_OVERHEAD_BYTES
+from workmill.store.redis.connection import Connection, Refused
 from workmill.store.redis.records import CODES
-
-if TYPE_CHECKING:
-    from redis import Redis
 
 LAYOUT: Final = 1
 """Raised when the keys change so that older functions could not work on them."""
@@ -91,14 +89,12 @@ def text() -> str:
     return f"#!lua name={name()}\nlocal LIBRARY = '{name()}'\n{code()}"
 
 
-def load(client: Redis) -> None:
-    """Load this library unless the server has it. Raises what the driver raises."""
-    from redis.exceptions import ResponseError
-
-    if client.function_list(name()):
+def load(connection: Connection) -> None:
+    """Load this library unless the server has it. Raises what the connection raises."""
+    if connection.ask("FUNCTION", "LIST", "LIBRARYNAME", name()):
         return
     try:
-        client.function_load(text())
-    except ResponseError as error:
-        if "already exists" not in str(error):  # another endpoint was faster with the same text
+        connection.ask("FUNCTION", "LOAD", text())
+    except Refused as refused:
+        if "already exists" not in str(refused):  # another endpoint was faster with the same text
             raise

@@ -114,6 +114,11 @@ class RedisStore:
         finally:
             self._link.close()
 
+    @property
+    def history(self) -> str | None:
+        """See `Link.history`."""
+        return self._link.history
+
     @contextmanager
     def group(self) -> Iterator[None]:
         """See `Store.group`."""
