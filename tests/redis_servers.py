@@ -100,6 +100,7 @@ class RedisServer:
     def follow(self, primary: Node) -> None:
         """Turn it round, as whoever hears of a failover does to the old primary."""
         self.ask("REPLICAOF", *primary)
+        self.ask("CONFIG", "REWRITE")
 
     def pause(self) -> None:
         self.process.send_signal(signal.SIGSTOP)

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from tests.contract.conftest import tag_of
 from tests.contract.making import new_job, state_of
-from tests.contract.redis_server import driver_url, link_to
+from tests.contract.redis_server import client_of, link_to
 from tests.contract.stand import Stand
 
-import redis
 from workmill.domain.clock import Clock
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.job import Job, NewJob, PullRequest, Query, Verdict
@@ -154,12 +153,12 @@ def test_a_restore_that_is_cut_short_changes_nothing(redis_url: str, tmp_path: P
         stand.store.restore(tmp_path / "copy")
     assert stand.stats() == before
     assert stand.status(later) is Status.QUEUED
-    with redis.Redis.from_url(driver_url(redis_url)) as client:
+    with client_of(redis_url) as client:
         assert not list(client.scan_iter(f"{tag_of(tmp_path / 'store')}b*"))
     with pytest.raises(StoreUnavailable, match="Another restore"):
         stand.store.restore(tmp_path / "copy")
     failing[0] = False
-    with redis.Redis.from_url(driver_url(redis_url)) as client:
+    with client_of(redis_url) as client:
         client.delete(tag_of(tmp_path / "store") + "loading")  # as its expiry would
     stand.store.restore(tmp_path / "copy")
     assert stand.status(kept) is Status.QUEUED
@@ -174,7 +173,7 @@ def test_a_restore_leaves_no_key_of_the_old_store(redis_url: str, tmp_path: Path
     tag = tag_of(tmp_path / "store")
     Crowd(stand, 1).submit(50)
     stand.store.backup(tmp_path / "copy")
-    with redis.Redis.from_url(driver_url(redis_url)) as client:
+    with client_of(redis_url) as client:
         for letter in (b"b", b"a", b"b"):
             stand.store.restore(tmp_path / "copy")
             names = {

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 from tests.contract.conftest import open_redis, tag_of
 from tests.contract.making import new_job, state_of
-from tests.contract.redis_server import driver_url, folder, link_to, running_redis
+from tests.contract.redis_server import client_of, folder, link_to, running_redis
 from tests.contract.stand import HandClock, Stand
 
 import redis
@@ -34,7 +34,7 @@ def stand(redis_url: str, tmp_path: Path) -> Iterator[Stand]:
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(driver_url(redis_url)) as opened:
+    with client_of(redis_url) as opened:
         yield opened
 
 
@@ -150,7 +150,7 @@ def test_only_new_work_is_refused_when_memory_is_short(tmp_path: Path) -> None:
     with folder() as directory, running_redis(directory) as url:
         stand = Stand(partial(open_redis, url), tmp_path)
         stand.submit(*(new_job() for _ in range(3)))
-        with redis.Redis.from_url(driver_url(url)) as client:
+        with client_of(url) as client:
             client.config_set("maxmemory", "1mb")
             with pytest.raises(StoreUnavailable, match="memory"):
                 stand.submit(new_job())
@@ -268,7 +268,7 @@ def test_a_killed_server_keeps_what_it_acknowledged(tmp_path: Path) -> None:
             stand = Stand(partial(open_redis, url), tmp_path)
             jobs = [new_job() for _ in range(100)]
             stand.submit(*jobs)
-            with redis.Redis.from_url(driver_url(url)) as client:
+            with client_of(url) as client:
                 pid = client.info("server")["process_id"]
             os.kill(pid, signal.SIGKILL)
         with running_redis(directory):

@@ -8,7 +8,6 @@ the books have seen, the difference is kept in `ahead_ms`. When nobody has calle
 nobody could renew either (the server was away, or every endpoint was), so leases are given time. ]]
 
 local SILENT_MS = 10000
-local COUNTED = {'j1', 'j2', 'j3', 'j4', 'j5', 'j6', 'j7', 'j8'}  -- jobs by status
 local NUMBERS = {'layout', 'last_ms', 'ahead_ms', 'next_seq', 'last_age', 'first_token',
   'highest_token', 'next_receipt', 'next_beat', 'known_bytes', 'delivered_bytes',
   COUNTED[ATTACHED], COUNTED[PULLED], COUNTED[LEASED]}
