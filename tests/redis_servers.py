@@ -155,7 +155,10 @@ class ReplicatedRedis:
     def _leads(self, server: RedisServer) -> bool:
         if not self.sentinels:
             return server is self.servers[0]
-        return self.told() == server.node and server.role().is_primary
+        try:
+            return self.told() == server.node and server.role().is_primary
+        except (Silent, Refused):
+            return False
 
     def told(self) -> Node | None:
         """Where most Sentinels send whoever asks for the primary."""
