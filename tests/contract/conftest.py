@@ -8,16 +8,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.contract.redis_server import folder, running_redis
+from tests.contract.redis_server import folder, link_to, running_redis
 from tests.contract.stand import OpenStore, Stand
 
 from workmill.domain.clock import Clock
 from workmill.store.bounds import Bounds
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
-from workmill.store.redis.addresses import parse_address
-from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
 from workmill.store.sqlite import SqliteStore
 
 
@@ -27,7 +24,7 @@ def open_sqlite(directory: Path, clock: Clock, bounds: Bounds | None = None) -> 
 
 def open_redis(url: str, directory: Path, clock: Clock, bounds: Bounds | None = None) -> Store:
     """Each directory stands for a store of its own: a tag on the one server of this run."""
-    connect = partial(RedisLink, parse_address(url), tag_of(directory), prepare=load)
+    connect = partial(link_to, url, tag_of(directory))
     return RedisStore(connect, clock=clock, bounds=bounds)
 
 
