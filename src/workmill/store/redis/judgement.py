@@ -16,8 +16,8 @@ acknowledged, and so which of them have the change, not only how many. It is ack
   (a) a majority of all Sentinels holds this primary for the primary and sees the other one down,
       or has lost its connection to it while its machine tells us that nobody listens there; or
   (b) it answers itself that it is a replica of this primary and is getting a whole copy from it,
-      and a majority of all Sentinels sees it behind a replica that has the change, so that they
-      would promote that one first; or
+      and a majority of all Sentinels knows that, and sees it behind a replica that has the change,
+      so that they would promote that one first; or
   (c) it claims to be a primary, of the very history that this one took over: it is the old
       primary, not yet told, and cannot win.
 
@@ -59,14 +59,15 @@ class Level(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
     """What one Sentinel says: who the primary is since which epoch, and how far it saw each
-    replica (a failover promotes the one that is furthest); which of them have been silent for so
-    long that it holds them for `down`, and to which it has no connection now (`cut`). A server
-    that has just been promoted is cut off too, for that ends all connections to it: alone, `cut`
-    means nothing."""
+    replica (a failover promotes the one that is furthest); which of them had no link to their
+    primary then (`unlinked`), which have been silent for so long that it holds them for `down`, and
+    to which it has no connection now (`cut`). A server that has just been promoted is cut off too,
+    for that ends all connections to it: alone, `cut` means nothing."""
 
     primary: Node
     epoch: int
     replicas: Mapping[Node, int] = field(default_factory=dict)
+    unlinked: frozenset[Node] = frozenset()
     down: frozenset[Node] = frozenset()
     cut: frozenset[Node] = frozenset()
 
@@ -173,7 +174,8 @@ def _is_behind(node: Node, picture: Picture) -> bool:
     for said in picture.witnesses:
         better = having & said.replicas.keys() - said.down - said.cut
         furthest = max((said.replicas[copy] for copy in better), default=0)
-        votes += said.primary == picture.primary and said.replicas.get(node, furthest) < furthest
+        behind = node in said.unlinked and said.replicas.get(node, furthest) < furthest
+        votes += said.primary == picture.primary and behind
     return votes * 2 > picture.sentinels
 
 

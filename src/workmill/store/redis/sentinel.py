@@ -113,6 +113,9 @@ def read_witness(primary: Any, replicas: Any) -> Witness:
         primary=_node(about),
         epoch=int(about["config-epoch"]),
         replicas={node: int(fields["slave-repl-offset"]) for node, fields in others.items()},
+        unlinked=frozenset(
+            node for node, fields in others.items() if fields["master-link-status"] != "ok"
+        ),
         down=frozenset(node for node, words in flags.items() if _DOWN in words),
         cut=frozenset(node for node, words in flags.items() if _CUT in words),
     )

@@ -95,7 +95,9 @@ class FakeSentinel:
 
     def _about(self, node: Node, flags: str, epoch: int = 0) -> list[bytes]:
         words = ["ip", node.host, "port", node.port, "flags", flags, "config-epoch", epoch]
-        return [str(word).encode() for word in (*words, "slave-repl-offset", 100)]
+        words += ["slave-repl-offset", 100, "master-link-status", "ok"]
+        words += ["down-after-milliseconds", 6000]
+        return [str(word).encode() for word in words]
 
 
 class FakeNetwork:

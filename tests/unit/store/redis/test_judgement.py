@@ -41,10 +41,12 @@ def picture(known: Iterable[Node] = (R1, R2), **acknowledged: int) -> Picture:
     )
 
 
-def witness(*down: Node, primary: Node = P, behind: int = 1) -> Witness:
-    """A Sentinel that saw R1 at the change, and R2 `behind` it."""
+def witness(
+    *down: Node, primary: Node = P, behind: int = 1, unlinked: frozenset[Node] = frozenset({R2})
+) -> Witness:
+    """A Sentinel that saw R1 at the change, and R2 `behind` it and without a link."""
     seen = {R1: OFFSET, R2: OFFSET - behind}
-    return Witness(primary=primary, epoch=1, replicas=seen, down=frozenset(down))
+    return Witness(primary=primary, epoch=1, replicas=seen, unlinked=unlinked, down=frozenset(down))
 
 
 def follows(node: Node, link: str) -> Answer:
@@ -141,6 +143,7 @@ def test_what_an_absent_server_says_for_itself(answer: Answer, acknowledged: boo
         [witness(behind=-5)] * SENTINELS,
         [witness(R1)] * SENTINELS,
         [witness(primary=R3)] * SENTINELS,
+        [witness(unlinked=frozenset())] * SENTINELS,
     ],
 )
 def test_a_syncing_replica_must_be_seen_behind(said: list[Witness]) -> None:
@@ -187,15 +190,17 @@ answers = st.one_of(
     st.builds(leads, st.sampled_from([EARLIER, OTHER, HISTORY, NO_HISTORY])),
 )
 witnesses = st.builds(
-    lambda primary, seen, down, cut: Witness(
+    lambda primary, seen, unlinked, down, cut: Witness(
         primary=primary,
         epoch=1,
         replicas=seen,
+        unlinked=frozenset(unlinked),
         down=frozenset(down),
         cut=frozenset(cut),
     ),
     st.sampled_from([P, P, R1]),
     st.dictionaries(nodes, offsets),
+    st.sets(nodes),
     st.sets(nodes),
     st.sets(nodes),
 )
@@ -231,7 +236,8 @@ def test_every_server_has_it_or_a_reason(shown: Picture) -> None:
         ahead = [
             one
             for one in here
-            if any(
+            if node in one.unlinked
+            and any(
                 one.replicas.get(copy, 0) > one.replicas.get(node, 10**9)
                 for copy in having - one.down - one.cut
             )
