@@ -23,6 +23,8 @@ acknowledged, and so which of them have the change, not only how many. It is ack
 
 What an absent server says counts only if it was asked after WAIT. Its own word goes before what
 others say about it: a server that claims any other primacy refutes this one (`superseded`).
+Sentinels go by what they saw up to five seconds ago: the rule holds where a primary must be missed
+for longer than that before it is replaced (`down-after-milliseconds`; the doctor looks at it).
 An address without Sentinels has nobody who promotes, so there only the servers in ROLE and INFO
 are known.
 
@@ -70,6 +72,8 @@ class Witness:
     unlinked: frozenset[Node] = frozenset()
     down: frozenset[Node] = frozenset()
     cut: frozenset[Node] = frozenset()
+    down_after_ms: int = 0
+    """How long a server must be silent to be down, as this Sentinel is configured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

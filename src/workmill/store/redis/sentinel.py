@@ -118,6 +118,7 @@ def read_witness(primary: Any, replicas: Any) -> Witness:
         ),
         down=frozenset(node for node, words in flags.items() if _DOWN in words),
         cut=frozenset(node for node, words in flags.items() if _CUT in words),
+        down_after_ms=int(about["down-after-milliseconds"]),
     )
 
 
