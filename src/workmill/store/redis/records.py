@@ -22,16 +22,19 @@ CODES: Final = {status: code for code, status in enumerate(Status, start=1)}
 the layout's number must rise."""
 BY_CODE: Final = {code: status for status, code in CODES.items()}
 AGE_STEPS: Final = 2048
-AGE_BYTES: Final = 7
+AGE_BYTES: Final = 8
 MAX_TOTAL: Final = 2**42
 """Sums of a batch's iterations are still exact in Lua, whose numbers are doubles."""
 MAX_STATE_BYTES: Final = 0xFFFF
 
 _NEW: Final = struct.Struct(">16sHbQQQ32s")
 _WORD: Final = struct.Struct(">16sQQQ")
-_HEAD: Final = struct.Struct(">B5xHHbHIHIBI32s")
+_FIELDS: Final = "B5xHHbHIHIBI32s"
+_HEAD: Final = struct.Struct(f">{_FIELDS}")
 """Behind the seq: tenant, workload, priority, then total, done and token in two parts each."""
-_STATE_AT: Final = AGE_BYTES + ID_BYTES + _HEAD.size
+_SHOWN: Final = struct.Struct(f">Q16s{_FIELDS}")
+"""A job as `get` answers it: age and id before the record."""
+_STATE_AT: Final = _SHOWN.size
 _TAIL: Final = struct.Struct(">HIHI")
 _TOLD: Final = struct.Struct(">BBHI")
 _SHORT_STRING: Final = 32
@@ -139,7 +142,7 @@ def job_of(raw: bytes, names: Names) -> Job | None:
     """A job as its owner sees it: its age, its id, then its record; None for nothing."""
     if not raw:
         return None
-    mark, tenant, workload, priority, *numbers, key = _HEAD.unpack_from(raw, AGE_BYTES + ID_BYTES)
+    age, job_id, mark, tenant, workload, priority, *numbers, key = _SHOWN.unpack_from(raw)
     total_high, total_low, done_high, done_low, token_high, token_low = numbers
     status = BY_CODE[mark & 15]
     total, done = total_high << 32 | total_low, done_high << 32 | done_low
@@ -147,7 +150,7 @@ def job_of(raw: bytes, names: Names) -> Job | None:
     if status is not Status.QUEUED:
         state, ended_at_ms, text = _tail(raw)
     return Job(
-        id=raw[AGE_BYTES : AGE_BYTES + ID_BYTES],
+        id=job_id,
         tenant=names.tenants[tenant],
         workload=names.workloads[workload],
         key=key,
@@ -158,7 +161,7 @@ def job_of(raw: bytes, names: Names) -> Job | None:
         status=status,
         attempts=mark >> 4,
         token=token_high << 32 | token_low,
-        submitted_at_ms=int.from_bytes(raw[:AGE_BYTES], "big") // AGE_STEPS,
+        submitted_at_ms=age // AGE_STEPS,
         ended_at_ms=ended_at_ms if status in ENDED else None,
         worker=text if status is Status.LEASED else None,
         reason=text if status is Status.FAILED else None,
