@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.contract.redis_server import folder, link_to, running_redis
 from tests.contract.stand import OpenStore, Stand
+from tests.redis_servers import running_replicas
 
 from workmill.domain.clock import Clock
 from workmill.store.bounds import Bounds
@@ -38,9 +39,17 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def watched_url() -> Iterator[str]:
+    """A primary with two replicas under three Sentinels: every group waits for both."""
+    with folder() as directory, running_replicas(directory, sentinels=3) as cluster:
+        yield cluster.url
+
+
 STORES: dict[str, Callable[[pytest.FixtureRequest], OpenStore]] = {
     "sqlite": lambda _: open_sqlite,
     "redis": lambda request: partial(open_redis, request.getfixturevalue("redis_url")),
+    "watched": lambda request: partial(open_redis, request.getfixturevalue("watched_url")),
 }
 
 

@@ -59,17 +59,20 @@ def open_store(config: EndpointConfig) -> Store:
 
         return SqliteStore(Path(config.data))
     from workmill.store.redis.addresses import parse_addresses
+    from workmill.store.redis.judgement import Level
     from workmill.store.redis.opening import open_redis
 
     addresses = parse_addresses(config.store)
     if len(addresses) > 1:
         raise InvalidInput("Several partitions cannot be opened together yet: give one --store.")
-    return open_redis(addresses[0])
+    return open_redis(addresses[0], level=Level(config.durability) if config.durability else None)
 
 
 def where_kept(config: EndpointConfig) -> str:
     """Where the jobs are, in words that may be shown: without passwords. Raises InvalidInput."""
     if not config.store:
+        if config.durability:
+            raise InvalidInput("--durability is for a Redis store; a directory is always synced.")
         return config.data
     from workmill.store.redis.addresses import parse_addresses
 
