@@ -1,0 +1,113 @@
+"""Who may do what on a data server and on a Sentinel, as data.
+
+Theory. Redis checks the permissions of the caller for every command that a function calls, and
+for every key that it names, not only for those given to FCALL. So an endpoint needs the data
+commands that the store's functions use, and nothing keeps it from calling one of them directly;
+it has no others, and only the keys under its tag. A test compares `DATA_COMMANDS` with the
+functions themselves.
+
+AUTH, HELLO, QUIT and RESET are open to all users by Redis itself. Passwords are kept as SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, NamedTuple
+
+from workmill.runtime.redis_hosts.plan import Passwords, Plan
+
+DATA_COMMANDS: Final = ("get", "set")
+
+
+class User(NamedTuple):
+    """One line of an ACL file; `keys` and `channels` are patterns, most users have none."""
+
+    name: str
+    commands: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+
+REPLICATION: Final = User("replication", ("psync", "replconf", "ping"))
+"""What a replica says to its primary."""
+
+SENTINEL: Final = User(
+    "sentinel",
+    (
+        *("ping", "info", "role", "subscribe", "publish", "client|setname"),
+        *("multi", "slaveof", "config|rewrite", "client|kill", "exec"),
+    ),
+    channels=("__sentinel__:hello",),
+)
+"""What a Sentinel says to a data server: watching it, and the one transaction that turns it.
+Configuration is read-only to the server, so REWRITE fails, as it should; but a refused command
+would break the transaction."""
+
+DEPLOY: Final = User(
+    "deploy",
+    (
+        *("ping", "info", "role", "dbsize", "config|get", "config|set", "acl|load", "acl|log"),
+        *("client|list", "client|kill", "slowlog|get", "latency|latest", "bgrewriteaof"),
+        *("function|list", "function|stats", "function|kill", "function|delete", "replicaof"),
+    ),
+)
+"""People, the start of a host, and whoever demotes an old primary. No key can be read with it."""
+
+SENTINELS_ENDPOINT: Final = User(
+    "endpoint",
+    (
+        *("ping", "subscribe", "sentinel|get-master-addr-by-name", "sentinel|sentinels"),
+        *("sentinel|master", "sentinel|masters", "sentinel|replicas", "sentinel|slaves"),
+        *("sentinel|ckquorum", "client|setname"),
+    ),
+    channels=("+switch-master",),
+)
+SENTINELS_PEER: Final = User(
+    "sentinel",
+    ("ping", "publish", "sentinel|is-master-down-by-addr", "client|setname"),
+    channels=("__sentinel__:hello",),
+)
+SENTINELS_DEPLOY: Final = User(
+    "deploy",
+    (
+        *("ping", "info", "acl|load", "acl|log", "sentinel|get-master-addr-by-name"),
+        *("sentinel|masters", "sentinel|master", "sentinel|replicas", "sentinel|sentinels"),
+        *("sentinel|ckquorum", "sentinel|failover", "sentinel|reset"),
+    ),
+)
+
+
+def endpoint(key_tag: str) -> User:
+    """The endpoint's user on a data server: the store's functions, on its own keys."""
+    return User(
+        "endpoint",
+        (
+            *("ping", "role", "wait", "info", "client|setname"),
+            *("fcall", "fcall_ro", "function|list", "function|load"),
+            *DATA_COMMANDS,
+        ),
+        keys=(f"{{{key_tag}}}*",),
+    )
+
+
+def on_data_servers(plan: Plan) -> tuple[User, ...]:
+    return (endpoint(plan.key_tag), REPLICATION, SENTINEL, DEPLOY)
+
+
+def on_sentinels() -> tuple[User, ...]:
+    return (SENTINELS_ENDPOINT, SENTINELS_PEER, SENTINELS_DEPLOY)
+
+
+def acl_file(users: tuple[User, ...], passwords: Passwords) -> str:
+    """The users as Redis reads them. `default`, whom nobody has to log in as, can do nothing."""
+    lines = ["user default off resetpass resetkeys resetchannels -@all"]
+    lines += [_line(user, getattr(passwords, user.name)) for user in users]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(user: User, password: str) -> str:
+    words = ["on", "#" + hashlib.sha256(password.encode()).hexdigest(), "resetkeys"]
+    words += [f"~{pattern}" for pattern in user.keys]
+    words += ["resetchannels", *(f"&{pattern}" for pattern in user.channels)]
+    words += ["-@all", *(f"+{command}" for command in user.commands)]
+    return f"user {user.name} {' '.join(words)}"
