@@ -39,13 +39,10 @@ class Unplug:
 Fault = Isolate | Drop | Slow | Unplug
 
 
-def parsed(words: list[str]) -> Fault:
-    """A fault as it is typed: `drop redis-1 redis-2`."""
-    kinds: dict[str, type[Fault]] = {
-        "isolate": Isolate,
-        "drop": Drop,
-        "slow": Slow,
-        "unplug": Unplug,
-    }
-    kind, *names = words
-    return kinds[kind](*names)
+KINDS: dict[str, type[Fault]] = {
+    "isolate": Isolate,
+    "drop": Drop,
+    "slow": Slow,
+    "unplug": Unplug,
+}
+"""Each fault as it is typed: `drop redis-1 redis-2`."""

@@ -51,6 +51,7 @@ class Hosts:
         addresses = {host.name: host.address for host in self.plan.hosts}
         self.network = Network({**addresses, CLIENT: CLIENT_ADDRESS})
         self.machines: dict[str, Machine] = {}
+        self._asking: dict[str, Asking] = {}
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -61,11 +62,13 @@ class Hosts:
                 machine = Machine(self.folder, self.network, self.plan, host)
                 self.machines[host.name] = machine
                 undo.callback(machine.close)
+                self._asking[host.name] = Asking(machine.settings)
+                undo.callback(self._asking[host.name].close)
             self.machines[self.plan.hosts[0].name].found()
             for machine in self.machines.values():
                 machine.start()
             with self.inside():
-                self.wait_in_step()
+                self._introduce()
             self._open = undo.pop_all()
         return self
 
@@ -76,6 +79,14 @@ class Hosts:
         trace: TracebackType | None,
     ) -> None:
         self._open.close()
+
+    def _introduce(self) -> None:
+        """A Sentinel asks for replicas at its start, and then only every ten seconds."""
+        until(self._in_step)
+        for machine in self.machines.values():
+            machine.kill("sentinel")
+            machine.start("sentinel")
+        self.wait_in_step()
 
     def inside(self) -> AbstractContextManager[None]:
         """This thread is a client of the set."""
@@ -111,18 +122,23 @@ class Hosts:
         """The network is whole again; what was killed or paused is not touched."""
         self.network.heal()
 
+    def mend(self) -> None:
+        """Undo all that was done to them; returns when they are in step again."""
+        self.heal()
+        for machine in self.machines.values():
+            machine.mend()
+        self.wait_in_step()
+
     # What is seen from the client's place
 
-    def connected(
-        self, host: str, user: str, *, port: int = 0, password: str = "", **changed: Any
-    ) -> redis.Redis:
+    def connected(self, host: str, user: str, *, port: int = 0, **changed: Any) -> redis.Redis:
         """A connection to a data server, or to `port`, as this user; nothing is tried twice."""
         tls = self.folder / "endpoint" / "tls"
         words: dict[str, Any] = {
             "host": self.plan.host(host).address,
             "port": port or self.plan.redis_port,
             "username": user,
-            "password": password or getattr(self.plan.passwords, user),
+            "password": getattr(self.plan.passwords, user, ""),
             "socket_timeout": ANSWER_SECONDS,
             "socket_connect_timeout": ANSWER_SECONDS,
             "retry": Retry(NoBackoff(), 0),
@@ -139,7 +155,7 @@ class Hosts:
 
     def asking(self, host: str) -> Asking:
         """Questions as this host would ask them."""
-        return Asking(self.machines[host].settings)
+        return self._asking[host]
 
     def primary(self) -> str:
         """The host that a majority of Sentinels name; waits until there is one."""

@@ -17,9 +17,11 @@ NOT_ANSWERED: Final = (redis.RedisError, OSError)
 
 
 class Asking:
-    """Short questions, each over a connection of its own; who does not answer in time is None."""
+    """Short questions over connections that stay open (a handshake costs more than an answer);
+    who does not answer in time is None."""
 
     def __init__(self, settings: HostSettings) -> None:
+        self._open: dict[tuple[str, int], redis.Redis] = {}
         self._plan = settings.plan
         self._own = settings.host
         self._tls = Path(settings.plan.places.configuration) / "tls"
@@ -36,8 +38,7 @@ class Asking:
     def replication(self) -> Replication | None:
         """What this host's own data server says; None while it does not answer or still loads."""
         try:
-            with self._server(self._own.address) as server:
-                info: dict[str, Any] = server.info()
+            info: dict[str, Any] = self._server(self._own.address).info()
         except NOT_ANSWERED:
             return None
         if info["loading"]:
@@ -51,34 +52,49 @@ class Asking:
 
     def set_priority(self, priority: int) -> bool:
         """Tell this host's own data server; False when it did not answer."""
+        return self._told("CONFIG", "SET", "replica-priority", str(priority))
+
+    def follow(self, address: str) -> bool:
+        """Make this host's own data server a replica of that one; False when it did not answer."""
+        return self._told("REPLICAOF", address, str(self._plan.redis_port))
+
+    def _told(self, *words: str) -> bool:
+        server: Any = self._server(self._own.address)
         try:
-            with self._server(self._own.address) as server:
-                server.config_set("replica-priority", priority)
+            server.execute_command(*words)
         except NOT_ANSWERED:
             return False
         return True
 
     def _named_by(self, address: str) -> str | None:
         try:
-            with self._connected(address, self._plan.sentinel_port) as sentinel:
-                found = sentinel.execute_command(
-                    "SENTINEL GET-MASTER-ADDR-BY-NAME", self._plan.name
-                )
+            sentinel = self._connected(address, self._plan.sentinel_port)
+            found: Any = sentinel.sentinel_get_master_addr_by_name(self._plan.name)
         except NOT_ANSWERED:
             return None
         return str(found[0]) if found else None
 
     def _peer(self, address: str) -> Peer | None:
         try:
-            with self._server(address) as server:
-                return Peer(address, server.role()[0] == "master", int(server.dbsize()))
+            server = self._server(address)
+            return Peer(address, server.role()[0] == "master", int(server.dbsize()))
         except NOT_ANSWERED:
             return None
 
     def _server(self, address: str) -> redis.Redis:
         return self._connected(address, self._plan.redis_port)
 
+    def close(self) -> None:
+        for connected in self._open.values():
+            connected.close()
+        self._open.clear()
+
     def _connected(self, address: str, port: int) -> redis.Redis:
+        if (address, port) not in self._open:
+            self._open[address, port] = self._connection(address, port)
+        return self._open[address, port]
+
+    def _connection(self, address: str, port: int) -> redis.Redis:
         return redis.Redis(
             host=address,
             port=port,
@@ -88,7 +104,6 @@ class Asking:
             socket_connect_timeout=ANSWER_SECONDS,
             retry=Retry(NoBackoff(), 0),
             decode_responses=True,
-            single_connection_client=False,
             protocol=2,
             ssl=True,
             ssl_ca_certs=str(self._tls / "ca.crt"),

@@ -15,6 +15,9 @@ them and each refused here:
   while it is primary, so that one that is demoted with words nobody else has begins at 0.
 
 A replica that only lost its primary keeps its priority: it is the one to promote.
+
+A primary that was replaced while it was paused or cut off goes on believing in itself until it
+is told. Sentinel tells it after up to ten seconds; the watch beside it asks twice a second.
 """
 
 from __future__ import annotations
@@ -59,14 +62,20 @@ class Surroundings(NamedTuple):
     peers: Sequence[Peer]
 
 
+def agreed_primary(named: Sequence[str | None], majority: int) -> str | None:
+    """The primary that a majority of Sentinels name, when there is one."""
+    counted = Counter(address for address in named if address is not None)
+    return next((address for address, votes in counted.items() if votes >= majority), None)
+
+
 def judged_start(seen: Surroundings) -> Start | Wait:
     """Whether this host's data server may start now, and as what."""
-    counted = Counter(address for address in seen.named if address is not None)
-    named, votes = counted.most_common(1)[0] if counted else ("", 0)
-    if votes < seen.majority:
+    named = agreed_primary(seen.named, seen.majority)
+    if named is None:
+        told = ", ".join(address or "no answer" for address in seen.named)
         return Wait(
-            f"{sum(counted.values())} of {len(seen.named)} Sentinels name a primary, and {votes} "
-            f"name the same one; {seen.majority} must. Start the Sentinels, or mend the network."
+            f"The Sentinels say: {told}. {seen.majority} must name the same primary. Start them, "
+            "or mend the network between the hosts."
         )
     if named != seen.own_address:
         return Start(named)
@@ -103,3 +112,26 @@ def judged_priority(now: Replication) -> int:
     if now.is_primary or now.copying:
         return NEVER_PROMOTED
     return PROMOTABLE if now.link_up else now.priority
+
+
+class Primacy:
+    """Whether a primary has been replaced, told by what it sees of the Sentinels look by look.
+
+    A server is promoted before a majority of Sentinels name it. So one that they do not name may
+    be the next primary as well as the last: only one that they have named, and then name no
+    more, has been replaced.
+    """
+
+    def __init__(self, own_address: str) -> None:
+        self._own = own_address
+        self._was_named = False
+
+    def no_primary(self) -> None:
+        """This server follows another one now."""
+        self._was_named = False
+
+    def successor(self, agreed: str | None) -> str | None:
+        """Who has replaced this primary, as `agreed` by a majority of Sentinels."""
+        if agreed == self._own:
+            self._was_named = True
+        return agreed if self._was_named and agreed != self._own else None

@@ -1,8 +1,8 @@
 """The start of a host's data server, and the watch beside it.
 
 `start` waits until `judging` lets the server run and then becomes it (exec): the process that
-systemd started is the server. `watch` runs beside it and keeps its priority; both read
-`host.json`. Reasons to wait are logged once, not at every look.
+systemd started is the server. `watch` runs beside it and keeps its priority and its role right;
+both read `host.json`. Reasons to wait are logged once, not at every look.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ import msgspec
 from workmill.domain.errors import InvalidInput
 from workmill.runtime.redis_hosts.asking import Asking
 from workmill.runtime.redis_hosts.judging import (
+    Primacy,
+    Replication,
     Start,
     Surroundings,
     Wait,
+    agreed_primary,
     judged_priority,
     judged_start,
 )
@@ -61,14 +64,13 @@ def holds_data(place: Path) -> bool:
 def start(settings: HostSettings) -> None:
     """Wait until the data server may run, then become it."""
     place = Path(settings.plan.places.data)
-    judged = _looked(settings, place)
-    told = ""
-    while not isinstance(judged, Start):
+    asking, told = Asking(settings), ""
+    while not isinstance(judged := _looked(asking, settings, place), Start):
         if judged.reason != told:
             told = judged.reason
             emit("redis.waits", host=settings.host.name, reason=told)
         time.sleep(LOOK_SECONDS)
-        judged = _looked(settings, place)
+    asking.close()
     (place / FOUNDING).unlink(missing_ok=True)
     emit("redis.starts", host=settings.host.name, replica_of=judged.primary)
     places = settings.plan.places
@@ -85,8 +87,8 @@ def server_command(settings: HostSettings, judged: Start) -> list[str]:
     return [*words, "--replicaof", *follows.split()]
 
 
-def _looked(settings: HostSettings, place: Path) -> Start | Wait:
-    asking, founding = Asking(settings), (place / FOUNDING).exists()
+def _looked(asking: Asking, settings: HostSettings, place: Path) -> Start | Wait:
+    founding = (place / FOUNDING).exists()
     return judged_start(
         Surroundings(
             own_address=settings.host.address,
@@ -100,19 +102,30 @@ def _looked(settings: HostSettings, place: Path) -> Start | Wait:
 
 
 def watch(settings: HostSettings) -> None:
-    """Keep the priority of this host's data server, until told to end."""
-    asking, mark = Asking(settings), Path(settings.plan.places.data) / IN_STEP
+    """Keep the priority and the role of this host's data server right, until told to end."""
+    asking, primacy = Asking(settings), Primacy(settings.host.address)
     while True:
-        _watched(asking, mark, settings.host.name)
+        now = asking.replication()
+        if now is not None:
+            _keep_priority(asking, settings, now)
+            _keep_role(asking, settings, now, primacy)
         time.sleep(LOOK_SECONDS)
 
 
-def _watched(asking: Asking, mark: Path, host: str) -> None:
-    now = asking.replication()
-    if now is None:
-        return
+def _keep_priority(asking: Asking, settings: HostSettings, now: Replication) -> None:
+    mark = Path(settings.plan.places.data) / IN_STEP
     if (now.is_primary or now.link_up) and not mark.exists():
         mark.touch()
     wanted = judged_priority(now)
     if wanted != now.priority and asking.set_priority(wanted):
-        emit("redis.priority", host=host, priority=wanted, is_primary=now.is_primary)
+        emit("redis.priority", host=settings.host.name, priority=wanted, is_primary=now.is_primary)
+
+
+def _keep_role(asking: Asking, settings: HostSettings, now: Replication, primacy: Primacy) -> None:
+    if not now.is_primary:
+        return primacy.no_primary()
+    agreed = agreed_primary(asking.named_primaries(), settings.plan.majority)
+    successor = primacy.successor(agreed)
+    if successor is not None and asking.follow(successor):
+        emit("redis.demoted", level="warning", host=settings.host.name, replica_of=successor)
+    return None

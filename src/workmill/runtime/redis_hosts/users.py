@@ -16,7 +16,12 @@ from typing import Final, NamedTuple
 
 from workmill.runtime.redis_hosts.plan import Passwords, Plan
 
-DATA_COMMANDS: Final = ("get", "set")
+DATA_COMMANDS: Final = (
+    *("del", "exists", "get", "getrange", "mget", "mset", "set", "setrange", "time"),
+    *("hdel", "hget", "hincrby", "hmget", "hset", "lpop", "lrange"),
+    *("zadd", "zpopmax", "zrange", "zrangebyscore", "zrem", "zremrangebyrank"),
+    *("zrevrange", "zrevrangebyscore"),
+)
 
 
 class User(NamedTuple):
@@ -53,15 +58,7 @@ DEPLOY: Final = User(
 )
 """People, the start of a host, and whoever demotes an old primary. No key can be read with it."""
 
-SENTINELS_ENDPOINT: Final = User(
-    "endpoint",
-    (
-        *("ping", "subscribe", "sentinel|get-master-addr-by-name", "sentinel|sentinels"),
-        *("sentinel|master", "sentinel|masters", "sentinel|replicas", "sentinel|slaves"),
-        *("sentinel|ckquorum", "client|setname"),
-    ),
-    channels=("+switch-master",),
-)
+SENTINELS_ENDPOINT: Final = User("endpoint", ("ping", "sentinel|master", "sentinel|replicas"))
 SENTINELS_PEER: Final = User(
     "sentinel",
     ("ping", "publish", "sentinel|is-master-down-by-addr", "client|setname"),
@@ -82,7 +79,7 @@ def endpoint(key_tag: str) -> User:
     return User(
         "endpoint",
         (
-            *("ping", "role", "wait", "info", "client|setname"),
+            *("ping", "role", "wait", "info"),
             *("fcall", "fcall_ro", "function|list", "function|load"),
             *DATA_COMMANDS,
         ),
