@@ -131,11 +131,13 @@ class Hosts:
 
     # What is seen from the client's place
 
-    def connected(self, host: str, user: str, *, port: int = 0, **changed: Any) -> redis.Redis:
+    def connected(
+        self, host: str, user: str, *, port: int = 0, address: str = "", **changed: Any
+    ) -> redis.Redis:
         """A connection to a data server, or to `port`, as this user; nothing is tried twice."""
         tls = self.folder / "endpoint" / "tls"
         words: dict[str, Any] = {
-            "host": self.plan.host(host).address,
+            "host": address or self.plan.host(host).address,
             "port": port or self.plan.redis_port,
             "username": user,
             "password": getattr(self.plan.passwords, user, ""),
