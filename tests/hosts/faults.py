@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -39,7 +40,7 @@ class Unplug:
 Fault = Isolate | Drop | Slow | Unplug
 
 
-KINDS: dict[str, type[Fault]] = {
+KINDS: dict[str, Callable[..., Fault]] = {
     "isolate": Isolate,
     "drop": Drop,
     "slow": Slow,

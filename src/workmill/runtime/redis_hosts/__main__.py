@@ -10,15 +10,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from workmill.domain.errors import InvalidInput
 from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, checked_word, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in, prepare
-from workmill.runtime.redis_hosts.starting import found, read_settings, start, watch
+from workmill.runtime.redis_hosts.rendering import HostSettings
+from workmill.runtime.redis_hosts.starting import admit, found, read_settings, start, watch
+from workmill.runtime.redis_hosts.status import status
 from workmill.telemetry.events import describe
 
-ACTS = {"found": found, "start": start, "watch": watch}
+ACTS: dict[str, Callable[[HostSettings], str | None]] = {
+    "admit": admit,
+    "found": found,
+    "start": start,
+    "status": status,
+    "watch": watch,
+}
 
 
 def main() -> None:
@@ -29,7 +38,8 @@ def main() -> None:
             _prepare(words)
         else:
             describe("redis-host")
-            ACTS[words.act](read_settings(words.configuration))
+            said = ACTS[words.act](read_settings(words.configuration))
+            print(said or "Done.")
     except InvalidInput as error:
         sys.exit(error.detail)
     except KeyboardInterrupt:
@@ -68,6 +78,7 @@ def _prepare(words: argparse.Namespace) -> None:
     )
     prepare(words.set, plan)
     print(f"{words.set} has a folder for each host. deploy/redis/README.md says how to go on.")
+    print(f"The store's address is in {words.set / 'endpoint' / 'address'}.")
 
 
 if __name__ == "__main__":

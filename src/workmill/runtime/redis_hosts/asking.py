@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from workmill.runtime.redis_hosts.judging import Peer, Replication
+from workmill.runtime.redis_hosts.plan import Host
 from workmill.runtime.redis_hosts.rendering import HostSettings
 
 ANSWER_SECONDS: Final = 1.0
@@ -35,10 +36,11 @@ class Asking:
         others = [host.address for host in self._plan.hosts if host != self._own]
         return [peer for address in others if (peer := self._peer(address)) is not None]
 
-    def replication(self) -> Replication | None:
-        """What this host's own data server says; None while it does not answer or still loads."""
+    def replication(self, host: Host | None = None) -> Replication | None:
+        """What this host's own data server says, or another's; None while it does not answer or
+        still loads."""
         try:
-            info: dict[str, Any] = self._server(self._own.address).info()
+            info: dict[str, Any] = self._server((host or self._own).address).info()
         except NOT_ANSWERED:
             return None
         if info["loading"]:

@@ -6,7 +6,7 @@ configuration are made anew.
     set/ca/             ca.crt, ca.key: keep the key off the hosts
     set/passwords.json  of all users; keep it off the hosts too
     set/redis-1/        what goes to /etc/workmill-redis on that host
-    set/endpoint/       certificate and password for endpoints on other machines
+    set/endpoint/       what goes to /etc/workmill-endpoint wherever an endpoint runs
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from workmill.runtime.redis_hosts.certificates import make_authority, make_certi
 from workmill.runtime.redis_hosts.plan import Host, Passwords, Plan
 from workmill.runtime.redis_hosts.rendering import SECRET_FILES, host_files
 
+ENDPOINT_PLACE: Final = "/etc/workmill-endpoint"
 _PASSWORD_BYTES: Final = 32
 _SERVERS_ONLY: Final = 0o640
 _ANYBODY: Final = 0o644
@@ -52,6 +53,20 @@ def prepare(folder: Path, plan: Plan) -> None:
     client = folder / "endpoint"
     make_certificate(folder / "ca", client / "tls", "endpoint", None)
     _write(client / "password", plan.passwords.endpoint + "\n", 0o600)
+    _write(client / "address", store_address(plan, ENDPOINT_PLACE) + "\n", _ANYBODY)
+
+
+def store_address(plan: Plan, folder: str) -> str:
+    """What an endpoint is given as `--store`, when its files lie in this folder."""
+    sentinels = ",".join(f"{host.address}:{plan.sentinel_port}" for host in plan.hosts)
+    files = {
+        "password_file": "password",
+        "ca_file": "tls/ca.crt",
+        "cert_file": "tls/host.crt",
+        "key_file": "tls/host.key",
+    }
+    words = "&".join(f"{option}={folder}/{name}" for option, name in files.items())
+    return f"rediss+sentinel://endpoint@{sentinels}/{plan.name}?{words}"
 
 
 def prepare_host(folder: Path, plan: Plan, host: Host) -> None:

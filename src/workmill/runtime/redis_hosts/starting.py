@@ -17,6 +17,7 @@ import msgspec
 from workmill.domain.errors import InvalidInput
 from workmill.runtime.redis_hosts.asking import Asking
 from workmill.runtime.redis_hosts.judging import (
+    PROMOTABLE,
     Primacy,
     Replication,
     Start,
@@ -53,6 +54,13 @@ def found(settings: HostSettings) -> None:
     if holds_data(place):
         raise InvalidInput(f"{place} holds a store already. Nothing was changed.")
     (place / FOUNDING).touch()
+
+
+def admit(settings: HostSettings) -> None:
+    """Let this host's replica be promoted although nobody has seen it in step; said by a person
+    who knows that no better one is left."""
+    if not Asking(settings).set_priority(PROMOTABLE):
+        raise InvalidInput("The data server of this host does not answer. Nothing was changed.")
 
 
 def holds_data(place: Path) -> bool:
