@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tests.hosts.faults import KINDS
@@ -90,7 +91,7 @@ def _serve(hosts: Hosts, door: socket.socket) -> None:
     line = ""
     while line != "down":
         caller, _ = door.accept()
-        with caller:
+        with caller, suppress(BrokenPipeError):  # who only looks whether we are here, hangs up
             line = caller.recv(_LINE_BYTES).decode().strip()
             try:
                 answer = _answer(hosts, line.split())
