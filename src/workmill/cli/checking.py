@@ -30,12 +30,13 @@ def doctor(
     data: options.Data = options.DEFAULT_DATA,
     host: options.Host = DEFAULT_HOST,
     port: options.Port = limits.PORT,
+    store: options.Store = None,
     as_json: options.Json = False,
 ) -> None:
     """Read this machine and say what to set; exit 1 when something must be mended first."""
     from workmill.runtime.doctor import examine
 
-    report = examine(EndpointConfig(host=host, port=port, data=str(data)))
+    report = examine(EndpointConfig(host=host, port=port, data=str(data)), store or ())
     if as_json:
         print_json(report)
     else:

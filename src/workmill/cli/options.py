@@ -37,6 +37,16 @@ Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 tak
 Data = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="Where the jobs are kept; made if missing.")
 ]
+Store = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--store",
+        envvar="WORKMILL_STORE",
+        metavar="URL",
+        help="A Redis store: redis://, rediss:// or redis+sentinel://h1,h2,h3/name; "
+        "give several for partitions.",
+    ),
+]
 OpenWithoutKey = Annotated[
     bool,
     typer.Option("--open-without-key", help="Let anyone who can reach the port use the service."),

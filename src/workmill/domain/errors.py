@@ -15,6 +15,7 @@
     │   └── AlreadyEnded 409      the job takes no such word any more
     ├── Unavailable 503           cannot promise anything now; try again
     │   ├── StoreUnavailable      the store did not answer or did not commit
+    │   │   ├── StoreFull         nothing new fits; what ends jobs is still taken
     │   │   └── StoreLost         and never will in this process: it must be replaced
     │   └── EndpointUnreachable   the client got no answer at all
     ├── JobEnded 410              the job will never have a result
@@ -106,6 +107,10 @@ class Unavailable(WorkmillError):
 
 class StoreUnavailable(Unavailable):
     slug, title = "store-unavailable", "The store did not confirm the change"
+
+
+class StoreFull(StoreUnavailable):
+    slug, title = "store-full", "The store has no room for anything new"
 
 
 class StoreLost(StoreUnavailable):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,23 +21,40 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     command: str
 
 
-def examine(config: EndpointConfig) -> Report:
-    """Look at everything that this service would stand on. Takes a second or two."""
-    data = Path(config.data)
+def examine(config: EndpointConfig, store: Sequence[str] = ()) -> Report:
+    """Look at everything that this service would stand on. Takes a second or two.
+
+    `store` are the addresses of a Redis store, instead of a directory. Raises InvalidInput for
+    what is no address.
+    """
     findings = [
         kernel.kernel(),
         machine.cores(),
         machine.memory(),
         machine.open_files(),
         machine.clock(),
+        *(_redis(store) if store else _directory(Path(config.data))),
+        service.service(config.host, config.port),
+    ]
+    kept = " ".join(f"--store {shlex.quote(one)}" for one in store) or f"--data {config.data}"
+    return Report(
+        healthy=all(finding.verdict != "mend" for finding in findings),
+        findings=findings,
+        command=f"workmill up --workers {usable_cores()} {kept}",
+    )
+
+
+def _directory(data: Path) -> list[Finding]:
+    return [
         storage.sqlite(),
         storage.filesystem(data),
         storage.free_space(data),
         storage.sync(data),
-        service.service(config.host, config.port),
     ]
-    return Report(
-        healthy=all(finding.verdict != "mend" for finding in findings),
-        findings=findings,
-        command=f"workmill up --workers {usable_cores()} --data {config.data}",
-    )
+
+
+def _redis(addresses: Sequence[str]) -> list[Finding]:
+    from workmill.runtime.doctor import redis
+    from workmill.store.redis.addresses import parse_addresses
+
+    return [one for address in parse_addresses(addresses) for one in redis.store(address)]

@@ -1,0 +1,208 @@
+"""A Redis store: who answers, and whether its settings keep what the service promises.
+
+Every server of a store is looked at, for a replica of today is the primary of tomorrow. What
+this user may not read (CONFIG, by its ACL) is named and not guessed at: run the doctor as a user
+who may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Final
+
+from workmill.runtime.doctor.finding import Finding, Verdict
+from workmill.store.redis.addresses import UNIX_PORT, Access, Address, Node
+from workmill.store.redis.connection import Connection, Refused, Silent
+from workmill.store.redis.sentinel import Sentinels, choose
+
+OLDEST: Final = (7, 0)
+"""The first with functions."""
+GOOD_REPLICAS: Final = 2
+"""With two, one may be lost and every change still has two copies."""
+GOOD_SENTINELS: Final = 3
+ANSWER_SECONDS: Final = 3.0
+_LASTING: Final = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one server showed. `config` is None where this user may not read it; `open_door`
+    whether it serves whoever comes without a name."""
+
+    node: Node
+    info: Mapping[str, str]
+    config: Mapping[str, str] | None
+    open_door: bool
+
+
+def store(address: Address) -> list[Finding]:
+    """All that can be said about one partition."""
+    findings: list[Finding] = []
+    nodes: Sequence[Node] = address.nodes
+    if address.name is not None:
+        nodes, finding = _sentinels(address, address.name)
+        findings.append(finding)
+    looks = []
+    for node in nodes:
+        try:
+            looks.append(look(node, address.access))
+        except (Silent, Refused) as error:
+            findings.append(
+                _finding("redis", "mend", f"{error}.", "Start it, or mend the address.")
+            )
+    for one in looks:
+        findings += judged(one, replicated=address.name is not None)
+    return findings
+
+
+def look(node: Node, access: Access) -> Look:
+    """Ask one server. Raises Silent or Refused."""
+    connection = Connection(
+        node, access, connect_seconds=ANSWER_SECONDS, answer_seconds=ANSWER_SECONDS
+    )
+    try:
+        info, config = connection.ask_all([("INFO",), ("CONFIG", "GET", "*")])
+    finally:
+        connection.close()
+    if isinstance(info, Refused):
+        raise info
+    lines = (line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+    words = None if isinstance(config, Refused) else [word.decode() for word in config]
+    return Look(
+        node=node,
+        info={name: value for name, value in lines},  # noqa: C416 - pairs of lists
+        config=None if words is None else dict(zip(words[::2], words[1::2], strict=True)),
+        open_door=_serves_strangers(node, access),
+    )
+
+
+def _serves_strangers(node: Node, access: Access) -> bool:
+    stranger = replace(access, user=None, password=None, password_file=None)
+    try:
+        connection = Connection(node, stranger, connect_seconds=ANSWER_SECONDS)
+        try:
+            connection.ask("PING", seconds=ANSWER_SECONDS)
+        finally:
+            connection.close()
+    except (Silent, Refused):
+        return False
+    return True
+
+
+def judged(look: Look, *, replicated: bool) -> list[Finding]:
+    """What follows from what a server showed."""
+    findings = [_version(look), *_door(look)]
+    if look.config is None:
+        said = f"{look.node} does not let this user read its settings."
+        advice = "Run the doctor as a user who may: +config|get."
+        return [*findings, _finding("redis settings", "note", said, advice)]
+    findings += [_log(look.node, look.config), _memory(look.node, look.config)]
+    if replicated or look.info.get("connected_slaves", "0") != "0":
+        findings.append(_replicas(look, look.config))
+    return findings
+
+
+def _version(look: Look) -> Finding:
+    kind = "valkey" if "valkey_version" in look.info else "redis"
+    text = look.info.get(f"{kind}_version", "0")
+    said = f"{look.node} is {kind} {text}; Redis {'.'.join(map(str, OLDEST))} or newer is needed."
+    new = tuple(int(word) for word in text.split(".")[:2] if word.isdigit()) >= OLDEST
+    if kind == "valkey" or new:
+        return _finding("redis", "good", said, version=text)
+    return _finding("redis", "mend", said, "Install a newer one.", version=text)
+
+
+def _door(look: Look) -> Iterator[Finding]:
+    near = _is_near(look.node)
+    if look.open_door:
+        said = f"{look.node} serves whoever reaches it, without a name or password."
+        advice = "Make a user for the endpoints and switch the user `default` off."
+        yield _finding("redis users", "note" if near else "mend", said, advice)
+    port = (look.config or {}).get("port", "0")
+    if not near and port == str(look.node.port):
+        said = f"{look.node} is spoken to in the clear: passwords and jobs can be read on the way."
+        advice = "Give it a certificate (tls-port) and write rediss://."
+        yield _finding("redis tls", "note", said, advice)
+
+
+def _is_near(node: Node) -> bool:
+    if node.port == UNIX_PORT or node.host == "localhost":
+        return True
+    try:
+        return ip_address(node.host).is_loopback
+    except ValueError:
+        return False
+
+
+def _log(node: Node, config: Mapping[str, str]) -> Finding:
+    wrong = [f"{name} {value}" for name, value in _LASTING.items() if config.get(name) != value]
+    if not wrong:
+        said = f"{node} syncs its log before it replies."
+        return _finding("redis log", "good", said)
+    said = f"{node} can lose what it has acknowledged."
+    return _finding("redis log", "mend", said, f"Set {', '.join(wrong)}.")
+
+
+def _memory(node: Node, config: Mapping[str, str]) -> Finding:
+    policy, limit = config.get("maxmemory-policy", ""), int(config.get("maxmemory", "0"))
+    if policy != "noeviction":
+        said = f"{node} throws jobs away when its memory is full ({policy})."
+        return _finding("redis memory", "mend", said, "Set maxmemory-policy noeviction.")
+    if not limit:
+        said = f"{node} has no maxmemory: it is killed when the machine's memory is full."
+        return _finding("redis memory", "note", said, "Set maxmemory to what it may take.")
+    return _finding("redis memory", "good", f"{node} takes {limit / 2**20:,.0f} MiB at most.")
+
+
+def _replicas(look: Look, config: Mapping[str, str]) -> Finding:
+    """Of a primary how many are online; of any server what it would ask of them as a primary."""
+    name = "redis replicas"
+    if config.get("min-replicas-to-write") == "0":
+        said = f"{look.node} would write on alone when it is cut off from its replicas."
+        advice = "Set min-replicas-to-write 1 and min-replicas-max-lag 3."
+        return _finding(name, "note", said, advice)
+    if look.info.get("role") != "master":
+        link = look.info.get("master_link_status", "down")
+        said = f"{look.node} is a replica, its link is {link}."
+        return _finding(name, "good" if link == "up" else "note", said)
+    online = sum(
+        "state=online" in value for key, value in look.info.items() if key.startswith("slave")
+    )
+    said = f"{look.node} has {online} replicas online."
+    if online >= GOOD_REPLICAS:
+        return _finding(name, "good", said)
+    advice = f"Start more: with {GOOD_REPLICAS}, one may be lost without a pause."
+    return _finding(name, "note" if online else "mend", said, advice)
+
+
+def _sentinels(address: Address, watched: str) -> tuple[list[Node], Finding]:
+    """The data servers that they know, and whether they are enough and of one mind."""
+    sentinels = Sentinels(address.nodes, watched, address.access)
+    said = sentinels.ask()
+    sentinels.close()
+    name, count = "redis sentinels", len(address.nodes)
+    nodes = sorted({node for one in said for node in (one.primary, *one.replicas)})
+    heard = f"{len(said)} of {count} Sentinels answer"
+    if len(said) * 2 <= count:
+        advice = "Without most of them no primary is replaced. Start them."
+        return nodes, _finding(name, "mend", f"{heard}: {sentinels.complaint}.", advice)
+    primaries = {one.primary for one in said}
+    if len(primaries) > 1:
+        text = f"{heard}, and name {len(primaries)} primaries; the newest word is {choose(said)}."
+        return nodes, _finding(name, "note", text, "Look again when the failover is over.")
+    if len(said) < max(count, GOOD_SENTINELS):
+        advice = f"{GOOD_SENTINELS} on three machines outlive the loss of any one."
+        return nodes, _finding(name, "note", f"{heard}.", advice)
+    return nodes, _finding(name, "good", f"{heard}, and name {choose(said)}.")
+
+
+def _finding(
+    name: str, verdict: Verdict, said: str, advice: str | None = None, **figures: float | str
+) -> Finding:
+    return Finding(name=name, verdict=verdict, said=said, advice=advice, figures=figures)

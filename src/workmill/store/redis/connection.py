@@ -1,0 +1,181 @@
+"""One conversation with one server, and the two ways in which it can fail.
+
+Theory. Whether a command may be sent again depends on one thing: can it have been carried out?
+`Refused` is an error that the server itself replied, told by its first word (READONLY, OOM...):
+what that word means is policy, and stands in `refusals`. `Silent` is no reply at all: nobody
+was reached (`sent` is false, nothing can have happened), or the reply is missing (`sent` is true,
+anything may have happened).
+
+The driver, redis-py, would try again on its own and open a lost connection anew without a word.
+Both are off here: a connection that has failed stays closed, and whoever made it makes another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from redis import connection as driver
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+from redis.retry import Retry
+
+from workmill.store.redis.addresses import UNIX_PORT, Access, Node
+
+CONNECT_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 5.0
+
+Word = bytes | str | int
+
+
+class Refused(Exception):
+    """The server replied with an error; `code` is its first word."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code} {text}".strip())
+        self.code = code
+
+
+class Silent(Exception):
+    """There was no reply. `sent` when the command may have been carried out all the same."""
+
+    def __init__(self, text: str, *, sent: bool) -> None:
+        super().__init__(text)
+        self.sent = sent
+
+
+class Connection:
+    """A conversation that is open from its making until its first failure."""
+
+    def __init__(
+        self,
+        node: Node,
+        access: Access,
+        *,
+        connect_seconds: float = CONNECT_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        """Connect and log in. Raises Silent or Refused."""
+        self.node = node
+        self._answer_seconds = answer_seconds
+        self._open = False
+        self._driver: Any = _driver(node, access, connect_seconds)
+        try:
+            self._driver.connect()
+        except (RedisError, OSError) as error:
+            code = getattr(error, "status_code", None)
+            if isinstance(code, str):
+                raise Refused(code, f"{node}: {error}") from error
+            raise Silent(f"{node} could not be reached: {_words(error)}", sent=False) from error
+        self._open = True
+
+    def ask(self, *words: Word, seconds: float | None = None) -> Any:
+        """Send one command and return its reply. Raises Silent or Refused."""
+        self.send([words])
+        return self.receive(seconds)
+
+    def ask_all(
+        self, commands: Sequence[Sequence[Word]], seconds: float | None = None
+    ) -> list[Any]:
+        """Send several commands at once and return their replies, a Refused among them where the
+        server refused one. Raises Silent."""
+        self.send(commands)
+        replies: list[Any] = []
+        for _ in commands:
+            try:
+                replies.append(self.receive(seconds))
+            except Refused as refused:
+                replies.append(refused)
+        return replies
+
+    def send(self, commands: Iterable[Sequence[Word]]) -> None:
+        """Send without waiting; `receive` must be called once for each command."""
+        self._check_open()
+        try:
+            self._driver.send_packed_command(self._driver.pack_commands(commands))
+        except (RedisError, OSError) as error:
+            self.close()
+            raise Silent(f"{self.node} was lost: {_words(error)}", sent=True) from error
+
+    def receive(self, seconds: float | None = None) -> Any:
+        """The next reply, within `seconds` beyond which the connection is given up."""
+        self._check_open()
+        try:
+            return self._driver.read_response(
+                timeout=self._answer_seconds if seconds is None else seconds
+            )
+        except ResponseError as error:
+            raise _refused(error) from error
+        except (RedisError, OSError) as error:
+            self.close()
+            if isinstance(getattr(error, "status_code", None), str):
+                raise _refused(error) from error
+            raise Silent(f"{self.node} did not answer: {_words(error)}", sent=True) from error
+
+    def is_alive(self) -> bool:
+        """Whether nobody has closed it meanwhile, as far as this side can see without asking."""
+        if not self._open:
+            return False
+        try:
+            return not self._driver.can_read(0)
+        except RedisError:
+            self.close()
+            return False
+
+    def close(self) -> None:
+        """May be called twice."""
+        self._open = False
+        self._driver.disconnect()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise Silent(f"the connection to {self.node} is closed", sent=True)
+
+
+def _driver(node: Node, access: Access, connect_seconds: float) -> Any:
+    """The driver has no types of its own where it is used here."""
+    kinds: Any = driver
+    options: dict[str, Any] = {
+        "username": access.user,
+        "password": _password(access),
+        "protocol": 2,
+        "socket_timeout": connect_seconds,
+        "socket_connect_timeout": connect_seconds,
+        "retry": Retry(NoBackoff(), 0),
+        "driver_info": None,
+    }
+    if node.port == UNIX_PORT:
+        return kinds.UnixDomainSocketConnection(path=node.host, **options)
+    options |= {"host": node.host, "port": node.port}
+    if access.tls is None:
+        return kinds.Connection(**options)
+    return kinds.SSLConnection(
+        ssl_ca_certs=access.tls.ca_file,
+        ssl_certfile=access.tls.cert_file,
+        ssl_keyfile=access.tls.key_file,
+        **options,
+    )
+
+
+def _password(access: Access) -> str | None:
+    """Read anew at every connection, so that it can be changed under a running endpoint."""
+    if access.password_file is None:
+        return access.password
+    try:
+        return Path(access.password_file).read_text().strip()
+    except OSError as error:
+        raise Silent(f"{access.password_file}: {error.strerror}", sent=False) from error
+
+
+def _refused(error: Exception) -> Refused:
+    """redis-py takes the first word off the errors that it knows, and leaves it on the others."""
+    text = str(error)
+    code = getattr(error, "status_code", None)
+    if not isinstance(code, str):
+        code, _, text = text.partition(" ")
+    return Refused(code, text)
+
+
+def _words(error: Exception) -> str:
+    return str(error).rstrip(".")

@@ -1,0 +1,164 @@
+"""Is a change acknowledged? A pure judgement on what the servers have said.
+
+Theory. Redis replicates after it has replied, and a failover keeps only what the promoted replica
+has. So a change is safe when every server that could be promoted has it. `WAIT 1` of two replicas
+does not show that. Worse, a primary that was paused, replaced, and resumed still believes in
+itself for a while: a replica that has not been turned round yet acknowledges to it, and all that
+is lost when both follow the new primary.
+
+The rule. On one connection go the change, ROLE, WAIT and INFO. ROLE gives the offset that the
+change stands at or before; INFO, after WAIT, gives the offset that each online replica has
+acknowledged, and so which of them have the change, not only how many. It is acknowledged when
+
+- the server is still the primary, of the same history as before,
+- at least one replica has the change, and
+- every other server that is known (to the Sentinels, to ROLE, to INFO) has it too, or is excused:
+  (a) a majority of all Sentinels sees it down, and holds this primary for the primary; or
+  (b) it answers itself that it is a replica of this primary, in the midst of a synchronisation; or
+  (c) it claims to be a primary, of the very history that this one took over: it is the old
+      primary, not yet told, and cannot win.
+
+What an absent server says counts only if it was asked after WAIT. Its own word goes before what
+others say about it: a server that claims any other primacy refutes this one (`superseded`).
+An address without Sentinels has nobody who promotes, so there only the servers in ROLE and INFO
+are known.
+
+`docs/adr/0007-redis-acknowledgement.md` has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from workmill.store.redis.addresses import Node
+from workmill.store.redis.replies import NO_HISTORY, Replication, Role
+
+SYNCHRONISING: Final = frozenset({"handshake", "sync"})
+"""Links of a replica that stand, and over which it is getting a whole copy. `connect` and
+`connecting` are none: a replica that is cut off says so too, and it can be promoted."""
+
+
+class Level(StrEnum):
+    """What a change has gone through when it is acknowledged."""
+
+    MEMORY = "memory"
+    """It is in the server's memory."""
+    DISK = "disk"
+    """It is on the server's disk."""
+    REPLICATED = "replicated"
+    """It is on the disk of every live server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """What one Sentinel says: who the primary is since which epoch, its replicas, and which of
+    them it sees down."""
+
+    primary: Node
+    epoch: int
+    replicas: frozenset[Node] = frozenset()
+    down: frozenset[Node] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server that does not have the change said for itself, after WAIT."""
+
+    role: Role
+    replication: Replication
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """All that was said about one change. `history` is the primary's when the change was sent."""
+
+    primary: Node
+    history: str
+    role: Role
+    replication: Replication
+    known: frozenset[Node] = frozenset()
+    witnesses: Sequence[Witness] = ()
+    sentinels: int = 0
+    """How many there are, whether they answered or not."""
+    answers: Mapping[Node, Answer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """`missing` are the servers that neither have the change nor are excused; `superseded` that
+    another primary has taken this one's place, or this one's history has changed."""
+
+    acknowledged: bool
+    reason: str
+    missing: frozenset[Node] = frozenset()
+    superseded: bool = False
+
+
+def judge(picture: Picture) -> Judgement:
+    """Whether the change is acknowledged, and why or why not."""
+    if not (picture.role.is_primary and picture.replication.is_primary):
+        return _superseded(f"{picture.primary} is no longer the primary")
+    if picture.replication.history != picture.history:
+        return _superseded(f"the history of {picture.primary} has changed")
+    having = copies(picture)
+    missing = []
+    for node in sorted(servers(picture) - having):
+        answer = picture.answers.get(node)
+        if answer is not None and _refutes(answer, picture):
+            return _superseded(f"{node} says that it is the primary too, and not the one before")
+        if not (_is_down(node, picture) or (answer is not None and _excuses(answer, picture))):
+            missing.append(node)
+    if missing:
+        names = ", ".join(map(str, missing))
+        reason = f"{names} did not confirm the change, and nothing shows that this is harmless"
+        return Judgement(acknowledged=False, reason=reason, missing=frozenset(missing))
+    if not having:
+        return Judgement(acknowledged=False, reason="no replica has the change")
+    return Judgement(
+        acknowledged=True, reason=f"{len(having)} replicas have it, all others are excused"
+    )
+
+
+def copies(picture: Picture) -> frozenset[Node]:
+    """The replicas that have acknowledged an offset at or after the change."""
+    acknowledged = picture.replication.acknowledged
+    return frozenset(node for node, offset in acknowledged.items() if offset >= picture.role.offset)
+
+
+def servers(picture: Picture) -> frozenset[Node]:
+    """Every server but the primary that anybody has spoken of."""
+    said = {*picture.known, *picture.role.replicas, *picture.replication.acknowledged}
+    for witness in picture.witnesses:
+        said |= {witness.primary, *witness.replicas}
+    return frozenset(said - {picture.primary})
+
+
+def _is_down(node: Node, picture: Picture) -> bool:
+    """(a): an own answer, where there is one, has been heard before this."""
+    votes = sum(
+        witness.primary == picture.primary and node in witness.down for witness in picture.witnesses
+    )
+    return votes * 2 > picture.sentinels
+
+
+def _excuses(answer: Answer, picture: Picture) -> bool:
+    """(b) or (c)."""
+    if answer.role.is_primary:
+        return _is_the_one_before(answer, picture)
+    return answer.role.follows == picture.primary and answer.role.link in SYNCHRONISING
+
+
+def _refutes(answer: Answer, picture: Picture) -> bool:
+    return answer.role.is_primary and not _is_the_one_before(answer, picture)
+
+
+def _is_the_one_before(answer: Answer, picture: Picture) -> bool:
+    earlier = picture.replication.earlier
+    return earlier != NO_HISTORY and answer.replication.history == earlier
+
+
+def _superseded(reason: str) -> Judgement:
+    return Judgement(acknowledged=False, reason=reason, superseded=True)

@@ -1,0 +1,232 @@
+"""The link to one logical Redis: calls go out, and `confirm` says when they are safe.
+
+Theory. All calls of a group go over one connection, to a server that said it is the primary.
+What `confirm` then sends on that same connection, [ROLE, WAIT, INFO] in one go, speaks of exactly
+those calls and everything before them. While all replicas answer that is the whole of it. Only
+when one does not are Sentinels and the absent servers asked, again and again until the time for
+it is over; the judgement itself is made in `judgement`.
+
+What may be sent twice. A call that was refused before it ran, or never sent, and before which
+nothing else of its group was sent, is sent again: to the same server after a pause, or to the
+primary that is found next (`refusals` says which). Everything else is left to the caller, who is
+told StoreUnavailable and repeats the whole under the same ids. No other place retries.
+
+Within an outage (`outage`) nobody waits: one attempt is made at a time, when it is due.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from workmill.domain.errors import StoreFull, StoreUnavailable
+from workmill.store.redis.addresses import Address
+from workmill.store.redis.connection import Connection, Refused, Silent
+from workmill.store.redis.judgement import Judgement, Level, Picture, judge
+from workmill.store.redis.outage import FIRST_PAUSE_SECONDS, RETRY_AFTER_SECONDS, Outage
+from workmill.store.redis.refusals import Remedy, remedy_for
+from workmill.store.redis.replies import read_replication, read_role
+from workmill.store.redis.servers import Primary, Servers
+
+PATIENCE_SECONDS: Final = 2.0
+"""How long a call may look for a primary that takes it, when no outage is known yet."""
+WAIT_SECONDS: Final = 1.0
+"""How long one WAIT waits for the replicas."""
+CONFIRM_SECONDS: Final = 3.0
+"""How long a group may wait to be confirmed before its outcome counts as unknown."""
+FULL_RETRY_SECONDS: Final = 10.0
+
+
+class _Later(Exception):
+    """Nothing was changed; the same call may be made again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long the link waits for what."""
+
+    patience_seconds: float = PATIENCE_SECONDS
+    wait_seconds: float = WAIT_SECONDS
+    confirm_seconds: float = CONFIRM_SECONDS
+
+
+class RedisLink:
+    """`workmill.store.redis.port.Link`; every replica that lives confirms, if `level` asks that."""
+
+    def __init__(
+        self,
+        address: Address,
+        key: str,
+        *,
+        level: Level | None = None,
+        prepare: Callable[[Connection], None] = lambda _: None,
+        verdict: Callable[[Picture], Judgement] = judge,
+        pace: Pace | None = None,
+    ) -> None:
+        """`prepare` loads the functions into a server that is new to this link. Without `level`
+        the safest that the address can keep. Nothing is connected before the first call."""
+        watched = address.name is not None
+        self.level = level or (Level.REPLICATED if watched else Level.DISK)
+        self._key = key
+        self._prepare = prepare
+        self._judge = verdict
+        self._pace = pace or Pace()
+        self._servers = Servers(address, self.level)
+        self._outage = Outage(str(address))
+        self._primary: Primary | None = None
+        self._replicas = 0
+        self._unconfirmed = 0
+        self.history: str | None = None
+        """The replication id of the primary at the last confirm that succeeded."""
+
+    def call(self, function: str, payload: bytes, *, writes: bool) -> Any:
+        """See `Link.call`."""
+        pause = FIRST_PAUSE_SECONDS
+        deadline = time.monotonic() + (0 if self._outage.lasting else self._pace.patience_seconds)
+        while True:
+            try:
+                reply = self._call_once(function, payload, writes=writes)
+            except _Later as later:
+                if time.monotonic() + pause > deadline:
+                    raise self._unavailable(str(later), "Nothing was changed by it.") from later
+                time.sleep(pause)
+                pause *= 2
+            else:
+                self._unconfirmed += 1
+                return reply
+
+    def _call_once(self, function: str, payload: bytes, *, writes: bool) -> Any:
+        """Raises _Later, or StoreUnavailable when trying again is not for this place."""
+        connection = self._connected()
+        try:
+            return connection.ask("FCALL", function, 1, self._key, payload)
+        except Silent as silent:
+            alone = self._drop()
+            if alone and not (silent.sent and writes):
+                raise _Later(str(silent)) from silent
+            raise self._unavailable(str(silent)) from silent
+        except Refused as refused:
+            raise self._after(refused, connection) from refused
+
+    def _after(self, refused: Refused, connection: Connection) -> Exception:
+        """What to raise for a call that the server refused."""
+        remedy = remedy_for(refused.code, str(refused))
+        if remedy is Remedy.FULL:
+            return StoreFull(
+                "The store's memory is full. Nothing new was stored; what is there is kept. "
+                "Retry when results have been fetched.",
+                retry_after_seconds=FULL_RETRY_SECONDS,
+            )
+        if remedy is Remedy.FAIL:
+            return self._unavailable(f"a function of the store failed: {refused}")
+        if remedy is Remedy.REDISCOVER:
+            if not self._drop():
+                return self._unavailable(str(refused))
+        elif remedy is Remedy.PREPARE:
+            self._guarded(lambda: self._prepare(connection))
+        return _Later(str(refused))
+
+    def confirm(self) -> None:
+        """See `Link.confirm`."""
+        if self._unconfirmed and self._primary is not None:
+            if self.level is Level.REPLICATED:
+                self._confirm_replicated(self._primary)
+            self.history = self._primary.history
+            self._outage.succeeded()
+        self._unconfirmed = 0
+
+    def _confirm_replicated(self, primary: Primary) -> None:
+        deadline = time.monotonic() + self._pace.confirm_seconds
+        picture = self._ask(primary, None)
+        while not (judgement := self._judged(picture)).acknowledged:
+            if judgement.superseded or time.monotonic() > deadline:
+                if judgement.superseded:
+                    self._drop()
+                self._unconfirmed = 0
+                raise self._unavailable(judgement.reason)
+            time.sleep(FIRST_PAUSE_SECONDS)
+            picture = self._ask(primary, picture)
+
+    def _judged(self, picture: Picture) -> Judgement:
+        """With what others say, where what the primary says is not enough."""
+        judgement = self._judge(picture)
+        if judgement.acknowledged or judgement.superseded or not judgement.missing:
+            return judgement
+        return self._judge(self._servers.evidence(picture, judgement.missing))
+
+    def _ask(self, primary: Primary, before: Picture | None) -> Picture:
+        """[ROLE, WAIT, INFO]; once there is a ROLE it is kept, for it marks where the calls end."""
+        wait_ms = round(self._pace.wait_seconds * 1000)
+        asked = [("ROLE",), ("WAIT", max(1, self._replicas), wait_ms), ("INFO", "replication")]
+        try:
+            replies = primary.connection.ask_all(asked)
+            refused = next((reply for reply in replies if isinstance(reply, Refused)), None)
+            if refused is not None:
+                raise refused
+        except (Silent, Refused) as error:
+            self._drop()
+            raise self._unavailable(str(error)) from error
+        role, replication = read_role(replies[0]), read_replication(replies[2])
+        self._replicas = len(replication.acknowledged)
+        if before is not None:
+            return replace(before, replication=replication)
+        return Picture(
+            primary=primary.connection.node,
+            history=primary.history,
+            role=role,
+            replication=replication,
+            known=self._servers.known,
+        )
+
+    def _connected(self) -> Connection:
+        """The connection to the primary, made anew where that is needed and may be."""
+        if self._primary is not None:
+            if self._unconfirmed or self._primary.connection.is_alive():
+                return self._primary.connection
+            self._drop()
+        rest = self._outage.rest_seconds
+        if rest:
+            raise StoreUnavailable(
+                f"The store cannot be reached: {self._outage.reason}. Nothing was sent. Try again.",
+                retry_after_seconds=max(rest, RETRY_AFTER_SECONDS),
+            )
+        try:
+            self._primary = primary = self._servers.find_primary()
+        except (Silent, Refused) as error:
+            raise _Later(str(error)) from error
+        except StoreUnavailable as error:
+            self._outage.failed(error.detail)
+            raise
+        self._replicas = primary.replicas
+        self._guarded(lambda: self._prepare(primary.connection))
+        return primary.connection
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (Silent, Refused) as error:
+            self._drop()
+            raise _Later(str(error)) from error
+
+    def _drop(self) -> bool:
+        """Leave this primary; whether nothing had been sent to it that waits to be confirmed."""
+        alone = not self._unconfirmed
+        if self._primary is not None:
+            self._primary.connection.close()
+        self._primary, self._unconfirmed = None, 0
+        return alone
+
+    def _unavailable(self, reason: str, kept: str = "The outcome is unknown.") -> StoreUnavailable:
+        self._outage.failed(reason)
+        return StoreUnavailable(
+            f"The store did not confirm the change: {reason}. {kept} What was acknowledged is "
+            "kept. Try again with the same ids, which is harmless.",
+            retry_after_seconds=max(self._outage.rest_seconds, RETRY_AFTER_SECONDS),
+        )
+
+    def close(self) -> None:
+        """See `Link.close`."""
+        self._drop()
+        self._servers.close()

@@ -1,0 +1,32 @@
+"""The seam between the store's verbs and the network: one logical Redis, whatever it is made of.
+
+What lies behind it may be one server, a primary that Sentinels move about, or a part of a
+cluster. It knows nothing of jobs: it carries a function's name and one argument there, and the
+answer back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Link(Protocol):
+    """A way to one logical Redis. All keys of the store lie in one hash tag, which the link was
+    made with and hands to every function as its only key."""
+
+    def call(self, function: str, payload: bytes, *, writes: bool) -> Any:
+        """Run one function of the library and return what it answers.
+
+        Raises StoreUnavailable when there is no answer: the outcome is unknown. A call that
+        `writes` is never sent twice.
+        """
+        ...
+
+    def confirm(self) -> None:
+        """Return once every call since the last confirm is as durable as the chosen level
+        promises. Raises StoreUnavailable when that cannot be known."""
+        ...
+
+    def close(self) -> None:
+        """Leave the connections."""
+        ...

@@ -1,0 +1,138 @@
+"""What the Sentinels say: who the primary is, who its replicas are, which of them are down.
+
+Theory. No single Sentinel is believed. Each answers with the epoch of its configuration, and a
+failover raises that epoch by majority; so the highest epoch that any of them has is the newest
+configuration, and among equal epochs the more numerous answer wins. The server so found is then
+asked for its ROLE, because a configuration says what shall be, not what is.
+
+"Down" is what keeps a Sentinel from promoting a server: it has been silent for
+`down-after-milliseconds` (`s_down`), or its last connection failed (`disconnected`).
+
+Sentinels are asked all at once over connections that stay open. One that cannot be reached is
+left alone for a while, so that a dead Sentinel does not cost a time-out at every question.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from workmill.store.redis.addresses import Access, Node
+from workmill.store.redis.connection import Connection, Refused, Silent
+from workmill.store.redis.judgement import Witness
+
+CONNECT_SECONDS: Final = 0.3
+ANSWER_SECONDS: Final = 0.5
+LEFT_ALONE_SECONDS: Final = 2.0
+_DOWN: Final = frozenset({"s_down", "o_down", "disconnected"})
+
+Connect = Callable[[Node], Connection]
+
+
+class Sentinels:
+    """All Sentinels that watch one primary by its name."""
+
+    def __init__(self, nodes: Sequence[Node], name: str, access: Access) -> None:
+        self._name = name
+        self._access = access
+        self._open: dict[Node, Connection] = {}
+        self._left_alone_until: dict[Node, float] = dict.fromkeys(nodes, 0.0)
+        self.complaint = ""
+        """What the last Sentinel that gave no answer had to say."""
+
+    def __len__(self) -> int:
+        return len(self._left_alone_until)
+
+    def ask(self) -> list[Witness]:
+        """What each of them says that answers in time."""
+        questions = [("SENTINEL", "MASTER", self._name), ("SENTINEL", "REPLICAS", self._name)]
+        asked = []
+        for node in self._left_alone_until:
+            connection = self._connection(node)
+            if connection is not None:
+                try:
+                    connection.send(questions)
+                    asked.append(connection)
+                except Silent as silent:
+                    self._leave(node, silent)
+        return [said for said in map(self._listen, asked) if said is not None]
+
+    def close(self) -> None:
+        for connection in self._open.values():
+            connection.close()
+        self._open.clear()
+
+    def _connection(self, node: Node) -> Connection | None:
+        known = self._open.get(node)
+        if known is not None and known.is_alive():
+            return known
+        if time.monotonic() < self._left_alone_until[node]:
+            return None
+        try:
+            self._open[node] = Connection(
+                node,
+                self._access,
+                connect_seconds=CONNECT_SECONDS,
+                answer_seconds=ANSWER_SECONDS,
+            )
+        except (Silent, Refused) as error:
+            self._leave(node, error)
+            return None
+        return self._open[node]
+
+    def _listen(self, connection: Connection) -> Witness | None:
+        replies = []
+        for _ in range(2):
+            try:
+                replies.append(connection.receive())
+            except Refused as refused:
+                self.complaint = f"{connection.node}: {refused}"
+            except Silent as silent:
+                self._leave(connection.node, silent)
+                return None
+        return read_witness(*replies) if len(replies) == 2 else None
+
+    def _leave(self, node: Node, error: Exception) -> None:
+        self.complaint = str(error)
+        self._left_alone_until[node] = time.monotonic() + LEFT_ALONE_SECONDS
+        gone = self._open.pop(node, None)
+        if gone is not None:
+            gone.close()
+
+
+def read_witness(primary: Any, replicas: Any) -> Witness:
+    """From the replies to SENTINEL MASTER and SENTINEL REPLICAS."""
+    about = _fields(primary)
+    down, nodes = set(), set()
+    for fields in map(_fields, replicas):
+        node = _node(fields)
+        nodes.add(node)
+        if not _DOWN.isdisjoint(fields["flags"].split(",")):
+            down.add(node)
+    return Witness(
+        primary=_node(about),
+        epoch=int(about["config-epoch"]),
+        replicas=frozenset(nodes),
+        down=frozenset(down),
+    )
+
+
+def choose(witnesses: Sequence[Witness]) -> Node | None:
+    """The primary of the newest configuration, or None where nobody knows one."""
+    votes = Counter((witness.epoch, witness.primary) for witness in witnesses)
+    if not votes:
+        return None
+    newest = max(epoch for epoch, _ in votes)
+    rivals = {node: count for (epoch, node), count in votes.items() if epoch == newest}
+    return max(rivals, key=lambda node: (rivals[node], node))
+
+
+def _fields(reply: Any) -> dict[str, str]:
+    words = [word.decode() for word in reply]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def _node(fields: dict[str, str]) -> Node:
+    return Node(fields["ip"], int(fields["port"]))

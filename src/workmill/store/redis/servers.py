@@ -1,0 +1,142 @@
+"""The servers of one logical Redis: finding the primary, and hearing the others out.
+
+A configuration, in a Sentinel's head or in a person's address, says who shall be the primary. A
+server counts as one only when it says so itself, in its ROLE, on the very connection that will be
+used. Whoever is asked afterwards about a change that not all have confirmed is asked here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from workmill.domain.errors import StoreUnavailable
+from workmill.store.redis.addresses import Address, Node
+from workmill.store.redis.connection import Connection, Refused, Silent
+from workmill.store.redis.judgement import Answer, Level, Picture, Witness
+from workmill.store.redis.replies import read_replication, read_role
+from workmill.store.redis.sentinel import Sentinels, choose
+
+PEER_SECONDS: Final = 0.3
+"""How long a server without the change may take to connect, and again to answer."""
+_ABOUT_ITSELF: Final = (("ROLE",), ("INFO", "replication"))
+_CONFIG: Final = ("CONFIG", "GET", "append*")
+_LASTING: Final = {b"appendonly": b"yes", b"appendfsync": b"always"}
+
+
+@dataclass(frozen=True, slots=True)
+class Primary:
+    """A server that has said that it is the primary, and the history that it writes."""
+
+    connection: Connection
+    history: str
+    replicas: int
+    """How many were online when it was asked."""
+
+
+class Servers:
+    """Every server of one logical Redis, as far as Sentinels or the address tell."""
+
+    def __init__(self, address: Address, level: Level) -> None:
+        self._address = address
+        self._level = level
+        self._peers: dict[Node, Connection] = {}
+        self._sentinels: Sentinels | None = None
+        if address.name is not None:
+            self._sentinels = Sentinels(address.nodes, address.name, address.access)
+        self.known: frozenset[Node] = frozenset()
+        """The data servers that the Sentinels, or most of them, know of."""
+
+    def find_primary(self) -> Primary:
+        """Connect to the primary. Raises Silent or Refused, or StoreUnavailable when what is
+        there cannot keep the level."""
+        connection = Connection(self._primary_node(), self._address.access)
+        try:
+            return self._verified(connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _primary_node(self) -> Node:
+        if self._sentinels is None:
+            return self._address.nodes[0]
+        witnesses = self._sentinels.ask()
+        found = choose(witnesses)
+        if found is None:
+            why = self._sentinels.complaint
+            raise Silent(f"no Sentinel knows the primary of {self._address}: {why}", sent=False)
+        self._learn(witnesses)
+        return found
+
+    def _verified(self, connection: Connection) -> Primary:
+        replies = connection.ask_all(_ABOUT_ITSELF)
+        refused = next((reply for reply in replies if isinstance(reply, Refused)), None)
+        if refused is not None:
+            raise refused
+        role, replication = read_role(replies[0]), read_replication(replies[1])
+        if not role.is_primary:
+            raise Silent(
+                f"{connection.node} is a replica of {role.follows}, not the primary", sent=False
+            )
+        self._check_disk(connection)
+        return Primary(connection, replication.history, len(replication.acknowledged))
+
+    def _check_disk(self, connection: Connection) -> None:
+        """Only where the server lets this user ask; `workmill doctor` asks as somebody who may."""
+        if self._level is Level.MEMORY:
+            return
+        (reply,) = connection.ask_all([_CONFIG])
+        if isinstance(reply, Refused):
+            return
+        settings = dict(zip(reply[::2], reply[1::2], strict=True))
+        wrong = [name for name, value in _LASTING.items() if settings.get(name) != value]
+        if wrong:
+            wanted = ", ".join(f"{name.decode()} {_LASTING[name].decode()}" for name in wrong)
+            raise StoreUnavailable(
+                f"{connection.node} does not keep what it acknowledges: the level {self._level} "
+                f"needs {wanted}. Nothing was sent. Set that, or choose the level memory."
+            )
+
+    def evidence(self, picture: Picture, missing: Iterable[Node]) -> Picture:
+        """The picture with what Sentinels and the `missing` servers say now."""
+        witnesses = self._sentinels.ask() if self._sentinels else []
+        self._learn(witnesses)
+        answers = {node: answer for node in missing if (answer := self._hear(node)) is not None}
+        return replace(
+            picture,
+            known=self.known,
+            witnesses=tuple(witnesses),
+            sentinels=len(self._sentinels or ()),
+            answers=answers,
+        )
+
+    def _learn(self, witnesses: list[Witness]) -> None:
+        """A server is forgotten only when most Sentinels answer and none of them names it."""
+        named = {node for said in witnesses for node in (said.primary, *said.replicas)}
+        most = self._sentinels is not None and len(witnesses) * 2 > len(self._sentinels)
+        self.known = frozenset(named if most else self.known | named)
+
+    def _hear(self, node: Node) -> Answer | None:
+        """What a server says about itself, or None when it does not say anything."""
+        try:
+            connection = self._peer(node)
+            role, replication = connection.ask_all(_ABOUT_ITSELF, seconds=PEER_SECONDS)
+            return Answer(role=read_role(role), replication=read_replication(replication))
+        except (Silent, Refused):
+            return None
+
+    def _peer(self, node: Node) -> Connection:
+        known = self._peers.get(node)
+        if known is None or not known.is_alive():
+            known = Connection(node, self._address.access, connect_seconds=PEER_SECONDS)
+            self._peers[node] = known
+        return known
+
+    def close(self) -> None:
+        """Leave every connection that was made here, but for the primary's."""
+        for connection in self._peers.values():
+            connection.close()
+        self._peers.clear()
+        if self._sentinels is not None:
+            self._sentinels.close()

@@ -1,0 +1,61 @@
+"""The smallest store there can be: a set of ids, kept by a function library of one function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.redis_servers import RedisServer
+
+from workmill.domain.errors import StoreUnavailable
+from workmill.store.redis.addresses import Address
+from workmill.store.redis.connection import Connection
+from workmill.store.redis.judgement import Judgement, Level, Picture, copies
+from workmill.store.redis.link import Pace, RedisLink
+
+KEY = "{set}ids"
+LIBRARY = """#!lua name=set
+redis.register_function('set_add', function(keys, args)
+  return redis.call('SADD', keys[1], args[1])
+end)
+"""
+
+
+def prepare(connection: Connection) -> None:
+    if not connection.ask("FUNCTION", "LIST", "LIBRARYNAME", "set"):
+        connection.ask("FUNCTION", "LOAD", LIBRARY)
+
+
+def wait_one(picture: Picture) -> Judgement:
+    """What plain `WAIT 1` takes for success; to show that the harness sees what it loses."""
+    return Judgement(acknowledged=len(copies(picture)) >= 1, reason="one replica has it")
+
+
+class SetStore:
+    """Adds ids, and knows which of them were acknowledged."""
+
+    def __init__(self, address: Address, *, plain_wait: bool = False, **how: Level | Pace) -> None:
+        verdict = {"verdict": wait_one} if plain_wait else {}
+        self.link = RedisLink(address, KEY, prepare=prepare, **verdict, **how)  # type: ignore[arg-type]
+        self.acknowledged: set[bytes] = set()
+
+    def add(self, *ids: bytes) -> None:
+        """One group. Raises StoreUnavailable when it is not acknowledged."""
+        for one in ids:
+            self.link.call("set_add", one, writes=True)
+        self.link.confirm()
+        self.acknowledged.update(ids)
+
+    def try_to_add(self, *ids: bytes) -> bool:
+        try:
+            self.add(*ids)
+        except StoreUnavailable:
+            return False
+        return True
+
+    def lost(self, server: RedisServer) -> set[bytes]:
+        """What was acknowledged and is not there."""
+        return self.acknowledged - set(server.ask("SMEMBERS", KEY))
+
+
+def numbered(count: int, prefix: str = "") -> Iterable[bytes]:
+    return [f"{prefix}{number}".encode() for number in range(count)]

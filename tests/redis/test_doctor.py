@@ -1,0 +1,113 @@
+"""The doctor looks at real servers and says what must be mended before they are relied on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.redis_servers import RedisServer, ReplicatedRedis, free_port
+from tests.system.processes import run
+
+from workmill.runtime.doctor import redis
+from workmill.runtime.doctor.redis import Look, judged, store
+from workmill.store.redis.addresses import Access, Address, Node
+
+SOUND = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",
+    "maxmemory-policy": "noeviction",
+    "maxmemory": "1073741824",
+    "min-replicas-to-write": "1",
+}
+LEADS = {"redis_version": "7.0.15", "role": "master", "connected_slaves": "2"}
+ONLINE = {"slave0": "ip=r,port=1,state=online", "slave1": "ip=r,port=2,state=online"}
+
+
+def verdicts(
+    config: dict[str, str] | None = None,
+    info: dict[str, str] | None = None,
+    *,
+    host: str = "127.0.0.1",
+    open_door: bool = False,
+) -> dict[str, str]:
+    shown = Look(
+        node=Node(host, 6379),
+        info=LEADS | ONLINE | (info or {}),
+        config=SOUND | (config or {}),
+        open_door=open_door,
+    )
+    return {finding.name: finding.verdict for finding in judged(shown, replicated=True)}
+
+
+def test_a_sound_server_has_nothing_to_mend() -> None:
+    """Log synced, memory bounded and never evicted, two replicas."""
+    assert set(verdicts().values()) == {"good"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "name", "verdict"),
+    [
+        ("appendonly", "no", "redis log", "mend"),
+        ("appendfsync", "everysec", "redis log", "mend"),
+        ("no-appendfsync-on-rewrite", "yes", "redis log", "mend"),
+        ("maxmemory-policy", "allkeys-lru", "redis memory", "mend"),
+        ("maxmemory", "0", "redis memory", "note"),
+        ("min-replicas-to-write", "0", "redis replicas", "note"),
+    ],
+)
+def test_each_setting_is_judged(setting: str, value: str, name: str, verdict: str) -> None:
+    """`mend` where a promise cannot be kept, `note` where something could be better."""
+    assert verdicts({setting: value})[name] == verdict
+
+
+@pytest.mark.parametrize(
+    ("info", "name", "verdict"),
+    [
+        ({"redis_version": "6.2.1"}, "redis", "mend"),
+        ({"redis_version": "7.2.4", "valkey_version": "8.1.0"}, "redis", "good"),
+        ({"slave1": ""}, "redis replicas", "note"),
+        ({"slave0": "", "slave1": "state=wait_bgsave"}, "redis replicas", "mend"),
+        ({"role": "slave", "master_link_status": "up"}, "redis replicas", "good"),
+        ({"role": "slave", "master_link_status": "down"}, "redis replicas", "note"),
+    ],
+)
+def test_what_a_server_is_is_judged(info: dict[str, str], name: str, verdict: str) -> None:
+    """Its version, and whether its replicas are there."""
+    assert verdicts(info=info)[name] == verdict
+
+
+def test_an_open_door_is_worse_when_it_is_far() -> None:
+    """On loopback anyone here may come in; beyond it anyone at all, and may listen too."""
+    assert verdicts(open_door=True)["redis users"] == "note"
+    assert verdicts(open_door=True, host="10.0.0.7")["redis users"] == "mend"
+    assert verdicts({"port": "6379"}, host="redis.example")["redis tls"] == "note"
+
+
+def test_a_server_that_is_not_there_must_be_mended() -> None:
+    """With its address."""
+    (finding,) = store(Address(nodes=(Node("127.0.0.1", free_port()),)))
+    assert finding.verdict == "mend"
+    assert "could not be reached" in finding.said
+
+
+def test_what_may_not_be_read_is_not_guessed(plain: RedisServer) -> None:
+    """A user with the endpoint's few commands cannot see the settings, and is told who can."""
+    plain.ask("ACL", "SETUSER", "mill", "on", ">secret", "~*", "+ping", "+info")
+    shown = redis.look(plain.node, Access(user="mill", password="secret"))  # noqa: S106
+    assert shown.config is None
+    assert [one.name for one in judged(shown, replicated=False)][-1] == "redis settings"
+
+
+def test_the_command_looks_at_a_whole_cluster(watched: ReplicatedRedis, tmp_path: Path) -> None:
+    """Sentinels, primary and replicas; and it fails when one of them can lose data."""
+    words = ("doctor", "--store", watched.url, "--data", str(tmp_path), "--port", "0", "--json")
+    report = json.loads(run(*words).stdout)
+    found = [one["name"] for one in report["findings"]]
+    assert found.count("redis log") == 3
+    assert "redis sentinels" in found
+    assert "sqlite" not in found
+    assert report["healthy"]
+    watched.replicas()[0].ask("CONFIG", "SET", "appendfsync", "no")
+    assert run(*words).returncode == 1

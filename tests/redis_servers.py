@@ -1,0 +1,229 @@
+"""Real redis-servers for tests: one alone, a primary with replicas, and Sentinels that watch them.
+
+All on loopback, on free ports, in directories of their own, with short times: a primary that is
+silent for `DOWN_AFTER_MS` is replaced. Every server here can be killed (kill -9), paused
+(SIGSTOP), resumed, and started again on its data.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from tests.system.processes import until
+
+from workmill.store.redis.addresses import Access, Address, Node
+from workmill.store.redis.connection import Connection, Refused, Silent
+from workmill.store.redis.replies import Role, read_role
+
+DOWN_AFTER_MS: Final = 600
+NAME: Final = "mill"
+LASTING: Final = {"appendonly": "yes", "appendfsync": "always"}
+_QUICK: Final = {
+    "save": "",
+    "repl-diskless-sync-delay": "0",
+    "repl-ping-replica-period": "1",
+    "repl-timeout": "5",
+}
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """One redis-server process (or a Sentinel, which is one too) and its directory."""
+
+    def __init__(
+        self, directory: Path, settings: dict[str, str], rules: str = "", *, words: str = ""
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.node = Node("127.0.0.1", free_port())
+        self.directory = directory
+        self._words = words.split()
+        self._config = directory / "redis.conf"
+        about = {"port": str(self.node.port), "bind": "127.0.0.1", "dir": str(directory)}
+        lines = [f'{name} "{value}"' for name, value in (about | settings).items()]
+        self._config.write_text("\n".join(lines) + "\n" + rules)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again after a kill, and return when it answers."""
+        with (self.directory / "redis.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                ["redis-server", str(self._config), *self._words], stdout=log, stderr=log
+            )
+        until(self._answers)
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, (self.directory / "redis.log").read_text()[-2000:]
+        try:
+            self.ask("PING")
+        except (Silent, Refused):
+            return False
+        return True
+
+    def ask(self, *words: bytes | str | int) -> Any:
+        """One command over a connection of its own."""
+        with connected(self.node) as connection:
+            return connection.ask(*words)
+
+    def role(self) -> Role:
+        return read_role(self.ask("ROLE"))
+
+    @property
+    def address(self) -> Address:
+        return Address(nodes=(self.node,))
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def connected(node: Node) -> Iterator[Connection]:
+    connection = Connection(node, Access())
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def running_redis(directory: Path, settings: dict[str, str] | None = None) -> Iterator[RedisServer]:
+    """One server, until it is left; by default it syncs its log before it replies."""
+    if not shutil.which("redis-server"):
+        pytest.skip("needs redis-server")
+    server = RedisServer(directory, _QUICK | LASTING | (settings or {}))
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+class ReplicatedRedis:
+    """A primary, its replicas and, where there are any, the Sentinels that watch them."""
+
+    def __init__(self, servers: Sequence[RedisServer], sentinels: Sequence[RedisServer]) -> None:
+        self.servers = list(servers)
+        self.sentinels = list(sentinels)
+
+    @property
+    def address(self) -> Address:
+        if not self.sentinels:
+            return self.servers[0].address
+        return Address(nodes=tuple(one.node for one in self.sentinels), name=NAME)
+
+    @property
+    def url(self) -> str:
+        return str(self.address)
+
+    def primary(self) -> RedisServer:
+        """The server that the Sentinels hold for the primary, when it holds itself for one."""
+        found: list[RedisServer] = until(lambda: [one for one in self.servers if self._leads(one)])
+        return found[0]
+
+    def _leads(self, server: RedisServer) -> bool:
+        if not self.sentinels:
+            return server is self.servers[0]
+        return self.told() == server.node and server.role().is_primary
+
+    def told(self) -> Node | None:
+        """Where most Sentinels send whoever asks for the primary."""
+        said = []
+        for sentinel in self.sentinels:
+            try:
+                host, port = sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
+                said.append(Node(host.decode(), int(port)))
+            except (Silent, Refused):
+                continue
+        most = max(said, key=said.count, default=None)
+        return most if most and said.count(most) * 2 > len(self.sentinels) else None
+
+    def replicas(self) -> list[RedisServer]:
+        primary = self.primary()
+        return [one for one in self.servers if one is not primary]
+
+    def whole(self) -> bool:
+        """Whether every server but one follows that one, and has caught up with it."""
+        try:
+            roles = {one.node: one.role() for one in self.servers}
+        except (Silent, Refused):
+            return False
+        return any(
+            len(role.replicas) == len(roles) - 1
+            for node, role in roles.items()
+            if role.is_primary and (not self.sentinels or self.told() == node)
+        )
+
+    def settle(self) -> None:
+        """Return when everybody follows one primary and every Sentinel knows all the others."""
+        until(self.whole)
+        until(lambda: all(self._knows_all(one) for one in self.sentinels))
+
+    def _knows_all(self, sentinel: RedisServer) -> bool:
+        try:
+            reply = sentinel.ask("SENTINEL", "MASTER", NAME)
+        except (Silent, Refused):
+            return False
+        about = dict(zip(reply[::2], reply[1::2], strict=True))
+        replicas, others = int(about[b"num-slaves"]), int(about[b"num-other-sentinels"])
+        return replicas >= len(self.servers) - 1 and others >= len(self.sentinels) - 1
+
+
+@contextmanager
+def running_replicas(
+    directory: Path,
+    *,
+    replicas: int = 2,
+    sentinels: int = 0,
+    down_after_ms: int = DOWN_AFTER_MS,
+    settings: dict[str, str] | None = None,
+) -> Iterator[ReplicatedRedis]:
+    """A primary with replicas, and Sentinels if asked for, from their agreement on."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(running_redis(directory / "data0", settings))]
+        follow = {"replicaof": f"127.0.0.1 {servers[0].node.port}"} | (settings or {})
+        for number in range(1, replicas + 1):
+            one = running_redis(directory / f"data{number}", follow)
+            servers.append(stack.enter_context(one))
+        cluster = ReplicatedRedis(servers, [])
+        cluster.settle()
+        for number in range(sentinels):
+            one = _sentinel(directory / f"sentinel{number}", servers[0].node, down_after_ms)
+            cluster.sentinels.append(stack.enter_context(one))
+        cluster.settle()
+        yield cluster
+
+
+@contextmanager
+def _sentinel(directory: Path, primary: Node, down_after_ms: int) -> Iterator[RedisServer]:
+    rules = (
+        f"sentinel monitor {NAME} {primary.host} {primary.port} 2\n"
+        f"sentinel down-after-milliseconds {NAME} {down_after_ms}\n"
+        f"sentinel failover-timeout {NAME} 5000\n"
+        f"sentinel parallel-syncs {NAME} 2\n"
+    )
+    server = RedisServer(directory, {}, rules, words="--sentinel")
+    try:
+        yield server
+    finally:
+        server.kill()

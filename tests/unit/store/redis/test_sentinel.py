@@ -1,0 +1,74 @@
+"""What is believed of what the Sentinels say."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.store.redis.fakes import R1, R2, S1, S2, S3, FakeNetwork, FakeSentinel, P
+
+from workmill.store.redis import sentinel
+from workmill.store.redis.addresses import Access, Node
+from workmill.store.redis.connection import Silent
+from workmill.store.redis.judgement import Witness
+from workmill.store.redis.replies import read_replication, read_role
+from workmill.store.redis.sentinel import Sentinels, choose
+
+
+def witness(primary: Node, epoch: int) -> Witness:
+    return Witness(primary=primary, epoch=epoch)
+
+
+def test_the_newest_configuration_is_believed() -> None:
+    """One Sentinel that has heard of the failover knows more than two that have not."""
+    assert choose([witness(P, 1), witness(P, 1), witness(R1, 2)]) == R1
+    assert choose([witness(P, 2), witness(R1, 2), witness(R1, 2)]) == R1
+    assert choose([]) is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "down"),
+    [
+        ("slave", False),
+        ("s_down,slave", True),
+        ("slave,disconnected", True),
+        ("slave,reconf_inprog", False),
+    ],
+)
+def test_down_is_what_keeps_a_sentinel_from_promoting(
+    flags: str, down: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silent for too long, or not connected; anything else may be promoted."""
+    network = FakeNetwork(FakeSentinel(S1, replicas={R1: flags, R2: "slave"}))
+    monkeypatch.setattr(sentinel, "Connection", network)
+    (said,) = Sentinels((S1,), "mill", Access()).ask()
+    assert said.primary == P
+    assert said.replicas == {R1, R2}
+    assert (R1 in said.down, R2 in said.down) == (down, False)
+
+
+def test_a_dead_sentinel_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs one time-out, not one at every question; the others are heard meanwhile."""
+    dead = FakeSentinel(S2)
+    network = FakeNetwork(FakeSentinel(S1), dead, FakeSentinel(S3))
+    monkeypatch.setattr(sentinel, "Connection", network)
+    sentinels = Sentinels((S1, S2, S3), "mill", Access())
+    assert len(sentinels.ask()) == 3
+    dead.down = True
+    assert len(sentinels.ask()) == 2
+    assert S2.host in sentinels.complaint
+    dead.down = False
+    assert len(sentinels.ask()) == 2
+    monkeypatch.setattr("workmill.store.redis.sentinel.time.monotonic", lambda: 1e12)
+    assert len(sentinels.ask()) == 3
+    assert network.opened.count(S1) == 1
+    assert len(sentinels) == 3
+
+
+@pytest.mark.parametrize(
+    "reply", [None, [], [b"sentinel", []], [b"slave", b"h"], [b"master", b"x"]]
+)
+def test_an_unreadable_reply_is_no_reply(reply: object) -> None:
+    """The outcome of what was sent before is then unknown, and is treated so."""
+    with pytest.raises(Silent):
+        read_role(reply)
+    with pytest.raises(Silent):
+        read_replication(reply)
