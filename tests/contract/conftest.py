@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.contract.redis_server import folder, running_redis
 from tests.contract.stand import OpenStore, Stand
 
 from workmill.domain.clock import Clock
+from workmill.store.bounds import Bounds
 from workmill.store.port import Store
+from workmill.store.redis import RedisStore
+from workmill.store.redis.addresses import parse_address
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
 from workmill.store.sqlite import SqliteStore
 
 
-def open_sqlite(directory: Path, clock: Clock) -> Store:
-    return SqliteStore(directory, clock=clock)
+def open_sqlite(directory: Path, clock: Clock, bounds: Bounds | None = None) -> Store:
+    return SqliteStore(directory, clock=clock, bounds=bounds)
 
 
-STORES: dict[str, OpenStore] = {"sqlite": open_sqlite}
+def open_redis(url: str, directory: Path, clock: Clock, bounds: Bounds | None = None) -> Store:
+    """Each directory stands for a store of its own: a tag on the one server of this run."""
+    connect = partial(RedisLink, parse_address(url), tag_of(directory), prepare=load)
+    return RedisStore(connect, clock=clock, bounds=bounds)
+
+
+def tag_of(directory: Path) -> str:
+    return "{" + hashlib.sha256(str(directory).encode()).hexdigest()[:12] + "}"
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    with folder() as directory, running_redis(directory) as url:
+        yield url
+
+
+STORES: dict[str, Callable[[pytest.FixtureRequest], OpenStore]] = {
+    "sqlite": lambda _: open_sqlite,
+    "redis": lambda request: partial(open_redis, request.getfixturevalue("redis_url")),
+}
 
 
 @pytest.fixture(params=STORES)
 def open_store(request: pytest.FixtureRequest) -> OpenStore:
-    return STORES[request.param]
+    return STORES[request.param](request)
 
 
 @pytest.fixture

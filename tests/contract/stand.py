@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from tests.contract.making import WORKLOAD
 
@@ -26,9 +28,16 @@ from workmill.domain.job import (
     Verdict,
 )
 from workmill.domain.lifecycle import Status
+from workmill.store.bounds import Bounds
 from workmill.store.port import Store
 
-OpenStore = Callable[[Path, Clock], Store]
+
+class OpenStore(Protocol):
+    """Opens the store that a directory stands for, again and again."""
+
+    def __call__(self, directory: Path, clock: Clock, bounds: Bounds | None = None, /) -> Store: ...
+
+
 NOON_MS = 1_800_000_000_000
 
 
@@ -48,16 +57,17 @@ class HandClock:
 class Stand:
     """One store with its directory and clock; every verb is a group of its own."""
 
-    def __init__(self, open_store: OpenStore, directory: Path) -> None:
+    def __init__(
+        self, open_store: OpenStore, directory: Path, bounds: Bounds | None = None
+    ) -> None:
         self.clock = HandClock()
-        self.directory = directory
-        self._open = open_store
-        self.store = open_store(directory, self.clock)
+        self._reopen = partial(open_store, directory, self.clock, bounds)
+        self.store = self._reopen()
 
     def reopen(self) -> None:
         """Close the store and open it again, as a new owner would."""
         self.store.close()
-        self.store = self._open(self.directory, self.clock)
+        self.store = self._reopen()
 
     def submit(self, *jobs: NewJob) -> list[Submitted]:
         with self.store.group():

@@ -143,3 +143,16 @@ def test_progress_clears_a_job_of_suspicion(stand: Stand) -> None:
         stand.renew(lease, done, state_of("a", done), lease_seconds=5)
         stand.clock.advance(6)
     assert stand.lease_one().attempts == 2
+
+
+def test_time_never_goes_back(stand: Stand) -> None:
+    """Opened by a machine whose clock is an hour behind, a store goes on from its latest time."""
+    stand.submit(job := new_job("a"))
+    lease = stand.lease(1, lease_seconds=15)[0]
+    submitted_at_ms = stand.job(job).submitted_at_ms
+    stand.clock.advance(-3600)
+    stand.reopen()
+    stand.clock.advance(16)
+    assert [one.id for one in stand.lease()] == [lease.id]
+    stand.submit(later := new_job("b"))
+    assert stand.job(later).submitted_at_ms >= submitted_at_ms

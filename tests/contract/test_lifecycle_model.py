@@ -277,7 +277,7 @@ def test_the_walk_notices_a_store_that_strays() -> None:
     """The harness itself: a store that breaks the table is found out."""
     with pytest.raises(AssertionError):
         _drive(
-            lambda directory, clock: Careless(directory, clock=clock),
+            lambda directory, clock, _=None: Careless(directory, clock=clock),
             set(),
             derandomize=True,
             max_examples=20,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.contract.making import new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.stand import OpenStore, Stand
 
 from workmill.domain.job import NewJob
 from workmill.domain.lifecycle import Status
@@ -16,10 +16,9 @@ from workmill.domain.limits import (
     KNOWN_RETENTION_SECONDS,
     RESULT_RETENTION_SECONDS,
 )
-from workmill.store.sqlite import Bounds, SqliteStore
-from workmill.store.sqlite.known import OVERHEAD_BYTES
+from workmill.store.bounds import KNOWN_OVERHEAD_BYTES, Bounds
 
-KNOWN_BYTES = 32 + 64 + OVERHEAD_BYTES
+KNOWN_BYTES = 32 + 64 + KNOWN_OVERHEAD_BYTES
 
 
 def there(stand: Stand, *jobs: NewJob) -> list[bool]:
@@ -91,10 +90,10 @@ def test_known_work_outlives_its_job_but_not_its_age(stand: Stand) -> None:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Stand]:
+def small(open_store: OpenStore, tmp_path: Path) -> Iterator[Stand]:
     """A store that has room for three pieces of known work."""
     bounds = Bounds(max_known_bytes=3 * KNOWN_BYTES)
-    stand = Stand(lambda path, clock: SqliteStore(path, clock=clock, bounds=bounds), tmp_path)
+    stand = Stand(open_store, tmp_path / "small", bounds)
     yield stand
     stand.store.close()
 

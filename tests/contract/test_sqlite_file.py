@@ -10,18 +10,20 @@ from pathlib import Path
 
 import apsw
 import pytest
+from tests.contract.conftest import open_sqlite
 from tests.contract.making import new_job, state_of
 from tests.contract.stand import HandClock, Stand
 
 from workmill.domain.errors import StoreLost, StoreUnavailable
 from workmill.domain.job import Completion, LeaseRequest, PullRequest
+from workmill.domain.lifecycle import Status
 from workmill.store.sqlite import SqliteStore, file
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A directory with a store of one job, closed."""
-    stand = Stand(lambda path, clock: SqliteStore(path, clock=clock), tmp_path / "store")
+    stand = Stand(open_sqlite, tmp_path / "store")
     stand.submit(new_job("a"))
     stand.store.close()
     return tmp_path / "store"
@@ -49,28 +51,13 @@ def test_the_machines_clock_may_be_set(
     """No lease ends an hour early, and none is held an hour longer."""
     wall_ns, ticks_ns = time.time_ns(), [0]
     monkeypatch.setattr("time.monotonic_ns", lambda: ticks_ns[0])
-    stand = Stand(lambda directory, _: SqliteStore(directory), tmp_path / "store")
+    stand = Stand(lambda directory, *_: SqliteStore(directory), tmp_path / "store")
     stand.submit(new_job("a"))
     lease = stand.lease(1, lease_seconds=15)[0]
     monkeypatch.setattr("time.time_ns", lambda: wall_ns + hours * 3600 * 10**9)
     assert stand.lease() == []
     ticks_ns[0] += 16 * 10**9
     assert [one.id for one in stand.lease()] == [lease.id]
-    stand.store.close()
-
-
-def test_time_never_goes_back_behind_the_file(tmp_path: Path) -> None:
-    """Opened by a machine whose clock is an hour behind, a store goes on from its latest time."""
-    stand = Stand(lambda path, clock: SqliteStore(path, clock=clock), tmp_path / "store")
-    stand.submit(job := new_job("a"))
-    lease = stand.lease(1, lease_seconds=15)[0]
-    submitted_at_ms = stand.job(job).submitted_at_ms
-    stand.clock.advance(-3600)
-    stand.reopen()
-    stand.clock.advance(16)
-    assert [one.id for one in stand.lease()] == [lease.id]
-    stand.submit(later := new_job("b"))
-    assert stand.job(later).submitted_at_ms >= submitted_at_ms
     stand.store.close()
 
 
@@ -170,6 +157,20 @@ def test_a_failed_fsync_stops_the_store(
     assert kept is not None
     assert unknown is None or unknown.state == bad.state
     store.close()
+
+
+def test_a_group_that_fails_leaves_nothing(folder: Path) -> None:
+    """It happens whole or not at all, counters and memory included."""
+    stand = Stand(open_sqlite, folder)
+    job = new_job("b")
+    before = stand.stats()
+    with pytest.raises(AttributeError), stand.store.group():
+        stand.store.lease(stand.store.submit([job]))  # type: ignore[arg-type]
+    assert stand.stats() == before
+    with stand.store.group():
+        assert stand.store.get([job.id]) == [None]
+    assert stand.submit(new_job("b"))[0].status is Status.QUEUED
+    stand.store.close()
 
 
 def test_a_full_disk_passes(folder: Path) -> None:
@@ -275,7 +276,7 @@ def test_the_log_stays_short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_value_is_what_was_computed(folder: Path) -> None:
     """Bytes of every kind survive the way through the file."""
-    stand = Stand(lambda path, clock: SqliteStore(path, clock=clock), folder)
+    stand = Stand(open_sqlite, folder)
     value = bytes(range(192, 256))
     stand.complete(stand.lease_one(), value)
     assert stand.pull().results[0].state == value != state_of("a", 100)

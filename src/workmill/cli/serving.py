@@ -48,6 +48,7 @@ def up(
     host: options.Host = DEFAULT_HOST,
     port: options.Port = limits.PORT,
     data: options.Data = options.DEFAULT_DATA,
+    store: options.Store = None,
     workers: Workers = "auto",  # type: ignore[assignment]  # Typer parses defaults too
     key_file: options.KeyFile = None,
     open_without_key: options.OpenWithoutKey = False,
@@ -65,6 +66,7 @@ def up(
         host=host,
         port=port,
         data=str(data),
+        store=tuple(store or ()),
         key_file=options.text_of(key_file),
         open_without_key=open_without_key,
         max_body_bytes=max_body_bytes,
@@ -76,13 +78,14 @@ def up(
 
 def _announce(ready: Ready) -> None:
     workers = "1 worker" if ready.workers == 1 else f"{ready.workers} workers"
-    typer.echo(f"Workmill is ready at {ready.url} with {workers}; jobs are kept in {ready.data}.")
+    typer.echo(f"Workmill is ready at {ready.url} with {workers}; jobs are kept in {ready.kept}.")
 
 
 def endpoint(
     host: options.Host = DEFAULT_HOST,
     port: options.Port = limits.PORT,
     data: options.Data = options.DEFAULT_DATA,
+    store: options.Store = None,
     key_file: options.KeyFile = None,
     open_without_key: options.OpenWithoutKey = False,
     max_body_bytes: options.MaxBodyBytes = limits.MAX_BODY_BYTES,
@@ -96,6 +99,7 @@ def endpoint(
             host=host,
             port=port,
             data=str(data),
+            store=tuple(store or ()),
             key_file=options.text_of(key_file),
             open_without_key=open_without_key,
             max_body_bytes=max_body_bytes,

@@ -36,3 +36,8 @@ def after_lost_lease(attempts: int) -> Verb:
 def buried_reason(attempts: int, last: str) -> str:
     """What a buried job's owner reads."""
     return f"given up after {attempts} attempts without progress; the last one: {last}"
+
+
+def lost_lease(worker: str) -> str:
+    """What became of the attempt of a worker that fell silent."""
+    return f"the lease of worker {worker} ran out"

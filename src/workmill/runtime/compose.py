@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workmill.domain.errors import InvalidInput
 from workmill.endpoint.settings import EndpointSettings, check_exposure
 from workmill.runtime.config import EndpointConfig, WorkerConfig
 from workmill.runtime.keys import read_key
@@ -22,11 +23,13 @@ def run_endpoint(config: EndpointConfig) -> None:
     from workmill.endpoint import serve
 
     describe("endpoint")
-    serve(lambda: open_store(config.data), endpoint_settings(config))
+    serve(lambda: open_store(config), endpoint_settings(config))
 
 
 def endpoint_settings(config: EndpointConfig) -> EndpointSettings:
-    """What the endpoint is told. Raises InvalidInput for a bad key, or none where one is due."""
+    """What the endpoint is told. Raises InvalidInput for a bad key, or none where one is due, and
+    for a store that is no address."""
+    where_kept(config)
     key = read_key(config.key_file)
     secret = None if key is None else key.encode()
     check_exposure(config.host, secret, open_without_key=config.open_without_key)
@@ -48,8 +51,26 @@ def run_worker(config: WorkerConfig) -> None:
     run_worker(WorkerSettings(urls=config.urls, key=read_key(config.key_file)))
 
 
-def open_store(data: str) -> Store:
-    """The embedded store in the directory `data`, made if it is not there."""
-    from workmill.store.sqlite import SqliteStore
+def open_store(config: EndpointConfig) -> Store:
+    """The embedded store in its directory, made if it is not there, or the Redis that is named.
+    Raises InvalidInput for what is no address."""
+    if not config.store:
+        from workmill.store.sqlite import SqliteStore
 
-    return SqliteStore(Path(data))
+        return SqliteStore(Path(config.data))
+    from workmill.store.redis.addresses import parse_addresses
+    from workmill.store.redis.opening import open_redis
+
+    addresses = parse_addresses(config.store)
+    if len(addresses) > 1:
+        raise InvalidInput("Several partitions cannot be opened together yet: give one --store.")
+    return open_redis(addresses[0])
+
+
+def where_kept(config: EndpointConfig) -> str:
+    """Where the jobs are, in words that may be shown: without passwords. Raises InvalidInput."""
+    if not config.store:
+        return config.data
+    from workmill.store.redis.addresses import parse_addresses
+
+    return ", ".join(map(str, parse_addresses(config.store)))

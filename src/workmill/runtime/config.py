@@ -19,11 +19,13 @@ MAX_WORKERS: Final = 1024
 
 
 class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint and the store under it. `data` is the store's directory."""
+    """One endpoint and the store under it: in the directory `data`, unless `store` has the
+    addresses of a Redis store."""
 
     host: str = DEFAULT_HOST
     port: int = limits.PORT
     data: str = DEFAULT_DATA
+    store: tuple[str, ...] = ()
     key_file: str | None = None
     open_without_key: bool = False
     max_body_bytes: int = limits.MAX_BODY_BYTES

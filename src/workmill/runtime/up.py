@@ -11,7 +11,7 @@ import msgspec
 
 from workmill.endpoint.listening import listen, url_of
 from workmill.runtime.commands import endpoint_command, worker_command
-from workmill.runtime.compose import endpoint_settings
+from workmill.runtime.compose import endpoint_settings, where_kept
 from workmill.runtime.config import UpConfig, WorkerConfig, usable_cores
 from workmill.runtime.readiness import until_ready
 from workmill.runtime.supervisor import Supervisor
@@ -23,7 +23,8 @@ class Ready(NamedTuple):
 
     url: str
     workers: int
-    data: str
+    kept: str
+    """Where the jobs are."""
 
 
 def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
@@ -39,5 +40,5 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
         worker = WorkerConfig(urls=(url,), key_file=config.endpoint.key_file)
         count = usable_cores() if config.workers is None else config.workers
         supervisor = Supervisor(endpoint_command(endpoint), [worker_command(worker)] * count)
-        ready = Ready(url, count, config.endpoint.data)
+        ready = Ready(url, count, where_kept(config.endpoint))
         return asyncio.run(supervisor.run(partial(until_ready, url), partial(announce, ready)))

@@ -51,10 +51,12 @@ class Store(Protocol):
     thread beside them."""
 
     def group(self) -> AbstractContextManager[None]:
-        """All verbs inside become durable together at the end, or none does.
+        """All verbs inside are durable when it has closed without an error.
 
-        Raises StoreUnavailable when that cannot be promised, StoreLost when it never will be
-        again by this object.
+        A group that fails may have happened in part or not at all: a store that can takes all of
+        it back, and one that cannot, having written something, raises StoreUnavailable. That is
+        also raised when durability cannot be promised, StoreLost when it never will be again by
+        this object.
         """
         ...
 

@@ -78,8 +78,12 @@ class RedisLink:
         self._primary: Primary | None = None
         self._replicas = 0
         self._unconfirmed = 0
-        self.history: str | None = None
-        """The replication id of the primary at the last confirm that succeeded."""
+        self._history: str | None = None
+
+    @property
+    def history(self) -> str | None:
+        """See `Link.history`."""
+        return self._history
 
     def call(self, function: str, payload: bytes, *, writes: bool) -> Any:
         """See `Link.call`."""
@@ -133,7 +137,7 @@ class RedisLink:
         if self._unconfirmed and self._primary is not None:
             if self.level is Level.REPLICATED:
                 self._confirm_replicated(self._primary)
-            self.history = self._primary.history
+            self._history = self._primary.history
             self._outage.succeeded()
         self._unconfirmed = 0
 

@@ -27,6 +27,12 @@ class Link(Protocol):
         promises. Raises StoreUnavailable when that cannot be known."""
         ...
 
+    @property
+    def history(self) -> str | None:
+        """In which history of changes the last confirmed calls were written (Redis calls it a
+        replication id). A failover begins a new one; None before the first confirm."""
+        ...
+
     def close(self) -> None:
         """Leave the connections."""
         ...

@@ -10,7 +10,6 @@ held        rows under the fenced verbs              nodes    who is alive
 submit, lease, progress, endings, cancel, results, reads, purge, backup: the verbs
 """
 
-from workmill.store.sqlite.session import Bounds
 from workmill.store.sqlite.store import SqliteStore
 
-__all__ = ["Bounds", "SqliteStore"]
+__all__ = ["SqliteStore"]

@@ -14,8 +14,8 @@ import msgspec
 from workmill.domain.ids import ID_BYTES
 from workmill.domain.job import KEY_BYTES
 from workmill.domain.lifecycle import Status
+from workmill.store.bounds import KNOWN_OVERHEAD_BYTES
 from workmill.store.sqlite.books import Books
-from workmill.store.sqlite.known import OVERHEAD_BYTES
 from workmill.store.sqlite.schema import BY_CODE, sql
 from workmill.store.sqlite.session import Session
 from workmill.store.sqlite.sets import one
@@ -49,5 +49,5 @@ def contradiction(session: Session) -> str | None:
 
 def _known_is_counted(session: Session, books: Books) -> bool:
     count = one(session.connection, "SELECT count(*) FROM known")
-    size = one(session.connection, _KNOWN_BYTES, KEY_BYTES + OVERHEAD_BYTES)
+    size = one(session.connection, _KNOWN_BYTES, KEY_BYTES + KNOWN_OVERHEAD_BYTES)
     return (count, size) == (books.known_jobs, books.known_bytes)

@@ -11,7 +11,7 @@ from typing import Final
 from workmill.domain.job import Completion, Failure, Verdict
 from workmill.domain.lifecycle import Status, Verb
 from workmill.domain.limits import MAX_REASON_CHARACTERS
-from workmill.domain.retry import after_lost_lease, buried_reason
+from workmill.domain.retry import after_lost_lease, buried_reason, lost_lease
 from workmill.store.sqlite import held, known, work
 from workmill.store.sqlite.held import Held
 from workmill.store.sqlite.schema import NOBODY, code_after
@@ -135,7 +135,7 @@ def reclaim(session: Session) -> None:
         if after_lost_lease(lost.row.attempts) is Verb.RETRY:
             retried.append(lost.row)
         else:
-            last = f"the lease of worker {lost.worker} ran out"
+            last = lost_lease(str(lost.worker))
             buried.append((lost.row, buried_reason(lost.row.attempts, last)))
     session.books.expired_leases_total += len(retried) + len(buried)
     _retry(session, retried)

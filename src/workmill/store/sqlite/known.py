@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from workmill.domain.job import KEY_BYTES
+from workmill.store.bounds import KNOWN_OVERHEAD_BYTES
 from workmill.store.sqlite import work
 from workmill.store.sqlite.session import Session
 from workmill.store.sqlite.sets import Reader, Row, integers
 
-OVERHEAD_BYTES: Final = 96
-"""Key, state and this much for the row and its entries make up the bytes of known work."""
 EVICT_JOBS: Final = 1000
 """How many pieces of known work go in one step."""
 
@@ -23,7 +22,7 @@ def remember(session: Session, seqs: Sequence[int], state_bytes: int) -> None:
     """Keep the results of these finished jobs, `state_bytes` together, within the bounds."""
     books = session.books
     books.known_jobs += len(seqs)
-    books.known_bytes += state_bytes + len(seqs) * (KEY_BYTES + OVERHEAD_BYTES)
+    books.known_bytes += state_bytes + len(seqs) * (KEY_BYTES + KNOWN_OVERHEAD_BYTES)
     session.connection.execute(_REMEMBER, (session.now_ms, integers(seqs)))
     while (excess := books.known_bytes - session.bounds.max_known_bytes) > 0:
         oldest = _OLDEST(session.connection, session.now_ms, EVICT_JOBS)
@@ -38,7 +37,7 @@ class _Old(Row, array_like=True, gc=False):
 
     @property
     def kept_bytes(self) -> int:
-        return self.state_bytes + KEY_BYTES + OVERHEAD_BYTES
+        return self.state_bytes + KEY_BYTES + KNOWN_OVERHEAD_BYTES
 
 
 _OLDEST = Reader(

@@ -8,6 +8,7 @@ import apsw
 
 from workmill.domain import limits
 from workmill.domain.clock import Clock
+from workmill.store.bounds import Bounds
 from workmill.store.sqlite.books import Bookkeeper, Books
 from workmill.store.sqlite.file import rebuild_memory
 from workmill.store.sqlite.names import Names
@@ -16,16 +17,6 @@ from workmill.store.sqlite.schema import sql
 _GRACE = sql("""
     UPDATE jobs SET until_ms = ?
     WHERE status > $attached AND status = $leased AND until_ms < ?""")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """How long and how much this store keeps."""
-
-    result_retention_seconds: float = limits.RESULT_RETENTION_SECONDS
-    delivered_retention_seconds: float = limits.DELIVERED_RETENTION_SECONDS
-    known_retention_seconds: float = limits.KNOWN_RETENTION_SECONDS
-    max_known_bytes: int = limits.MAX_KNOWN_BYTES
 
 
 @dataclass(slots=True)

@@ -31,6 +31,7 @@ from workmill.domain.job import (
     Submitted,
     Verdict,
 )
+from workmill.store.bounds import Bounds
 from workmill.store.sqlite import (
     backup,
     cancel,
@@ -44,7 +45,7 @@ from workmill.store.sqlite import (
     submit,
 )
 from workmill.store.sqlite.nodes import Register
-from workmill.store.sqlite.session import Bounds, Session
+from workmill.store.sqlite.session import Session
 
 RETRY_SECONDS: Final = 1.0
 

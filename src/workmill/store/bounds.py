@@ -1,0 +1,21 @@
+"""How long and how much a store keeps; the same words for every store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from workmill.domain import limits
+
+KNOWN_OVERHEAD_BYTES: Final = 96
+"""Key, state and this much for its entries make up the bytes of one piece of known work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How long and how much one store keeps."""
+
+    result_retention_seconds: float = limits.RESULT_RETENTION_SECONDS
+    delivered_retention_seconds: float = limits.DELIVERED_RETENTION_SECONDS
+    known_retention_seconds: float = limits.KNOWN_RETENTION_SECONDS
+    max_known_bytes: int = limits.MAX_KNOWN_BYTES

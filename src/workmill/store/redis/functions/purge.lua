@@ -1,0 +1,86 @@
+--[[ The verb `purge`: what has been kept long enough goes, a bounded part at a time.
+
+Each kind of end is kept for one time only, so its list is in the order in which jobs must go.
+Delivered jobs go early, too, when they are more than the bound on their bytes; results that nobody
+has fetched never do. ]]
+
+-- Take jobs from the head of a list as long as `due` says so, at most `most`.
+local function take_due(ctx, list, most, due)
+  local gone, passed = {}, 0
+  if most < 1 then
+    return gone
+  end
+  local seqs = redis.call('LRANGE', ctx.prefix .. list, 0, most - 1)
+  for _, job in ipairs(by_seq(ctx, seqs)) do
+    if job and not due(job) then
+      break
+    end
+    passed = passed + 1
+    gone[#gone + 1] = job or nil
+  end
+  if passed > 0 then
+    redis.call('LPOP', ctx.prefix .. list, passed)
+  end
+  return gone
+end
+
+local function delivered_due(ctx, kept_ms, max_bytes)
+  return function(job)
+    local over = ctx.books.delivered_bytes > max_bytes
+    if job.ref + kept_ms > ctx.now_ms and not over then
+      return false
+    end
+    ctx.books.delivered_bytes = ctx.books.delivered_bytes - kept_bytes(job)
+    count(ctx, 'delivered_bytes', -kept_bytes(job))
+    return true
+  end
+end
+
+local function unpulled_due(ctx, most, ended_ms)
+  local gone = {}
+  for tenant = 1, last_number(ctx, 't') do
+    local outbox = ctx.prefix .. 'o' .. tenant
+    local members = most > #gone and redis.call('ZRANGEBYSCORE', outbox, '-inf', ended_ms,
+      'LIMIT', 0, most - #gone) or {}
+    local seqs = {}
+    for place, member in ipairs(members) do
+      seqs[place] = seq_of(member)
+    end
+    for _, job in ipairs(by_seq(ctx, seqs)) do
+      gone[#gone + 1] = job or nil
+    end
+    in_chunks('ZREM', outbox, members)
+  end
+  return gone
+end
+
+-- asked: now, max_jobs, result_ms, delivered_ms, known_ms, max_delivered_bytes.
+local function purge(keys, args)
+  local ctx = begin(keys, args)
+  local _, most, result_ms, delivered_ms, known_ms, max_bytes = unpack(ctx.asked)
+  lapse(ctx)
+  local removed = take_due(ctx, 'delivered', most, delivered_due(ctx, delivered_ms, max_bytes))
+  local function take_over(jobs)
+    for _, job in ipairs(jobs) do
+      removed[#removed + 1] = job
+    end
+  end
+  take_over(unpulled_due(ctx, most - #removed, ctx.now_ms - result_ms))
+  take_over(take_due(ctx, 'ended', most - #removed, function(job)
+    return job.ended_ms + result_ms <= ctx.now_ms
+  end))
+  for _, job in ipairs(removed) do
+    moved(ctx, job.status, nil)
+  end
+  if #removed > 0 then
+    -- An id that went may come back: its tokens must start above any that it ever had.
+    set_book(ctx, 'first_token', ctx.books.highest_token)
+    leave_copies(ctx, removed)
+    remove_jobs(ctx, removed)
+  end
+  local gone = #removed + forget(ctx, most, function(work)
+    return work.ended_ms + known_ms <= ctx.now_ms
+  end)
+  finish(ctx)
+  return gone
+end

@@ -1,0 +1,103 @@
+--[[ The verbs that change nothing: `get`, `find` and `stats`. ]]
+
+local FIND_JOBS = 4000  -- how many jobs one `find` looks at; a page may be short and not the last
+local HEAD_JOBS = 1000  -- how far `stats` looks along one list for a queued job
+
+-- A job as its owner sees it, with its age in front: an attached one shows its leader's progress.
+local function shown(ctx, job, age)
+  if job.status == ATTACHED then
+    local leader = leader_of(ctx, job)
+    job.done, job.state = leader.done, leader.state
+  end
+  return struct.pack('>I7', age) .. job.id .. pack_job(job)
+end
+
+local function show(ctx, jobs)
+  local there, strings, places = {}, {}, {}
+  for place, job in ipairs(jobs) do
+    if job then
+      there[#there + 1] = job
+      places[#there] = place
+    end
+    strings[place] = ''
+  end
+  for at, age in ipairs(ages_of(ctx, there)) do
+    strings[places[at]] = shown(ctx, there[at], age)
+  end
+  return answer_jobs(ctx, there, strings)
+end
+
+-- asked: now, ids. Answers the names, then a job or '' for each id.
+local function get(keys, args)
+  local ctx = look(keys, args)
+  return show(ctx, by_id(ctx, ctx.asked[2]))
+end
+
+-- The jobs below a seq on the page that holds the nearest of them, the newest first, and the seq
+-- at which to go on.
+local function jobs_below(ctx, below)
+  local page = redis.call('ZREVRANGEBYSCORE', ctx.prefix .. 'pages', page_of(below - 1), '-inf',
+    'LIMIT', 0, 1)[1]
+  if not page then
+    return {}, 0
+  end
+  local first, seqs = page * PAGE_JOBS, {}
+  for seq = first, math.min(below, first + PAGE_JOBS, ctx.books.next_seq) - 1 do
+    seqs[#seqs + 1] = seq
+  end
+  return by_seq(ctx, seqs), first
+end
+
+-- asked: now, tenant, status or 0, below or -1, limit. Answers the seq from which the next page
+-- goes on (-1 on the last one), the names, the jobs.
+local function find(keys, args)
+  local ctx = look(keys, args)
+  local _, tenant, status, below, limit = unpack(ctx.asked)
+  local number, found, looked = find_number(ctx, 't', tenant), {}, 0
+  if below < 0 then
+    below = ctx.books.next_seq
+  end
+  while below > 0 and looked < FIND_JOBS do
+    local jobs, first = jobs_below(ctx, below)
+    for at = #jobs, 1, -1 do
+      local job = jobs[at]
+      if job and job.tenant == number and (status == 0 or job.status == status) then
+        if #found == limit then
+          return {found[limit].seq, unpack(show(ctx, found))}
+        end
+        found[#found + 1] = job
+      end
+    end
+    below, looked = first, looked + #jobs
+  end
+  return {below > 0 and below or -1, unpack(show(ctx, found))}
+end
+
+-- The eldest queued job of a lane, nil when it is empty.
+local function eldest_in(ctx, workload, rank)
+  local eldest_job
+  for _, kind in ipairs({'q', 'b'}) do
+    local from = source(ctx, kind, workload, rank)
+    from.looked = LOOK_JOBS - HEAD_JOBS
+    local job = head_of(ctx, from, 8)
+    if job and (not eldest_job or job.seq < eldest_job.seq) then
+      eldest_job = job
+    end
+  end
+  return eldest_job
+end
+
+-- asked: now. Answers the age of the eldest queued job (-1 for none), then the books, flat.
+local function stats(keys, args)
+  local ctx = look(keys, args)
+  local oldest
+  for workload = 1, last_number(ctx, 'w') do
+    for _, rank in ipairs(redis.call('ZRANGE', ctx.prefix .. 'ranks' .. workload, 0, -1)) do
+      local job = eldest_in(ctx, workload, rank)
+      if job and (not oldest or job.seq < oldest.seq) then
+        oldest = job
+      end
+    end
+  end
+  return {oldest and ages_of(ctx, {oldest})[1] or -1, redis.call('HGETALL', ctx.prefix .. 'books')}
+end

@@ -1,0 +1,198 @@
+--[[ What every verb begins and ends with: the time, the books, and what is to be written.
+
+A verb reads the numbers it needs, decides in tables, and writes at its end: jobs with MSET,
+counters with one HINCRBY each. Lists and sets it changes as it goes. Nothing else runs meanwhile.
+
+Time is this server's, or the caller's in tests. It never goes back: where the clock is behind what
+the books have seen, the difference is kept in `ahead_ms`. When nobody has called for SILENT_MS,
+nobody could renew either (the server was away, or every endpoint was), so leases are given time. ]]
+
+local SILENT_MS = 10000
+local COUNTED = {'j1', 'j2', 'j3', 'j4', 'j5', 'j6', 'j7', 'j8'}  -- jobs by status
+local NUMBERS = {'layout', 'last_ms', 'ahead_ms', 'next_seq', 'last_age', 'first_token',
+  'highest_token', 'next_receipt', 'next_beat', 'known_bytes', 'delivered_bytes',
+  COUNTED[ATTACHED], COUNTED[PULLED], COUNTED[LEASED]}
+local EXACT = 2 ^ 50
+local MOST_NAMES = 65535
+
+local function clock_ms(given)
+  if given > 0 then
+    return given
+  end
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- The session of a verb that writes nothing.
+local function look(keys, args, letter)
+  local asked = cmsgpack.unpack(args[1])
+  local tag = keys[1]
+  local prefix = tag .. (letter or redis.call('GET', tag) or 'a')
+  local read = redis.call('HMGET', prefix .. 'books', unpack(NUMBERS))
+  local books = {}
+  for place, name in ipairs(NUMBERS) do
+    books[name] = tonumber(read[place] or 0)
+  end
+  if books.layout ~= LAYOUT and books.layout ~= 0 then
+    error('WMLAYOUT this store has layout ' .. books.layout .. ', the endpoint knows ' .. LAYOUT)
+  end
+  local clock = clock_ms(asked[1]) + books.ahead_ms
+  return {tag = tag, prefix = prefix, asked = asked, books = books, clock_ms = clock,
+    now_ms = math.max(clock, books.last_ms), jobs = {}, dirty = {}, counts = {}, set = {},
+    lists = {}, outbox = {}}
+end
+
+local function set_book(ctx, name, value)
+  ctx.books[name] = value
+  ctx.set[name] = value
+end
+
+local function count(ctx, name, by)
+  local sum = (ctx.counts[name] or 0) + by
+  if sum > EXACT or sum < -EXACT then
+    redis.call('HINCRBY', ctx.prefix .. 'books', name, string.format('%.0f', sum))
+    sum = 0
+  end
+  ctx.counts[name] = sum
+end
+
+-- One job went from one status to another; either may be nil.
+local function moved(ctx, from, to)
+  if from then count(ctx, COUNTED[from], -1) end
+  if to then count(ctx, COUNTED[to], 1) end
+end
+
+-- Leases that end before GRACE_MS from now end then. `again`: also those that were given time once.
+local function give_time(ctx, again)
+  local key, until_ms = ctx.prefix .. 'leased', ctx.now_ms + GRACE_MS
+  local ending = redis.call('ZRANGEBYSCORE', key, '-inf', '(' .. until_ms, 'WITHSCORES')
+  local later = {}
+  for at = 1, #ending, 2 do
+    if again or tonumber(ending[at + 1]) % 1 == 0 then
+      later[#later + 1] = until_ms - 0.5
+      later[#later + 1] = ending[at]
+    end
+  end
+  in_chunks('ZADD', key, later, 2)
+end
+
+local function begin(keys, args, letter)
+  local ctx = look(keys, args, letter)
+  local books, given = ctx.books, ctx.asked[1]
+  ctx.silent_ms = ctx.now_ms - books.last_ms
+  if ctx.clock_ms < books.last_ms then
+    set_book(ctx, 'ahead_ms', books.ahead_ms + books.last_ms - ctx.clock_ms)
+  end
+  if given == 0 and ctx.silent_ms > SILENT_MS then
+    give_time(ctx, false)
+  end
+  if ctx.silent_ms >= 1000 then
+    set_book(ctx, 'last_ms', ctx.now_ms)
+  end
+  return ctx
+end
+
+-- Put a seq at the end of one of the lists.
+local function append(ctx, name, seq)
+  local list = ctx.lists[name] or {}
+  ctx.lists[name] = list
+  list[#list + 1] = seq
+end
+
+-- Put a finished job where `pull` finds it.
+local function offer(ctx, job)
+  local flat = ctx.outbox[job.tenant] or {}
+  ctx.outbox[job.tenant] = flat
+  flat[#flat + 1] = job.ended_ms
+  flat[#flat + 1] = seq_bytes(job.seq)
+end
+
+local function save(ctx, job)
+  if not job.dirty then
+    job.dirty = true
+    ctx.dirty[#ctx.dirty + 1] = job
+  end
+end
+
+-- Write the jobs and where they stand. Afterwards every saved job has its bytes in `raw`.
+local function write_jobs(ctx)
+  local name, pairs_ = ctx.prefix .. 'j', {}
+  for place, job in ipairs(ctx.dirty) do
+    job.raw = pack_job(job)
+    job.dirty = nil
+    pairs_[2 * place - 1] = name .. job.id
+    pairs_[2 * place] = job.raw
+  end
+  write_pairs(pairs_)
+  for list, seqs in pairs(ctx.lists) do
+    in_chunks('RPUSH', ctx.prefix .. list, seqs)
+  end
+  for tenant, flat in pairs(ctx.outbox) do
+    in_chunks('ZADD', ctx.prefix .. 'o' .. tenant, flat, 2)
+  end
+  ctx.written = ctx.written or #pairs_ > 0
+  ctx.dirty, ctx.lists, ctx.outbox = {}, {}, {}
+end
+
+-- Write what was decided.
+local function finish(ctx)
+  write_jobs(ctx)
+  local books, values = ctx.prefix .. 'books', {}
+  for field, value in pairs(ctx.set) do
+    values[#values + 1] = field
+    values[#values + 1] = string.format('%.0f', value)
+  end
+  local written = ctx.written or #values > 0
+  for field, by in pairs(ctx.counts) do
+    if by ~= 0 then
+      redis.call('HINCRBY', books, field, string.format('%.0f', by))
+      written = true
+    end
+  end
+  if written and not ctx.set.last_ms and ctx.now_ms > ctx.books.last_ms then
+    values[#values + 1] = 'last_ms'
+    values[#values + 1] = string.format('%.0f', ctx.now_ms)
+  end
+  if #values > 0 then
+    redis.call('HSET', books, unpack(values))
+  end
+end
+
+-- The number of a name, made if it is new. `kind`: w for workloads, t for tenants.
+local function number_of(ctx, kind, name)
+  local key = ctx.prefix .. 'names'
+  local number = redis.call('HGET', key, kind .. name)
+  if not number then
+    number = redis.call('HINCRBY', key, 'last_' .. kind, 1)
+    if number > MOST_NAMES then
+      error('WMNAMES there are more tenants or workloads than this store can number')
+    end
+    redis.call('HSET', key, kind .. name, number, string.upper(kind) .. number, name)
+  end
+  return tonumber(number)
+end
+
+-- The number of a name that may not be there.
+local function find_number(ctx, kind, name)
+  return tonumber(redis.call('HGET', ctx.prefix .. 'names', kind .. name) or 0)
+end
+
+local function last_number(ctx, kind)
+  return tonumber(redis.call('HGET', ctx.prefix .. 'names', 'last_' .. kind) or 0)
+end
+
+-- An answer about jobs: the names that their bytes mean by numbers, then one string for each job.
+local function answer_jobs(ctx, jobs, strings)
+  local names, seen = {}, {}
+  for _, job in ipairs(jobs) do
+    for kind, number in pairs({T = job.tenant, W = job.workload}) do
+      local mark = kind .. number
+      if not seen[mark] then
+        seen[mark] = true
+        names[#names + 1] = mark
+        names[#names + 1] = redis.call('HGET', ctx.prefix .. 'names', mark)
+      end
+    end
+  end
+  return {names, strings}
+end

@@ -1,0 +1,141 @@
+--[[ The verb `submit`: each job once per id, and never work that is known or running already. ]]
+
+local NEW = '>c16I2bI8I8I8c32'  -- id, place in the list of kinds, priority, total, done, age, key
+local NEW_STATE_AT = 76
+local CREATED, CONFLICT = 1, 2
+
+-- An answer about one job: status, flags, done, and its state when that is a result.
+local function told(status, flags, done, state)
+  return struct.pack('>BBI6', status, flags, done) .. (FINISHED[status] and state or '')
+end
+
+local function already_there(ctx, new, old)
+  local same = old.key == new.key and old.total == new.total and old.tenant == new.kind.tenant
+    and old.workload == new.kind.workload
+  local done = old.done
+  if old.status == ATTACHED then
+    done = leader_of(ctx, old).done
+  elseif FINISHED[old.status] then
+    done = old.total
+  end
+  return told(old.status, same and 0 or CONFLICT, done, old.state)
+end
+
+local function take_seq(ctx, age)
+  local books = ctx.books
+  local seq = books.next_seq
+  set_book(ctx, 'next_seq', seq + 1)
+  set_book(ctx, 'last_age', math.max(books.last_age + 1, age or 0))
+  return seq, books.last_age
+end
+
+local function be_born_done(ctx, job)
+  job.status, job.done, job.ended_ms = DONE, job.total, ctx.now_ms
+  count(ctx, 'completed_total', 1)
+  offer(ctx, job)
+  return told(DONE, CREATED, job.total, job.state)
+end
+
+local function attach(ctx, job, leader)
+  job.status, job.ref = ATTACHED, group_of(ctx, leader)
+  redis.call('ZADD', ctx.prefix .. 'a' .. job.ref, job.seq, job.seq)
+  return told(ATTACHED, CREATED, leader.done)
+end
+
+local function queue_up(ctx, job)
+  job.status = QUEUED
+  count(ctx, 'backlog_iterations', job.total - job.done)
+  append(ctx, 'q' .. job.workload .. ':' .. -job.priority, job.seq)
+  ctx.fresh[job.seq] = job
+  return job.done
+end
+
+-- Decide where one new job begins. Answers a number, how far it is, when it is simply queued.
+local function place(ctx, job)
+  local value, bucket, field = entries_for(ctx, job.key)
+  local leader, known
+  if value then
+    leader, known = find_work(ctx, job.key, job.total, value)
+  end
+  local began = job.done
+  if known and known.total > job.done then
+    job.done, job.state = known.total, known.state
+  end
+  local answer
+  if job.done == job.total then
+    answer = be_born_done(ctx, job)
+  elseif leader then
+    answer = attach(ctx, job, leader)
+    count(ctx, 'attached_total', 1)
+  else
+    answer = queue_up(ctx, job)
+    add_work(ctx, job.key, job.total, job.seq, value, bucket, field)
+  end
+  if job.status ~= ATTACHED and job.done > began then
+    count(ctx, 'known_hits_total', 1)
+    count(ctx, 'iterations_saved_total', job.done - began)
+  end
+  moved(ctx, nil, job.status)
+  return answer
+end
+
+local function kinds_of(ctx, names)
+  local kinds = {}
+  for at, pair in ipairs(names) do
+    kinds[at] = {workload = number_of(ctx, 'w', pair[1]), tenant = number_of(ctx, 't', pair[2])}
+  end
+  return kinds
+end
+
+local function read_new(kinds, blob)
+  local id, kind, priority, total, done, age, key = struct.unpack(NEW, blob)
+  kind = kinds[kind]
+  return {id = id, kind = kind, workload = kind.workload, tenant = kind.tenant, attempts = 0,
+    priority = priority, total = total, done = done, age = age, key = key,
+    state = string.sub(blob, NEW_STATE_AT)}
+end
+
+local function note_ranks(ctx, fresh)
+  local seen = {}
+  for _, job in pairs(fresh) do
+    local mark = job.workload * 1000 + job.priority
+    if not seen[mark] then
+      seen[mark] = true
+      note_rank(ctx, job.workload, -job.priority)
+    end
+  end
+end
+
+-- asked: now, kinds of (workload, tenant), one blob a job.
+local function submit(keys, args)
+  local ctx = begin(keys, args)
+  local kinds, ids, answers, entries = kinds_of(ctx, ctx.asked[2]), {}, {}, {}
+  ctx.fresh = {}
+  for at, blob in ipairs(ctx.asked[3]) do
+    ids[at] = string.sub(blob, 1, 16)
+  end
+  local first, born = ctx.books.next_seq, math.max(ctx.books.last_age, ctx.now_ms * AGE_STEPS - 1)
+  ctx.books.last_age = born
+  by_id(ctx, ids)
+  for at, blob in ipairs(ctx.asked[3]) do
+    local new = read_new(kinds, blob)
+    local old = ctx.jobs[new.id]
+    if old then
+      answers[at] = already_there(ctx, new, old)
+    else
+      new.seq, new.age = take_seq(ctx, new.age)
+      new.token = ctx.books.first_token
+      answers[at] = place(ctx, new)
+      ctx.jobs[new.id] = new
+      entries[#entries + 1] = new.id .. struct.pack('>I7', new.age)
+      save(ctx, new)
+    end
+  end
+  if #entries > 0 then
+    count(ctx, 'submitted_total', #entries)
+    write_pages(ctx, first, entries)
+    note_ranks(ctx, ctx.fresh)
+  end
+  finish(ctx)
+  return answers
+end

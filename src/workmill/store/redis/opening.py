@@ -1,0 +1,26 @@
+"""From an address to a store: the link, its functions, the verbs, and the second layer."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from workmill.store.bounds import Bounds
+from workmill.store.redis.addresses import Address
+from workmill.store.redis.judgement import Level
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
+from workmill.store.redis.resubmission import ResubmittingStore
+from workmill.store.redis.store import RedisStore
+
+TAG: Final = "{w}"
+"""The hash tag under which all keys of a store lie."""
+
+
+def open_redis(
+    address: Address, *, level: Level | None = None, bounds: Bounds | None = None
+) -> ResubmittingStore:
+    """Open one logical Redis. Raises StoreUnavailable when it cannot be reached or does not keep
+    what the level promises."""
+    store = RedisStore(partial(RedisLink, address, TAG, level=level, prepare=load), bounds=bounds)
+    return ResubmittingStore(store, lambda: store.history)

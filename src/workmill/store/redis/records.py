@@ -1,0 +1,163 @@
+"""What the Lua functions take and give as bytes, for whoever speaks to them.
+
+The layout of a job is written down in functions/records.lua and functions/submit.lua; numbers are
+big-endian there, and sizes that `struct` has no letter for are read as two parts.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from workmill.domain.errors import InvalidInput
+from workmill.domain.ids import ID_BYTES
+from workmill.domain.job import KEY_BYTES, Job, Lease, NewJob, Submitted, Verdict
+from workmill.domain.lifecycle import ENDED, FINISHED, Status
+
+CODES: Final = {status: code for code, status in enumerate(Status, start=1)}
+"""Status -> its number in a record."""
+BY_CODE: Final = {code: status for status, code in CODES.items()}
+AGE_STEPS: Final = 2048
+AGE_BYTES: Final = 7
+MAX_TOTAL: Final = 2**42
+"""Sums of a batch's iterations are still exact in Lua, whose numbers are doubles."""
+MAX_STATE_BYTES: Final = 0xFFFF
+
+_NEW: Final = struct.Struct(">16sHbQQQ32s")
+_WORD: Final = struct.Struct(">16sQQQ")
+_HEAD: Final = struct.Struct(">B5xHHbHIHIBI32s")
+"""Behind the seq: tenant, workload, priority, then total, done and token in two parts each."""
+_TAIL: Final = struct.Struct(">HIHI")
+_TOLD: Final = struct.Struct(">BBHI")
+_SHORT_STRING: Final = 32
+_FIXSTR: Final = tuple(bytes([0xA0 | size]) for size in range(_SHORT_STRING))
+_VERDICTS: Final = {
+    ord("A"): Verdict.APPLIED,
+    ord("S"): Verdict.STALE,
+    ord("U"): Verdict.UNKNOWN,
+    ord("R"): Verdict.REFUSED,
+}
+_CREATED, _CONFLICT = 1, 2
+Names = dict[str, str]
+
+
+def packed(raw: bytes) -> msgspec.Raw:
+    """Bytes as MessagePack's older string, which is the one that Redis 7.0 can read."""
+    size = len(raw)
+    if size < _SHORT_STRING:
+        return msgspec.Raw(_FIXSTR[size] + raw)
+    head = b"\xd9%c" % size if size <= 0xFF else b"\xdb" + size.to_bytes(4, "big")
+    return msgspec.Raw(head + raw)
+
+
+def pack_new(job: NewJob, kind: int, age: int) -> msgspec.Raw:
+    """A job to submit. Raises InvalidInput when it has what no record can hold."""
+    if (
+        len(job.id) != ID_BYTES
+        or len(job.key) != KEY_BYTES
+        or len(job.state) > MAX_STATE_BYTES
+        or not 0 < job.done <= job.total <= MAX_TOTAL
+        or not -128 <= job.priority < 128
+    ):
+        raise InvalidInput(
+            f"Job {job.id.hex()} has a size or number that this store cannot hold "
+            f"(at most {MAX_TOTAL:,} iterations). Nothing was stored."
+        )
+    head = _NEW.pack(job.id, kind, job.priority, job.total, job.done, age, job.key)
+    return packed(head + job.state)
+
+
+def pack_word(job_id: bytes, token: int, done: int, number: int, rest: bytes) -> msgspec.Raw:
+    """A worker's word on one job. What cannot be is sent as something that is never true."""
+    if len(job_id) != ID_BYTES:
+        job_id = bytes(ID_BYTES)
+    if not 0 <= token < MAX_TOTAL:
+        token = MAX_TOTAL
+    return packed(_WORD.pack(job_id, token, max(0, min(done, MAX_TOTAL + 1)), number) + rest)
+
+
+def submitted(job: NewJob, answer: int | bytes) -> Submitted:
+    """What became of a submit; a plain number says: queued, with this many iterations done."""
+    if isinstance(answer, int):
+        return Submitted(id=job.id, status=Status.QUEUED, done=answer)
+    code, flags, high, low = _TOLD.unpack_from(answer)
+    status = BY_CODE[code]
+    return Submitted(
+        id=job.id,
+        status=status,
+        done=high << 32 | low,
+        created=bool(flags & _CREATED),
+        conflict=bool(flags & _CONFLICT),
+        state=answer[_TOLD.size :] if status in FINISHED else None,
+    )
+
+
+def verdicts(letters: bytes) -> list[Verdict]:
+    """One verdict for each letter."""
+    return [_VERDICTS[letter] for letter in letters]
+
+
+def names_of(flat: Sequence[bytes]) -> Names:
+    """The names that an answer uses: T<number> for tenants, W<number> for workloads."""
+    words = [word.decode() for word in flat]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def lease_of(raw: bytes, names: Names) -> Lease:
+    """A job that was just leased: its id, then its record."""
+    mark, _, workload, _, *numbers, _ = _HEAD.unpack_from(raw, ID_BYTES)
+    total_high, total_low, done_high, done_low, token_high, token_low = numbers
+    at = ID_BYTES + _HEAD.size
+    (size,) = struct.unpack_from(">H", raw, at)
+    return Lease(
+        id=raw[:ID_BYTES],
+        token=token_high << 32 | token_low,
+        workload=names[f"W{workload}"],
+        total=total_high << 32 | total_low,
+        done=done_high << 32 | done_low,
+        state=raw[at + 2 : at + 2 + size],
+        attempts=mark >> 4,
+    )
+
+
+def job_of(raw: bytes, names: Names) -> Job | None:
+    """A job as its owner sees it: its age, its id, then its record; None for nothing."""
+    if not raw:
+        return None
+    age, job_id = int.from_bytes(raw[:AGE_BYTES], "big"), raw[AGE_BYTES : AGE_BYTES + ID_BYTES]
+    at = AGE_BYTES + ID_BYTES
+    mark, tenant, workload, priority, *numbers, key = _HEAD.unpack_from(raw, at)
+    total_high, total_low, done_high, done_low, token_high, token_low = numbers
+    status = BY_CODE[mark & 15]
+    state, ended_at_ms, text = _rest(raw, at + _HEAD.size, status)
+    total, done = total_high << 32 | total_low, done_high << 32 | done_low
+    return Job(
+        id=job_id,
+        tenant=names[f"T{tenant}"],
+        workload=names[f"W{workload}"],
+        key=key,
+        total=total,
+        done=total if status in FINISHED else done,
+        state=state,
+        priority=priority,
+        status=status,
+        attempts=mark >> 4,
+        token=token_high << 32 | token_low,
+        submitted_at_ms=age // AGE_STEPS,
+        ended_at_ms=ended_at_ms if status in ENDED else None,
+        worker=text if status is Status.LEASED else None,
+        reason=text if status is Status.FAILED else None,
+    )
+
+
+def _rest(raw: bytes, at: int, status: Status) -> tuple[bytes, int, str]:
+    """State, time of the end, and text of a record, from behind its key."""
+    if status is Status.QUEUED:
+        return raw[at:], 0, ""
+    (size,) = struct.unpack_from(">H", raw, at)
+    tail_at = at + 2 + size
+    high, low, _, _ = _TAIL.unpack_from(raw, tail_at)
+    return raw[at + 2 : tail_at], high << 32 | low, raw[tail_at + _TAIL.size :].decode()

@@ -1,0 +1,324 @@
+"""The store as the house sees it: each verb is one call of one function.
+
+Theory. A function runs whole and alone, so a verb is atomic without locks. Redis cannot undo it,
+and does not have to: whatever a verb could refuse is checked here before anything is sent, or
+decided in the function before it writes. A group is therefore not a transaction but a promise:
+when it has closed, every call in it is as durable as the link promises. When it fails after
+something was written, the outcome is unknown, and repeating under the same ids is harmless.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from workmill.domain.clock import Clock
+from workmill.domain.errors import StoreUnavailable
+from workmill.domain.ids import ID_BYTES
+from workmill.domain.job import (
+    Acknowledgement,
+    Completion,
+    Failure,
+    Job,
+    Lease,
+    LeaseRequest,
+    NewJob,
+    Node,
+    Page,
+    Pulled,
+    PullRequest,
+    Query,
+    Release,
+    Renewal,
+    Result,
+    Stats,
+    Submitted,
+    Verdict,
+)
+from workmill.domain.limits import MAX_REASON_CHARACTERS
+from workmill.store.bounds import Bounds
+from workmill.store.redis import library, records
+from workmill.store.redis.port import Link
+
+EPOCH_BYTES: Final = 8
+RETRY_SECONDS: Final = 1.0
+MAX_DELIVERED_BYTES: Final = 1024 * 1024 * 1024
+"""Delivered jobs beyond this leave before their hour is over, the eldest first: they are in memory
+here. Results that nobody has fetched never do."""
+_HEAD: Final = struct.Struct(">hBHIHIB")
+_LATEST: Final = struct.Struct(">HIBHI")
+_SEEN_BYTES: Final = 6
+_COUNTERS: Final = tuple(
+    name for name in Stats.__struct_fields__ if name not in {"jobs", "oldest_queued_at_ms"}
+)
+
+
+class Head(NamedTuple):
+    """A queued job that `lease` would grant: the more urgent sorts first."""
+
+    rank: int
+    age: int
+    cost: int
+    suspect: bool
+
+
+class Latest(NamedTuple):
+    """A result that `pull` would hand out: the later sorts last."""
+
+    ended_at_ms: int
+    age: int
+
+
+class RedisStore:
+    """`workmill.store.port.Store` over one logical Redis, which other endpoints share."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Link],
+        *,
+        clock: Clock | None = None,
+        bounds: Bounds | None = None,
+        max_delivered_bytes: int = MAX_DELIVERED_BYTES,
+    ) -> None:
+        """Time is the server's, unless a test moves its own `clock`. A backup connects anew."""
+        self._connect = connect
+        self._clock = clock
+        self._bounds = bounds or Bounds()
+        self._max_delivered_bytes = max_delivered_bytes
+        self._pid = os.getpid()
+        self._owner = os.urandom(EPOCH_BYTES).hex()
+        self._grouped = self._wrote = False
+        self._now_ms = 0
+        self._link = connect()
+        try:
+            with self.group():
+                self._write("open", self._owner, records.packed(os.urandom(EPOCH_BYTES)))
+        except BaseException:
+            self._link.close()
+            raise
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        try:
+            with self.group():
+                self._write("close", self._owner)
+        except StoreUnavailable:
+            pass  # a store that is away forgets its owners when it has been silent
+        finally:
+            self._link.close()
+
+    @property
+    def history(self) -> str | None:
+        """See `Link.history`."""
+        return self._link.history
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """See `Store.group`."""
+        self._refuse_if_unusable()
+        self._grouped, self._wrote = True, False
+        self._now_ms = self._clock() if self._clock else 0
+        try:
+            yield
+            self._link.confirm()
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if not self._wrote:
+                raise
+            raise StoreUnavailable(
+                f"A group failed half-way: {error!r}. What it did is not known; nothing that was "
+                "acknowledged is lost. Repeat it with the same ids.",
+                retry_after_seconds=RETRY_SECONDS,
+            ) from error
+        finally:
+            self._grouped = False
+
+    def _refuse_if_unusable(self) -> None:
+        if os.getpid() != self._pid:
+            raise StoreUnavailable("A store cannot be carried over a fork: open it in the child.")
+        if self._grouped:
+            raise RuntimeError("groups do not nest")
+
+    def _read(self, verb: str, *given: Any) -> Any:
+        return self._call(verb, given, writes=False)
+
+    def _write(self, verb: str, *given: Any) -> Any:
+        self._wrote = True
+        return self._call(verb, given, writes=True)
+
+    def _call(self, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
+        if not self._grouped:
+            raise RuntimeError("every verb runs inside a group()")
+        payload = msgspec.msgpack.encode((self._now_ms, *given))
+        return self._link.call(library.function(verb), payload, writes=writes)
+
+    def submit(self, jobs: Sequence[NewJob], ages: Sequence[int] = ()) -> list[Submitted]:
+        """See `Store.submit`. `ages` are for a store that is made of several: rising hybrid
+        times, so that jobs of different parts can be put in one order."""
+        kinds: dict[tuple[str, str], int] = {}
+        blobs = []
+        for job, age in zip(jobs, ages or (0,) * len(jobs), strict=True):
+            kind = kinds.setdefault((job.workload, job.tenant), len(kinds) + 1)
+            blobs.append(records.pack_new(job, kind, age))
+        if not blobs:
+            return []
+        answers = self._write("submit", list(kinds), blobs)
+        return [records.submitted(job, told) for job, told in zip(jobs, answers, strict=True)]
+
+    def get(self, ids: Sequence[bytes]) -> list[Job | None]:
+        """See `Store.get`."""
+        names, found = self._read("get", [records.packed(one) for one in ids])
+        names = records.names_of(names)
+        return [records.job_of(raw, names) for raw in found]
+
+    def find(self, query: Query) -> Page:
+        """See `Store.find`. The cursor is a seq."""
+        status = records.CODES[query.status] if query.status else 0
+        after = -1 if query.after is None else query.after
+        following, names, found = self._read("find", query.tenant, status, after, query.limit)
+        names = records.names_of(names)
+        jobs = [job for raw in found if (job := records.job_of(raw, names))]
+        return Page(jobs=jobs, next_after=None if following < 0 else following)
+
+    def lease(self, request: LeaseRequest) -> list[Lease]:
+        """See `Store.lease`."""
+        lease_ms = round(request.lease_seconds * 1000)
+        names, found = self._write(
+            *("lease", request.worker, request.workloads, request.min_jobs, request.max_jobs),
+            *(min(request.max_cost, 2**53), lease_ms),
+        )
+        names = records.names_of(names)
+        return [records.lease_of(raw, names) for raw in found]
+
+    def heads(self, request: LeaseRequest) -> list[Head]:
+        """What `lease` would grant, in order, after reclaiming what has run out. Suspects are
+        shown where they stand, and nothing is held back for them."""
+        packed = self._write(
+            *("heads", request.workloads, request.min_jobs, request.max_jobs),
+            min(request.max_cost, 2**53),
+        )
+        return [
+            Head(rank, (a << 16 | b) << 32 | c, high << 32 | low, bool(suspect))
+            for rank, a, b, c, high, low, suspect in _HEAD.iter_unpack(packed)
+        ]
+
+    def renew(self, renewals: Sequence[Renewal]) -> list[Verdict]:
+        """See `Store.renew`."""
+        words = [
+            records.pack_word(
+                one.id, one.token, one.done, round(one.lease_seconds * 1000), one.state
+            )
+            for one in renewals
+        ]
+        return self._say("renew", words)
+
+    def complete(self, completions: Sequence[Completion]) -> list[Verdict]:
+        """See `Store.complete`."""
+        words = [records.pack_word(one.id, one.token, 0, 0, one.state) for one in completions]
+        return self._say("complete", words, self._bounds.max_known_bytes)
+
+    def fail(self, failures: Sequence[Failure]) -> list[Verdict]:
+        """See `Store.fail`."""
+        words = [
+            records.pack_word(
+                *(one.id, one.token, 0, int(one.retryable)),
+                one.reason[:MAX_REASON_CHARACTERS].encode(),
+            )
+            for one in failures
+        ]
+        return self._say("fail", words)
+
+    def release(self, releases: Sequence[Release]) -> list[Verdict]:
+        """See `Store.release`."""
+        words = [records.pack_word(one.id, one.token, one.done, 0, one.state) for one in releases]
+        return self._say("release", words)
+
+    def _say(self, verb: str, words: list[msgspec.Raw], *given: Any) -> list[Verdict]:
+        return records.verdicts(self._write(verb, words, *given)) if words else []
+
+    def cancel(self, ids: Sequence[bytes]) -> list[Verdict]:
+        """See `Store.cancel`."""
+        return self._say("cancel", [records.packed(one) for one in ids])
+
+    def pull(self, request: PullRequest) -> Pulled:
+        """See `Store.pull`."""
+        seconds = request.receipt_seconds
+        receipt_ms = -1 if seconds is None else round(seconds * 1000)
+        receipt, *found = self._write("pull", request.tenant, request.top, receipt_ms)
+        results = [Result(id=raw[:ID_BYTES], state=raw[ID_BYTES:]) for raw in found]
+        return Pulled(results=results, receipt=receipt or None)
+
+    def latest(self, request: PullRequest) -> list[Latest]:
+        """What `pull` would hand out, in order, after bringing back lapsed receipts."""
+        packed = self._write("latest", request.tenant, request.top)
+        return [
+            Latest(high << 32 | low, (a << 16 | b) << 32 | c)
+            for high, low, a, b, c in _LATEST.iter_unpack(packed)
+        ]
+
+    def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> list[int]:
+        """See `Store.acknowledge`."""
+        items = [
+            (
+                records.packed(one.receipt),
+                one.tenant,
+                False if one.ids is None else [records.packed(job_id) for job_id in one.ids],
+            )
+            for one in acknowledgements
+        ]
+        counts: list[int] = self._write("acknowledge", items) if items else []
+        return counts
+
+    def stats(self) -> Stats:
+        """See `Store.stats`."""
+        age, flat = self._read("stats")
+        books = dict(zip(flat[::2], flat[1::2], strict=True))
+        return Stats(
+            jobs={str(s): int(books.get(b"j%d" % code, 0)) for s, code in records.CODES.items()},
+            oldest_queued_at_ms=None if age < 0 else age // records.AGE_STEPS,
+            **{name: int(books.get(name.encode(), 0)) for name in _COUNTERS},
+        )
+
+    def beat(self, nodes: Sequence[Node]) -> None:
+        """See `Store.beat`."""
+        pairs = ((node.incarnation, records.packed(msgspec.msgpack.encode(node))) for node in nodes)
+        if flat := list(chain.from_iterable(pairs)):
+            self._write("beat", flat)
+
+    def nodes(self) -> list[Node]:
+        """See `Store.nodes`."""
+        return [
+            msgspec.structs.replace(
+                msgspec.msgpack.decode(raw[_SEEN_BYTES:], type=Node),
+                seen_at_ms=int.from_bytes(raw[:_SEEN_BYTES], "big"),
+            )
+            for raw in self._read("nodes")
+        ]
+
+    def purge(self, max_jobs: int) -> int:
+        """See `Store.purge`."""
+        bounds = self._bounds
+        kept = (
+            bounds.result_retention_seconds,
+            bounds.delivered_retention_seconds,
+            bounds.known_retention_seconds,
+        )
+        kept_ms = [round(seconds * 1000) for seconds in kept]
+        gone: int = self._write("purge", max_jobs, *kept_ms, self._max_delivered_bytes)
+        return gone
+
+    def backup(self, file: Path) -> None:
+        """See `Store.backup`."""
+        raise NotImplementedError(file)
+
+    def restore(self, file: Path) -> None:
+        """See `Store.restore`."""
+        raise NotImplementedError(file)

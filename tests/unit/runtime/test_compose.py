@@ -1,0 +1,28 @@
+"""Settings become roles, and what a person wrote wrong is told before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from workmill.domain.errors import InvalidInput
+from workmill.runtime.compose import endpoint_settings, open_store, where_kept
+from workmill.runtime.config import EndpointConfig
+
+
+def test_a_password_is_not_shown() -> None:
+    """The line that says where jobs are kept is printed and logged."""
+    config = EndpointConfig(store=("redis://mill:hush@db", "rediss+sentinel://a,b,c/two"))
+    assert where_kept(config) == ("redis://db:6379, rediss+sentinel://a:26379,b:26379,c:26379/two")
+    assert where_kept(EndpointConfig(data="jobs")) == "jobs"
+
+
+def test_a_wrong_address_is_refused_before_a_child_is_started() -> None:
+    """A child that dies at once would be started again and again."""
+    with pytest.raises(InvalidInput, match="begin with"):
+        endpoint_settings(EndpointConfig(store=("http://db",)))
+
+
+def test_partitions_need_their_store() -> None:
+    """Opening only the first of several would hide the jobs of the others."""
+    with pytest.raises(InvalidInput, match="partitions"):
+        open_store(EndpointConfig(store=("redis://a", "redis://b")))
