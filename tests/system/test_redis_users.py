@@ -20,7 +20,6 @@ NOBODYS = """
 FLUSHALL
 FLUSHDB
 KEYS *
-SCAN 0
 EVAL 'return 1' 0
 EVALSHA 0 0
 SCRIPT FLUSH
@@ -69,6 +68,7 @@ SUBSCRIBE __sentinel__:hello
 PUBLISH __sentinel__:hello x
 """
 WORKING = """
+SCAN 0
 FCALL wm1 1 {w}a
 FCALL_RO wm1 1 {w}a
 GET {w}a

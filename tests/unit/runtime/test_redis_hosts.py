@@ -8,6 +8,7 @@ import shutil
 import ssl
 import stat
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from workmill.runtime.redis_hosts.preparing import passwords_in, prepare
 from workmill.runtime.redis_hosts.rendering import SECRET_FILES, UNITS, HostSettings, host_files
 from workmill.runtime.redis_hosts.starting import FOUNDING, IN_STEP, found, holds_data
 
+SWITCHES = {"count", "limit", "match", "nx", "px", "withscores"}
+"""Words in the functions that are arguments, not commands."""
 ME, OTHER = "10.9.0.1", "10.9.0.2"
 PASSWORDS = Passwords(
     endpoint="of-endpoint", replication="of-replication", sentinel="of-sentinel", deploy="of-deploy"
@@ -157,6 +160,13 @@ def test_passwords_lie_only_where_a_server_reads_them() -> None:
     assert re.findall(r"of-\w+", FILES["host.json"]) == ["of-deploy"]
 
 
+def test_an_endpoint_may_do_what_the_functions_do() -> None:
+    """Redis checks the caller of a function: so its rights are the commands in them, no more."""
+    texts = [file.read_text() for file in files("workmill.store.redis.functions").iterdir()]
+    words = {word.lower() for text in texts for word in re.findall(r"'([A-Z]{2,})'", text)}
+    assert words - SWITCHES == set(users.DATA_COMMANDS)
+
+
 def test_no_user_has_a_category_of_commands() -> None:
     """Every right is one command by its name: what a newer server adds is not given away."""
     everybody = (*users.on_data_servers(PLAN), *users.on_sentinels())
@@ -167,9 +177,9 @@ def test_no_user_has_a_category_of_commands() -> None:
 def test_units_leave_no_door_open() -> None:
     """A unit hears the set and the networks that were named, and runs without privileges."""
     plan = msgspec.structs.replace(PLAN, client_networks=("10.9.1.0/24",))
-    files = host_files(plan, plan.hosts[0])
+    made = host_files(plan, plan.hosts[0])
     for unit in UNITS:
-        lines = files[unit].splitlines()
+        lines = made[unit].splitlines()
         assert "IPAddressDeny=any" in lines
         assert f"IPAddressAllow=localhost {ME} {OTHER} 10.9.0.3 10.9.1.0/24" in lines
         assert {"CapabilityBoundingSet=", "NoNewPrivileges=yes", "ProtectSystem=strict"} <= {*lines}
@@ -231,9 +241,9 @@ def test_systemd_reads_the_units(tmp_path: Path) -> None:
     places = msgspec.structs.replace(
         PLAN.places, python="/usr/bin/env", redis_server="/usr/bin/env"
     )
-    files = host_files(msgspec.structs.replace(PLAN, places=places), PLAN.hosts[0])
+    made = host_files(msgspec.structs.replace(PLAN, places=places), PLAN.hosts[0])
     for unit in UNITS:
-        (tmp_path / unit).write_text(files[unit])
+        (tmp_path / unit).write_text(made[unit])
     run = subprocess.run(
         ["systemd-analyze", "verify", *(str(tmp_path / unit) for unit in UNITS)],
         capture_output=True,

@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 from workmill.runtime.redis_hosts.plan import Passwords, Plan
 
 DATA_COMMANDS: Final = (
-    *("del", "exists", "get", "getrange", "mget", "mset", "set", "setrange", "time"),
-    *("hdel", "hget", "hincrby", "hmget", "hset", "lpop", "lrange"),
-    *("zadd", "zpopmax", "zrange", "zrangebyscore", "zrem", "zremrangebyrank"),
-    *("zrevrange", "zrevrangebyscore"),
+    *("del", "exists", "get", "getrange", "mget", "mset", "pexpire", "scan", "set", "setrange"),
+    *("hdel", "hget", "hgetall", "hincrby", "hmget", "hset", "lpop", "lrange", "rpush", "time"),
+    *("unlink", "zadd", "zcard", "zpopmax", "zpopmin", "zrange", "zrangebyscore", "zrem"),
+    *("zremrangebyrank", "zrevrange", "zrevrangebyscore", "zscore"),
 )
 
 
