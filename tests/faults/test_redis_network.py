@@ -13,6 +13,7 @@ import pytest
 from tests.faults.redis_load import RedisLoad
 from tests.hosts.faults import Unplug
 from tests.hosts.hosts import Hosts
+from tests.system.processes import until
 
 BEFORE, AFTER = 100, 200
 """How many jobs are acknowledged before a fault, and after it."""
@@ -57,12 +58,21 @@ def replica_loses_its_disk(hosts: Hosts, primary: str) -> None:
 
 def lose_confirmations(hosts: Hosts, primary: str) -> None:
     """A replica hears its primary, and the primary does not hear it."""
-    hosts.drop(hosts.replicas()[0], primary)
+    break_one_way(hosts, hosts.replicas()[0], primary)
 
 
 def lose_changes(hosts: Hosts, primary: str) -> None:
     """A replica does not hear its primary, which hears it."""
-    hosts.drop(primary, hosts.replicas()[0])
+    break_one_way(hosts, primary, hosts.replicas()[0])
+
+
+def break_one_way(hosts: Hosts, source: str, target: str) -> None:
+    """Until the primary has given the replica up. Nothing can be confirmed meanwhile, for the
+    replica lives, lacks changes, and Sentinels could promote it."""
+    hosts.drop(source, target)
+    with hosts.connected(hosts.primary(), "deploy") as server:
+        until(lambda: len(server.role()[2]) == 1)
+    hosts.heal()
 
 
 def kill_sentinel(hosts: Hosts, primary: str) -> None:

@@ -8,6 +8,8 @@ import pytest
 from tests.hosts.hosts import Hosts
 from tests.system.processes import until
 
+from workmill.runtime.redis_hosts.starting import admit
+
 KEY = "{w}kept"
 
 
@@ -103,7 +105,7 @@ def test_with_the_usual_priority_it_is_promoted(written: Hosts) -> None:
     """Redis' own default loses everything then, and this test sees it."""
     primary, empty = only_an_empty_replica(written)
     written.kill(empty, "watch")
-    assert written.asking(empty).set_priority(100)
+    admit(written.machines[empty].settings)
     assert written.wait_for_failover(primary) == empty
     written.mend()
     assert kept(written) is None
