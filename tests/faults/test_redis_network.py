@@ -75,6 +75,11 @@ def break_one_way(hosts: Hosts, source: str, target: str) -> None:
     hosts.heal()
 
 
+def slow_replica(hosts: Hosts, primary: str) -> None:
+    """What the replica says goes through a thin pipe."""
+    hosts.slow(next(name for name in hosts.machines if name != primary))
+
+
 def kill_sentinel(hosts: Hosts, primary: str) -> None:
     hosts.kill(primary, "sentinel")
 
@@ -90,6 +95,7 @@ ACTS: list[Act] = [
     kill_sentinel,
     lose_confirmations,
     lose_changes,
+    slow_replica,
 ]
 
 
