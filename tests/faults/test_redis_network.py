@@ -29,6 +29,12 @@ def kill(hosts: Hosts, primary: str) -> None:
     hosts.wait_for_failover(primary)
 
 
+def restart(hosts: Hosts, primary: str) -> None:
+    """Back before it is missed: it is still the primary, of a new history."""
+    hosts.kill(primary)
+    hosts.start(primary)
+
+
 def pause(hosts: Hosts, primary: str) -> None:
     hosts.pause(primary)
     hosts.wait_for_failover(primary)
@@ -87,6 +93,7 @@ def kill_sentinel(hosts: Hosts, primary: str) -> None:
 Act = Callable[[Hosts, str], None]
 ACTS: list[Act] = [
     kill,
+    restart,
     pause,
     isolate,
     unplug,
