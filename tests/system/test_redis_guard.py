@@ -56,6 +56,32 @@ def test_without_the_guard_the_replicas_are_wiped(written: Hosts) -> None:
     assert (written.primary(), kept(written)) == (before, None)
 
 
+TWO_WRITES = """#!lua name=two
+redis.register_function('two', function(keys)
+  redis.call('SET', keys[1], 'first')
+  redis.call('SET', keys[1] .. 'more', 'second')
+end)
+"""
+
+
+def test_a_primary_reads_everything_back(written: Hosts) -> None:
+    """A primary that is back before it is missed has what its functions wrote: Redis reads its
+    log as the user `default`, and leaves out what that user may not do."""
+    primary = written.primary()
+    with written.connected(primary, "endpoint") as server:
+        server.function_load(TWO_WRITES)
+        server.fcall("two", 1, KEY)
+    written.kill(primary)
+    written.start(primary)
+    written.wait_in_step()
+    assert (written.primary(), kept(written)) == (primary, b"first")
+    with written.connected(primary, "endpoint") as server:
+        assert server.get(KEY + "more") == b"second"
+        server.delete(KEY + "more")
+    with written.connected(primary, "deploy") as server:
+        server.function_delete("two")
+
+
 def test_a_host_that_is_cut_off_does_not_start(written: Hosts) -> None:
     """Alone with its own Sentinel a host cannot know who the primary is: it waits to be told."""
     (replica, _) = written.replicas()

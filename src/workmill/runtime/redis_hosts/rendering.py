@@ -38,8 +38,8 @@ def host_files(plan: Plan, host: Host) -> dict[str, str]:
     rendered = {name: _filled(name, words) for name in ("redis.conf", "sentinel.conf", *UNITS)}
     settings = HostSettings(host=host, plan=_without_foreign_passwords(plan))
     return rendered | {
-        "users.acl": users.acl_file(users.on_data_servers(plan), plan.passwords),
-        "sentinel-users.acl": users.acl_file(users.on_sentinels(), plan.passwords),
+        "users.acl": users.data_server_acl(plan),
+        "sentinel-users.acl": users.sentinel_acl(plan),
         "host.json": msgspec.json.format(msgspec.json.encode(settings), indent=2).decode() + "\n",
     }
 

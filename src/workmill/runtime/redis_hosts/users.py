@@ -7,6 +7,11 @@ it has no others, and only the keys under its tag. A test compares `DATA_COMMAND
 functions themselves.
 
 AUTH, HELLO, QUIT and RESET are open to all users by Redis itself. Passwords are kept as SHA-256.
+
+`default` is off and has no password, so nobody can be it. On a data server it keeps its rights all
+the same: Redis reads its own log back as that user, and a transaction that `default` may not do
+(every function that writes twice is one) is left out, with a line in the log and no error. A
+`default` without rights loses everything at the next restart; a test restarts a primary.
 """
 
 from __future__ import annotations
@@ -22,6 +27,10 @@ DATA_COMMANDS: Final = (
     *("unlink", "zadd", "zcard", "zpopmax", "zpopmin", "zrange", "zrangebyscore", "zrem"),
     *("zremrangebyrank", "zrevrange", "zrevrangebyscore", "zscore"),
 )
+
+
+DEFAULT_OFF: Final = "user default off resetpass ~* &* +@all"
+DEFAULT_OFF_AND_BARE: Final = "user default off resetpass resetkeys resetchannels -@all"
 
 
 class User(NamedTuple):
@@ -87,18 +96,20 @@ def endpoint(key_tag: str) -> User:
     )
 
 
-def on_data_servers(plan: Plan) -> tuple[User, ...]:
-    return (endpoint(plan.key_tag), REPLICATION, SENTINEL, DEPLOY)
+def data_server_acl(plan: Plan) -> str:
+    """`users.acl` of every data server."""
+    users = (endpoint(plan.key_tag), REPLICATION, SENTINEL, DEPLOY)
+    return _acl(DEFAULT_OFF, users, plan.passwords)
 
 
-def on_sentinels() -> tuple[User, ...]:
-    return (SENTINELS_ENDPOINT, SENTINELS_PEER, SENTINELS_DEPLOY)
+def sentinel_acl(plan: Plan) -> str:
+    """`sentinel-users.acl` of every Sentinel, which keeps no log of its own."""
+    users = (SENTINELS_ENDPOINT, SENTINELS_PEER, SENTINELS_DEPLOY)
+    return _acl(DEFAULT_OFF_AND_BARE, users, plan.passwords)
 
 
-def acl_file(users: tuple[User, ...], passwords: Passwords) -> str:
-    """The users as Redis reads them. `default`, whom nobody has to log in as, can do nothing."""
-    lines = ["user default off resetpass resetkeys resetchannels -@all"]
-    lines += [_line(user, getattr(passwords, user.name)) for user in users]
+def _acl(default: str, users: tuple[User, ...], passwords: Passwords) -> str:
+    lines = [default, *(_line(user, getattr(passwords, user.name)) for user in users)]
     return "".join(f"{line}\n" for line in lines)
 
 
