@@ -13,8 +13,11 @@ acknowledged, and so which of them have the change, not only how many. It is ack
 - the server is still the primary, of the same history as before,
 - at least one replica has the change, and
 - every other server that is known (to the Sentinels, to ROLE, to INFO) has it too, or is excused:
-  (a) a majority of all Sentinels sees it down, and holds this primary for the primary; or
-  (b) it answers itself that it is a replica of this primary, in the midst of a synchronisation; or
+  (a) a majority of all Sentinels holds this primary for the primary and sees the other one down,
+      or has lost its connection to it while its machine tells us that nobody listens there; or
+  (b) it answers itself that it is a replica of this primary and is getting a whole copy from it,
+      and a majority of all Sentinels sees it behind a replica that has the change, so that they
+      would promote that one first; or
   (c) it claims to be a primary, of the very history that this one took over: it is the old
       primary, not yet told, and cannot win.
 
@@ -36,9 +39,10 @@ from typing import Final
 from workmill.store.redis.addresses import Node
 from workmill.store.redis.replies import NO_HISTORY, Replication, Role
 
-SYNCHRONISING: Final = frozenset({"handshake", "sync"})
-"""Links of a replica that stand, and over which it is getting a whole copy. `connect` and
-`connecting` are none: a replica that is cut off says so too, and it can be promoted."""
+SYNCHRONISING: Final = "sync"
+"""The one state of a link in which a replica has given up what it had, and its offset with it.
+Before that (`connect`, `connecting`, `handshake`) it still shows the offset of another history,
+which may be the highest of all, and it may be cut off."""
 
 
 class Level(StrEnum):
@@ -54,13 +58,17 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """What one Sentinel says: who the primary is since which epoch, its replicas, and which of
-    them it sees down."""
+    """What one Sentinel says: who the primary is since which epoch, and how far it saw each
+    replica (a failover promotes the one that is furthest); which of them have been silent for so
+    long that it holds them for `down`, and to which it has no connection now (`cut`). A server
+    that has just been promoted is cut off too, for that ends all connections to it: alone, `cut`
+    means nothing."""
 
     primary: Node
     epoch: int
-    replicas: frozenset[Node] = frozenset()
+    replicas: Mapping[Node, int] = field(default_factory=dict)
     down: frozenset[Node] = frozenset()
+    cut: frozenset[Node] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +92,8 @@ class Picture:
     sentinels: int = 0
     """How many there are, whether they answered or not."""
     answers: Mapping[Node, Answer] = field(default_factory=dict)
+    closed: frozenset[Node] = frozenset()
+    """The servers at whose address nobody listened when they were asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +119,7 @@ def judge(picture: Picture) -> Judgement:
         answer = picture.answers.get(node)
         if answer is not None and _refutes(answer, picture):
             return _superseded(f"{node} says that it is the primary too, and not the one before")
-        if not (_is_down(node, picture) or (answer is not None and _excuses(answer, picture))):
+        if not (_is_down(node, picture) or _is_harmless(node, answer, picture)):
             missing.append(node)
     if missing:
         names = ", ".join(map(str, missing))
@@ -139,16 +149,32 @@ def servers(picture: Picture) -> frozenset[Node]:
 def _is_down(node: Node, picture: Picture) -> bool:
     """(a): an own answer, where there is one, has been heard before this."""
     votes = sum(
-        witness.primary == picture.primary and node in witness.down for witness in picture.witnesses
+        witness.primary == picture.primary
+        and (node in witness.down or (node in witness.cut and node in picture.closed))
+        for witness in picture.witnesses
     )
     return votes * 2 > picture.sentinels
 
 
-def _excuses(answer: Answer, picture: Picture) -> bool:
+def _is_harmless(node: Node, answer: Answer | None, picture: Picture) -> bool:
     """(b) or (c)."""
+    if answer is None:
+        return False
     if answer.role.is_primary:
         return _is_the_one_before(answer, picture)
-    return answer.role.follows == picture.primary and answer.role.link in SYNCHRONISING
+    syncing = answer.role.follows == picture.primary and answer.role.link == SYNCHRONISING
+    return syncing and _is_behind(node, picture)
+
+
+def _is_behind(node: Node, picture: Picture) -> bool:
+    """Whether most Sentinels, as far as they have looked, would rather promote a copy."""
+    having = copies(picture)
+    votes = 0
+    for said in picture.witnesses:
+        better = having & said.replicas.keys() - said.down - said.cut
+        furthest = max((said.replicas[copy] for copy in better), default=0)
+        votes += said.primary == picture.primary and said.replicas.get(node, furthest) < furthest
+    return votes * 2 > picture.sentinels
 
 
 def _refutes(answer: Answer, picture: Picture) -> bool:

@@ -80,7 +80,7 @@ class FakeServer:
 
 @dataclass
 class FakeSentinel:
-    """A Sentinel that believes in one primary and some replicas."""
+    """A Sentinel that believes in one primary and some replicas, all of them equally far."""
 
     node: Node
     primary: Node = P
@@ -95,7 +95,7 @@ class FakeSentinel:
 
     def _about(self, node: Node, flags: str, epoch: int = 0) -> list[bytes]:
         words = ["ip", node.host, "port", node.port, "flags", flags, "config-epoch", epoch]
-        return [str(word).encode() for word in words]
+        return [str(word).encode() for word in (*words, "slave-repl-offset", 100)]
 
 
 class FakeNetwork:

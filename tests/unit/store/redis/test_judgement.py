@@ -41,8 +41,10 @@ def picture(known: Iterable[Node] = (R1, R2), **acknowledged: int) -> Picture:
     )
 
 
-def witness(*down: Node, primary: Node = P) -> Witness:
-    return Witness(primary=primary, epoch=1, replicas=frozenset({R1, R2}), down=frozenset(down))
+def witness(*down: Node, primary: Node = P, behind: int = 1) -> Witness:
+    """A Sentinel that saw R1 at the change, and R2 `behind` it."""
+    seen = {R1: OFFSET, R2: OFFSET - behind}
+    return Witness(primary=primary, epoch=1, replicas=seen, down=frozenset(down))
 
 
 def follows(node: Node, link: str) -> Answer:
@@ -87,6 +89,20 @@ def test_down_is_what_a_majority_of_all_sentinels_sees(votes: int, acknowledged:
     assert judge(silent).acknowledged is acknowledged
 
 
+@pytest.mark.parametrize(
+    ("cut", "closed", "acknowledged"),
+    [(2, True, True), (1, True, False), (3, False, False), (0, True, False)],
+)
+def test_a_lost_connection_counts_only_where_nobody_listens(
+    cut: int, closed: bool, acknowledged: bool
+) -> None:
+    """A promotion too ends the Sentinels' connections. So a majority must have lost theirs, and
+    the server's own machine must say that it does not run."""
+    said = [replace(witness(), cut=frozenset({R2}))] * cut
+    shown = replace(picture(r1=OFFSET), witnesses=said, closed=frozenset({R2} if closed else ()))
+    assert judge(shown).acknowledged is acknowledged
+
+
 def test_a_sentinel_with_another_primary_excuses_nobody() -> None:
     """Who follows another primary knows nothing about the absence from this one."""
     elsewhere = [witness(R2, primary=R3)] * SENTINELS
@@ -97,7 +113,7 @@ def test_a_sentinel_with_another_primary_excuses_nobody() -> None:
     ("answer", "acknowledged"),
     [
         (follows(P, "sync"), True),
-        (follows(P, "handshake"), True),
+        (follows(P, "handshake"), False),
         (follows(P, "connect"), False),
         (follows(P, "connecting"), False),
         (follows(P, "connected"), False),
@@ -110,9 +126,28 @@ def test_a_sentinel_with_another_primary_excuses_nobody() -> None:
 def test_what_an_absent_server_says_for_itself(answer: Answer, acknowledged: bool) -> None:
     """(b) a replica of this primary in the midst of a synchronisation, and (c) the primary
     before this one, are harmless. One that is cut off, or leads another history, is not."""
-    found = judge(replace(picture(r1=OFFSET), answers={R2: answer}))
+    said = replace(picture(r1=OFFSET), witnesses=[witness()] * SENTINELS, answers={R2: answer})
+    found = judge(said)
     assert found.acknowledged is acknowledged
     assert found.superseded is (answer in (leads(OTHER), leads(HISTORY)))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        [witness()],
+        [witness(behind=0)] * SENTINELS,
+        [witness(behind=-5)] * SENTINELS,
+        [witness(R1)] * SENTINELS,
+        [witness(primary=R3)] * SENTINELS,
+    ],
+)
+def test_a_syncing_replica_must_be_seen_behind(said: list[Witness]) -> None:
+    """Sentinels promote whoever they saw furthest: if that may be a replica that has thrown its
+    copy away, or their word is missing, the primary's death would lose the change."""
+    shown = replace(picture(r1=OFFSET), witnesses=said, answers={R2: follows(P, "sync")})
+    assert not judge(shown).acknowledged
 
 
 def test_its_own_word_goes_before_what_others_say() -> None:
@@ -152,24 +187,31 @@ answers = st.one_of(
     st.builds(leads, st.sampled_from([EARLIER, OTHER, HISTORY, NO_HISTORY])),
 )
 witnesses = st.builds(
-    lambda primary, epoch, down: Witness(
-        primary=primary, epoch=epoch, replicas=frozenset({R1, R2, R3}), down=frozenset(down)
+    lambda primary, seen, down, cut: Witness(
+        primary=primary,
+        epoch=1,
+        replicas=seen,
+        down=frozenset(down),
+        cut=frozenset(cut),
     ),
     st.sampled_from([P, P, R1]),
-    st.integers(0, 3),
+    st.dictionaries(nodes, offsets),
+    st.sets(nodes),
     st.sets(nodes),
 )
 pictures = st.builds(
-    lambda have, known, said, own: replace(
+    lambda have, known, said, own, closed: replace(
         picture(known=known),
         replication=replace(replication(), acknowledged=have),
         witnesses=said,
         answers=own,
+        closed=frozenset(closed),
     ),
     st.dictionaries(nodes, offsets),
     st.sets(nodes),
     st.lists(witnesses, max_size=SENTINELS),
     st.dictionaries(nodes, answers),
+    st.sets(nodes),
 )
 
 
@@ -183,9 +225,19 @@ def test_every_server_has_it_or_a_reason(shown: Picture) -> None:
     assert having
     for node in servers(shown) - having:
         own = shown.answers.get(node)
-        votes = [one for one in shown.witnesses if one.primary == P and node in one.down]
-        down = len(votes) >= 2
+        here = [one for one in shown.witnesses if one.primary == P]
+        gone = [one for one in here if node in one.cut and node in shown.closed]
+        down = len([one for one in here if node in one.down or one in gone]) >= 2
+        ahead = [
+            one
+            for one in here
+            if any(
+                one.replicas.get(copy, 0) > one.replicas.get(node, 10**9)
+                for copy in having - one.down - one.cut
+            )
+        ]
         syncing = own is not None and own.role.follows == P and own.role.link == "sync"
+        syncing = syncing and len(ahead) >= 2
         before = own is not None and own.role.is_primary and own.replication.history == EARLIER
         assert down or syncing or before
         assert own is None or not own.role.is_primary or before

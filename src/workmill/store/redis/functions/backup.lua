@@ -72,7 +72,7 @@ local function loading(keys, args)
     error('WMLOADING this restore has been silent for too long and was given up')
   end
   redis.call('PEXPIRE', tag .. 'loading', LOADING_MS)
-  ctx.fresh = {}
+  ctx.fresh, ctx.lanes = {}, {}
   return ctx
 end
 
@@ -168,7 +168,6 @@ local function load_jobs(keys, args)
     load_job(ctx, job)
   end
   write_pages(ctx, first, entries)
-  note_ranks(ctx, ctx.fresh)
   finish(ctx)
   return 0
 end
