@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from tests.hosts.faults import Drop, Fault, Isolate, Slow
 from tests.hosts.machine import Machine, Part
-from tests.hosts.network import CLIENT, Network
+from tests.hosts.network import CLIENT, Network, may_make_namespaces
 from tests.system.processes import until
 
 from workmill.runtime.redis_hosts.asking import Asking
@@ -39,7 +39,9 @@ def missing() -> str:
     """What this machine lacks for a set of hosts; empty when it lacks nothing."""
     if os.geteuid() != 0:
         return "root"
-    return ", ".join(program for program in PROGRAMS if not shutil.which(program))
+    if lacking := [program for program in PROGRAMS if not shutil.which(program)]:
+        return ", ".join(lacking)
+    return "" if may_make_namespaces() else "the right to make network namespaces"
 
 
 class Hosts:

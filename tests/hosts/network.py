@@ -148,6 +148,12 @@ class Network:
             run("ip", "-n", space, "link", "set", "eth0", "up")
 
 
+def may_make_namespaces() -> bool:
+    """Whether this machine lets us; a container may not."""
+    words = ["unshare", "--net", "--mount", "ip", "link", "set", "lo", "up"]
+    return subprocess.run(words, capture_output=True, check=False, timeout=30).returncode == 0
+
+
 def _enter(namespace: int) -> None:
     if _libc.setns(namespace, _CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "setns")
