@@ -13,6 +13,8 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from tests.hosts.hosts import CLIENT_ADDRESS, Hosts
 from tests.system.processes import until
 
+from workmill.runtime.redis_hosts.judging import NEVER_PROMOTED
+
 NO_NAME: dict[str, Any] = {"username": None, "password": None}
 KEY, FOREIGN_KEY = "{w}a", "somebody-elses"
 
@@ -208,10 +210,16 @@ def test_sentinels_fail_over_under_their_own_user(hosts: Hosts) -> None:
         sentinel.execute_command("SENTINEL FAILOVER", hosts.plan.name)
     successor = hosts.wait_for_failover(primary)
     hosts.wait_in_step()
+    assert until(lambda: priority_of(hosts, successor) == NEVER_PROMOTED)
     with hosts.connected(successor, "endpoint") as server:
         assert server.get(KEY) == b"before"
         until(lambda: server.set(KEY, "after") and server.wait(2, 2000) == 2)
     assert refusals(hosts) == []
+
+
+def priority_of(hosts: Hosts, host: str) -> int | None:
+    now = hosts.asking(host).replication()
+    return now.priority if now else None
 
 
 def refusals(hosts: Hosts) -> list[str]:

@@ -40,7 +40,11 @@ class Asking:
         """What this host's own data server says, or another's; None while it does not answer or
         still loads."""
         try:
-            info: dict[str, Any] = self._server((host or self._own).address).info()
+            server = self._server((host or self._own).address)
+            info: dict[str, Any] = server.info()
+            priority: Any = info.get("slave_priority")
+            if priority is None:  # a primary does not tell it
+                priority = server.config_get("replica-priority")["replica-priority"]
         except NOT_ANSWERED:
             return None
         if info["loading"]:
@@ -49,7 +53,7 @@ class Asking:
             is_primary=info["role"] == "master",
             link_up=info.get("master_link_status") == "up",
             copying=info.get("master_sync_in_progress", 0) == 1,
-            priority=info.get("slave_priority", 0),
+            priority=int(priority),
         )
 
     def set_priority(self, priority: int) -> bool:
