@@ -35,6 +35,17 @@ def restart(hosts: Hosts, primary: str) -> None:
     hosts.start(primary)
 
 
+def restart_all(hosts: Hosts, primary: str) -> None:
+    """The power of all three fails, and comes back."""
+    del primary
+    for name in hosts.machines:
+        hosts.kill(name)
+        hosts.kill(name, "watch")
+        hosts.kill(name, "sentinel")
+    for name in hosts.machines:
+        hosts.start(name)
+
+
 def pause(hosts: Hosts, primary: str) -> None:
     hosts.pause(primary)
     hosts.wait_for_failover(primary)
@@ -94,6 +105,7 @@ Act = Callable[[Hosts, str], None]
 ACTS: list[Act] = [
     kill,
     restart,
+    restart_all,
     pause,
     isolate,
     unplug,
