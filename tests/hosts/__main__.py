@@ -77,7 +77,7 @@ def up() -> None:
     with socket.socket(socket.AF_UNIX) as door, Hosts(FOLDER) as hosts, hosts.inside():
         door.bind(str(CONTROL))
         door.listen()
-        print(_answer(hosts, ["status"]), flush=True)
+        print(answer(hosts, ["status"]), flush=True)
         print("The store:", store_address(hosts.plan, str(FOLDER / "endpoint")), flush=True)
         try:
             _serve(hosts, door)
@@ -94,13 +94,13 @@ def _serve(hosts: Hosts, door: socket.socket) -> None:
         with caller, suppress(BrokenPipeError):  # who only looks whether we are here, hangs up
             line = caller.recv(_LINE_BYTES).decode().strip()
             try:
-                answer = _answer(hosts, line.split())
+                said = answer(hosts, line.split())
             except (AssertionError, LookupError, TypeError, ValueError) as error:
-                answer = f"{line!r} was not done: {error!r}"
-            caller.sendall(answer.encode() + b"\n")
+                said = f"{line!r} was not done: {error!r}"
+            caller.sendall(said.encode() + b"\n")
 
 
-def _answer(hosts: Hosts, words: list[str]) -> str:
+def answer(hosts: Hosts, words: list[str]) -> str:
     match words:
         case ["status"]:
             return status(hosts.machines[hosts.plan.hosts[0].name].settings)

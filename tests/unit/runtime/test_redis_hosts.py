@@ -195,10 +195,10 @@ def test_a_set_is_three_addresses(addresses: list[str]) -> None:
 
 
 @pytest.mark.parametrize("word", ["", "w}", "a b", "x" * 33])
-def test_a_name_cannot_end_a_line_or_a_tag(word: str) -> None:
-    """What stands in configuration and in keys is a plain word."""
+def test_a_name_cannot_end_a_line(word: str) -> None:
+    """What stands in configuration is a plain word."""
     with pytest.raises(InvalidInput):
-        checked_word(word, "a key tag")
+        checked_word(word, "the name of a set")
 
 
 def test_preparing_again_keeps_authority_and_passwords(tmp_path: Path) -> None:

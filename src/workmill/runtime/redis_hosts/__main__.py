@@ -53,7 +53,6 @@ def _words() -> argparse.ArgumentParser:
     made.add_argument("set", type=Path)
     made.add_argument("addresses", nargs=3, metavar="ADDRESS")
     made.add_argument("--name", default="workmill", help="of the set, as Sentinels know it")
-    made.add_argument("--key-tag", default="w", help="keys begin with this in braces")
     made.add_argument("--memory-bytes", type=int, default=DEFAULT_MEMORY_BYTES)
     made.add_argument(
         "--allow",
@@ -71,7 +70,6 @@ def _prepare(words: argparse.Namespace) -> None:
     plan = Plan(
         hosts=hosts_at(words.addresses),
         name=checked_word(words.name, "the name of a set"),
-        key_tag=checked_word(words.key_tag, "a key tag"),
         memory_bytes=words.memory_bytes,
         client_networks=tuple(words.allow),
         passwords=passwords_in(words.set),

@@ -64,7 +64,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[Host, ...]
     passwords: Passwords
     name: str = "workmill"
-    key_tag: str = "w"
     redis_port: int = 6379
     sentinel_port: int = 26379
     memory_bytes: int = DEFAULT_MEMORY_BYTES
@@ -102,7 +101,7 @@ def hosts_at(addresses: list[str]) -> tuple[Host, ...]:
 
 
 def checked_word(text: str, what: str) -> str:
-    """`text`, when it may stand in a configuration file and in a key as it is."""
+    """`text`, when it may stand in a configuration file as it is."""
     if not text or len(text) > 32 or not set(text) <= _WORD:
         raise InvalidInput(
             f"{text!r} cannot be {what}. Nothing was made. Use up to 32 of a-z, 0-9 and '-'."

@@ -20,6 +20,7 @@ import hashlib
 from typing import Final, NamedTuple
 
 from workmill.runtime.redis_hosts.plan import Passwords, Plan
+from workmill.store.redis.opening import TAG
 
 DATA_COMMANDS: Final = (
     *("del", "exists", "get", "getrange", "mget", "mset", "pexpire", "scan", "set", "setrange"),
@@ -67,6 +68,17 @@ DEPLOY: Final = User(
 )
 """People, the start of a host, and whoever demotes an old primary. No key can be read with it."""
 
+ENDPOINT: Final = User(
+    "endpoint",
+    (
+        *("ping", "role", "wait", "info"),
+        *("fcall", "fcall_ro", "function|list", "function|load"),
+        *DATA_COMMANDS,
+    ),
+    keys=(f"{TAG}*",),
+)
+"""The store's functions, on its own keys."""
+
 SENTINELS_ENDPOINT: Final = User("endpoint", ("ping", "sentinel|master", "sentinel|replicas"))
 SENTINELS_PEER: Final = User(
     "sentinel",
@@ -83,22 +95,9 @@ SENTINELS_DEPLOY: Final = User(
 )
 
 
-def endpoint(key_tag: str) -> User:
-    """The endpoint's user on a data server: the store's functions, on its own keys."""
-    return User(
-        "endpoint",
-        (
-            *("ping", "role", "wait", "info"),
-            *("fcall", "fcall_ro", "function|list", "function|load"),
-            *DATA_COMMANDS,
-        ),
-        keys=(f"{{{key_tag}}}*",),
-    )
-
-
 def data_server_acl(plan: Plan) -> str:
     """`users.acl` of every data server."""
-    users = (endpoint(plan.key_tag), REPLICATION, SENTINEL, DEPLOY)
+    users = (ENDPOINT, REPLICATION, SENTINEL, DEPLOY)
     return _acl(DEFAULT_OFF, users, plan.passwords)
 
 
