@@ -1,6 +1,7 @@
 """Endpoints that submit, work and pull on a set of Redis hosts without a pause.
 
-Every thread has a store of its own, as every endpoint has. When the store cannot promise, it does
+Every thread has a store of its own, as every endpoint has, but without the second layer, which
+submits again after a failover and would hide a loss. When the store cannot promise, it does
 what a client does: it says the same again, under the same ids, until it is confirmed. What was
 confirmed is written into a ledger, which is judged at the end.
 """
@@ -32,8 +33,11 @@ from workmill.domain.job import (
 )
 from workmill.runtime.redis_hosts.preparing import store_address
 from workmill.store.port import Store
+from workmill.store.redis import RedisStore
 from workmill.store.redis.addresses import parse_address
-from workmill.store.redis.opening import open_redis
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
+from workmill.store.redis.opening import TAG
 
 SUBMITTERS, WORKERS = 2, 2
 BATCH_JOBS = 5
@@ -108,7 +112,7 @@ class RedisLoad:
 
     def _with_store(self, act: Callable[[Store], None]) -> None:
         try:
-            store = open_redis(self._address)
+            store = RedisStore(partial(RedisLink, self._address, TAG, prepare=load))
             try:
                 act(store)
             finally:
