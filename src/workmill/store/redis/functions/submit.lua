@@ -63,7 +63,7 @@ local function place(ctx, job)
     leader, known = find_work(ctx, job.key, job.total, value)
   end
   local began = job.done
-  if known and known.total > job.done then
+  if known and known.total > began and (known.total == job.total or not leader) then
     job.done, job.state = known.total, known.state
   end
   local answer
