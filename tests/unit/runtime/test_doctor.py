@@ -102,7 +102,9 @@ def stranger() -> Iterator[int]:
                     return
                 with caller:
                     caller.recv(4096)
-                    caller.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                    caller.sendall(
+                        b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                    )
 
         thread = threading.Thread(target=answer)
         thread.start()
