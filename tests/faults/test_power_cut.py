@@ -9,54 +9,29 @@ otherwise this harness could not see a loss.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.faults.disks import empty, mounted, needs_disks
 
 from workmill.domain.errors import StoreUnavailable
 from workmill.store.sqlite import SqliteStore
 
 WRITER = Path(__file__).parents[1] / "contract" / "crash_writer.py"
-IMAGE_BYTES = 96 * 1024 * 1024
 CUTS = 5
 GROUPS = 40
 """How many groups are acknowledged before each cut."""
 
-pytestmark = [
-    pytest.mark.faults,
-    pytest.mark.skipif(
-        os.geteuid() != 0 or not shutil.which("mkfs.ext4"), reason="needs root and mkfs.ext4"
-    ),
-]
-
-
-def run(*command: str | Path) -> None:
-    subprocess.run([str(word) for word in command], check=True, capture_output=True)
-
-
-@contextmanager
-def mounted(image: Path, at: Path) -> Iterator[Path]:
-    at.mkdir(exist_ok=True)
-    run("mount", "-o", "loop", image, at)
-    try:
-        yield at
-    finally:
-        run("umount", at)
+pytestmark = [pytest.mark.faults, needs_disks]
 
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """An empty ext4 file system in a file."""
     made = tmp_path / "disk.img"
-    with made.open("wb") as disk:
-        disk.truncate(IMAGE_BYTES)
-    run("mkfs.ext4", "-q", "-F", made)
+    empty(made)
     return made
 
 
@@ -93,7 +68,7 @@ def test_a_power_cut_loses_nothing_acknowledged(tmp_path: Path, image: Path) -> 
     for _ in range(CUTS):
         acknowledged, lost = cut(image, tmp_path, "FULL")
         assert (acknowledged >= GROUPS * 10, lost) == (True, 0)
-        run("mkfs.ext4", "-q", "-F", image)
+        empty(image)
 
 
 def test_the_harness_sees_a_loss(tmp_path: Path, image: Path) -> None:
