@@ -17,7 +17,7 @@ BENCHES = {
     "kernel": "iterations/s of one core against hashlib and OpenSSL",
     "enqueue": "submits/s with fsync against a bare handler that stores nothing",
     "peers": "jobs/s end to end against Celery, Dramatiq, Huey, RQ and Taskiq",
-    "store": "the embedded store alone: group commit, queue depth, bytes per job, pull",
+    "store": "a store alone: group commit, queue depth, bytes per job, pull",
     "pull": "results/s pulled over HTTP",
     "worker_efficiency": "hashes/s of the running system against the bare kernel",
     "latency": "milliseconds from submit to result at low load",

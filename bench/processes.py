@@ -69,11 +69,14 @@ def wait_for_port(port: int, log: Path) -> None:
 
 
 @contextmanager
-def redis_server(directory: Path) -> Iterator[str]:
-    """A Redis of its own on a free port of loopback, keeping nothing on disk; gives its URL."""
+def redis_server(directory: Path, *, synced: bool = False) -> Iterator[str]:
+    """A Redis of its own on a free port of loopback, keeping nothing on disk unless it is to be
+    `synced` at every write; gives its URL."""
     port = free_port()
     log = directory / "redis.log"
     words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)]
-    with child([*words, "--save", "", "--appendonly", "no"], log):
+    words += ["--save", "", "--appendonly", "yes" if synced else "no"]
+    words += ["--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"] if synced else []
+    with child(words, log):
         wait_for_port(port, log)
         yield f"redis://127.0.0.1:{port}/0"

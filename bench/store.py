@@ -1,4 +1,4 @@
-"""The embedded store alone, fsync included: group commit, queue depth, bytes per job, pull.
+"""A store alone, fsync included: group commit, queue depth, bytes per job, pull.
 
 Queue depth is measured on two stores in alternating rounds, one with a short queue and one with
 a long one, each kept at its length: what differs is the depth alone.
@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.report import Figure, Report
+from bench.stores import ABOUT, PLACES, USED, Place
 from workmill.domain.ids import new_id
 from workmill.domain.job import (
     Completion,
@@ -29,7 +30,7 @@ from workmill.domain.job import (
     Renewal,
     content_key,
 )
-from workmill.store.sqlite import SqliteStore
+from workmill.store.port import Store
 
 BATCH = 500
 SHORT_JOBS = 1000
@@ -63,9 +64,8 @@ def seconds_of(act: Callable[[], object]) -> float:
 class Mill:
     """A store with the few verbs of a working day, each in a group."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.store = SqliteStore(directory)
+    def __init__(self, store: Store) -> None:
+        self.store = store
 
     def submit(self, jobs: list[NewJob]) -> None:
         with self.store.group():
@@ -113,18 +113,20 @@ class Mill:
 
 
 @contextmanager
-def folder(root: Path) -> Iterator[Path]:
+def place(kind: str, root: Path) -> Iterator[Place]:
+    """A place for one store in a directory of its own."""
     made = Path(tempfile.mkdtemp(prefix="workmill-bench-", dir=root))
     try:
-        yield made
+        with PLACES[kind](made / "store") as opened:
+            yield opened
     finally:
         shutil.rmtree(made)
 
 
-def group_commit(root: Path, report: Report) -> None:
+def group_commit(kind: str, root: Path, report: Report) -> None:
     """Submits per second by how many share a commit."""
-    with folder(root) as directory:
-        mill = Mill(directory)
+    with place(kind, root) as home:
+        mill = Mill(home.open())
         alone = 0.0
         for size in GROUP_SIZES:
             spent: list[float] = []
@@ -137,16 +139,16 @@ def group_commit(root: Path, report: Report) -> None:
         mill.store.close()
 
 
-def queue_depth(root: Path, deep_jobs: int, report: Report) -> None:
+def queue_depth(kind: str, root: Path, deep_jobs: int, report: Report) -> None:
     """Lease + complete on a short and on a long queue; then what a long one costs."""
-    with folder(root) as directory:
-        short, deep = Mill(directory / "short"), Mill(directory / "deep")
+    with place(kind, root) as near, place(kind, root) as far:
+        short, deep = Mill(near.open()), Mill(far.open())
         short.fill(SHORT_JOBS)
         deep.fill(deep_jobs)
         deep.store.close()
-        size = sum(file.stat().st_size for file in deep.directory.iterdir())
+        size = far.used_bytes()
         begin = time.perf_counter()
-        deep = Mill(directory / "deep")
+        deep = Mill(far.open())
         reopen = time.perf_counter() - begin
         spent: dict[str, list[float]] = {"short": [], "deep": []}
         for _ in range(ROUNDS):
@@ -158,17 +160,17 @@ def queue_depth(root: Path, deep_jobs: int, report: Report) -> None:
         report.figures += [
             Figure(f"lease + complete, {SHORT_JOBS:,} queued", BATCH / one, "jobs/s"),
             Figure(f"{depth} (ratio: time)", BATCH / other, "jobs/s", other / one),
-            Figure("bytes on disk per queued job", size / deep_jobs, "bytes"),
+            Figure(USED[kind], size / deep_jobs, "bytes"),
             Figure(f"open with {deep_jobs:,} queued", reopen, "s"),
         ]
         short.store.close()
         deep.store.close()
 
 
-def results(root: Path, jobs: int, report: Report) -> None:
+def results(kind: str, root: Path, jobs: int, report: Report) -> None:
     """Renewals, and finished results pulled, per second."""
-    with folder(root) as directory:
-        mill = Mill(directory)
+    with place(kind, root) as home:
+        mill = Mill(home.open())
         mill.fill(jobs)
         renewing: list[float] = []
         for _ in range(jobs // BATCH):
@@ -188,14 +190,15 @@ def results(root: Path, jobs: int, report: Report) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench store", description=__doc__)
+    parser.add_argument("--store", choices=PLACES, default="sqlite", help="(%(default)s)")
     parser.add_argument("--jobs", type=int, default=1_000_000, help="the long queue (%(default)s)")
     parser.add_argument("--directory", type=Path, default=Path(), help="on the disk to measure")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     asked = parser.parse_args()
-    report = Report("store", f"SQLite, fsync at every group, batches of {BATCH}")
-    group_commit(asked.directory, report)
-    results(asked.directory, 40_000, report)
-    queue_depth(asked.directory, asked.jobs, report)
+    report = Report("store", f"{ABOUT[asked.store]}, batches of {BATCH}")
+    group_commit(asked.store, asked.directory, report)
+    results(asked.store, asked.directory, 40_000, report)
+    queue_depth(asked.store, asked.directory, asked.jobs, report)
     report.show(asked.json)
 
 

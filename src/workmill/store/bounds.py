@@ -10,6 +10,10 @@ from workmill.domain import limits
 KNOWN_OVERHEAD_BYTES: Final = 96
 """Key, state and this much for its entries make up the bytes of one piece of known work."""
 
+TOKEN_STEP: Final = 1_000_000
+"""By how much a restore steps over the last token: the store that took the backup may be gone,
+with the tokens it issued since. No job is leased this often between two backups."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:

@@ -26,11 +26,12 @@ from workmill.store.redis.records import CODES
 LAYOUT: Final = 1
 """Raised when the keys change so that older functions could not work on them."""
 
-_PARTS: Final = (
-    *("keys", "records", "session", "jobs", "known", "work", "queue", "results"),
-    *("submit", "endings", "lease", "progress", "cancel", "reads", "purge", "nodes"),
-    *("opening", "backup", "register"),
+_SHARED: Final = (
+    *("keys", "records", "session", "jobs", "known", "work", "queue"),
+    *("results", "submit", "endings"),
 )
+_LEAVES: Final = ("lease", "progress", "cancel", "reads", "purge", "nodes", "opening", "backup")
+"""What these define nobody else needs; a chunk of Lua may have 200 names, so they get blocks."""
 _DIGITS: Final = 8
 _NUMBER: Final = 1_234_567
 """Stands where a number goes while a sentence becomes a format."""
@@ -40,8 +41,9 @@ _NUMBER: Final = 1_234_567
 def code() -> str:
     """The library without its first line, which names it."""
     folder = Path(__file__).with_name("functions")
-    parts = [(folder / f"{part}.lua").read_text() for part in _PARTS]
-    return "\n".join([_constants(), *parts])
+    shared = [(folder / f"{part}.lua").read_text() for part in _SHARED]
+    leaves = [f"do\n{(folder / f'{part}.lua').read_text()}end" for part in _LEAVES]
+    return "\n".join([_constants(), *shared, *leaves])
 
 
 def _constants() -> str:

@@ -161,3 +161,17 @@ def _rest(raw: bytes, at: int, status: Status) -> tuple[bytes, int, str]:
     tail_at = at + 2 + size
     high, low, _, _ = _TAIL.unpack_from(raw, tail_at)
     return raw[at + 2 : tail_at], high << 32 | low, raw[tail_at + _TAIL.size :].decode()
+
+
+def check_job(raw: bytes) -> set[str]:
+    """The names that a job of a backup needs. Raises ValueError, KeyError or TypeError for one
+    that no store makes."""
+    try:
+        _, tenant, workload, *_ = _HEAD.unpack_from(raw, AGE_BYTES + ID_BYTES)
+        names = {f"T{tenant}": "tenant", f"W{workload}": "workload"}
+        job = job_of(raw, names)
+    except struct.error as error:
+        raise ValueError(str(error)) from None
+    if job is None or job.done > job.total:
+        raise ValueError("more is done than there is")
+    return set(names)

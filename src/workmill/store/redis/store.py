@@ -44,7 +44,7 @@ from workmill.domain.job import (
 )
 from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.store.bounds import Bounds
-from workmill.store.redis import library, records
+from workmill.store.redis import backup, library, records
 from workmill.store.redis.port import Link
 
 EPOCH_BYTES: Final = 8
@@ -157,8 +157,7 @@ class RedisStore:
     def _call(self, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
         if not self._grouped:
             raise RuntimeError("every verb runs inside a group()")
-        payload = msgspec.msgpack.encode((self._now_ms, *given))
-        return self._link.call(library.function(verb), payload, writes=writes)
+        return _fcall(self._link, verb, (self._now_ms, *given), writes)
 
     def submit(self, jobs: Sequence[NewJob], ages: Sequence[int] = ()) -> list[Submitted]:
         """See `Store.submit`. `ages` are for a store that is made of several: rising hybrid
@@ -316,9 +315,19 @@ class RedisStore:
         return gone
 
     def backup(self, file: Path) -> None:
-        """See `Store.backup`."""
-        raise NotImplementedError(file)
+        """See `Store.backup`. Needs no group, and may run in another thread beside groups."""
+        link = self._connect()
+        now_ms = self._clock() if self._clock else 0
+        try:
+            backup.backup(lambda verb, *given: _fcall(link, verb, (now_ms, *given), False), file)
+        finally:
+            link.close()
 
     def restore(self, file: Path) -> None:
-        """See `Store.restore`."""
-        raise NotImplementedError(file)
+        """See `Store.restore`. A group of its own."""
+        with self.group():
+            backup.restore(self._write, file)
+
+
+def _fcall(link: Link, verb: str, given: tuple[Any, ...], writes: bool) -> Any:
+    return link.call(library.function(verb), msgspec.msgpack.encode(given), writes=writes)

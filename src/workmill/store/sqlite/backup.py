@@ -21,6 +21,8 @@ import msgspec
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.lifecycle import Status, Verb
+from workmill.store.bounds import TOKEN_STEP
+from workmill.store.files import sync
 from workmill.store.sqlite.audit import contradiction
 from workmill.store.sqlite.books import EPOCH_BYTES, Books
 from workmill.store.sqlite.file import foreign, rebuild_memory
@@ -28,9 +30,6 @@ from workmill.store.sqlite.schema import NOBODY, code_after, sql
 from workmill.store.sqlite.session import Session
 
 BACKUP_PAGES: Final = 1024
-TOKEN_STEP: Final = 1_000_000
-"""The store that took the backup may be gone, with the tokens it issued since. No job is leased
-this often between two backups."""
 
 
 def backup(live: Path, file: Path) -> None:
@@ -42,9 +41,9 @@ def backup(live: Path, file: Path) -> None:
             _copy(live, copy)
             if problem := _damage(copy):
                 raise StoreUnavailable(f"The backup is damaged: {problem}. It was thrown away.")
-        _sync(partial)
+        sync(partial)
         partial.replace(file)
-        _sync(file.parent)
+        sync(file.parent)
     except (apsw.Error, OSError) as error:
         raise StoreUnavailable(
             f"The backup to {file} failed: {error}. The service is not touched; "
@@ -67,14 +66,6 @@ def _copy(live: Path, copy: apsw.Connection) -> None:
 def _damage(connection: apsw.Connection) -> str | None:
     found = connection.execute("PRAGMA integrity_check(1)").get
     return None if found == "ok" else str(found)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 _TABLES = ("jobs", "known", "names", "workers", "books")

@@ -1,1 +1,211 @@
+--[[ Backup and restore.
 
+A record is complete by itself and every index follows from the records, so no instant has to be
+frozen: a backup walks the pages in slices, each job as it stands when its turn comes, while verbs
+go on. What two slices may contradict each other in is settled when the records are loaded: work
+that is running is queued again, attached to whoever leads it in the file, or done when its result
+is in the file. Jobs come in the order of their seqs, and a leader has the lowest of its group.
+
+A restore fills the generation that does not live, in slices, while the other one serves, and then
+changes the letter. Whoever restores holds `loading`, which expires when nothing comes any more. ]]
+
+local LOADING_MS = 60000
+local SCAN_KEYS = 2000
+
+local function flat_hash(name)
+  return function(keys, args)
+    return redis.call('HGETALL', look(keys, args).prefix .. name)
+  end
+end
+
+-- asked: now, how many were read, how many to read.
+local function dump_known(keys, args)
+  local ctx = look(keys, args)
+  local _, first, amount = unpack(ctx.asked)
+  local seqs = redis.call('LRANGE', ctx.prefix .. 'known', first, first + amount - 1)
+  local found = {}
+  for place, work in ipairs(standing(ctx, seqs)) do
+    found[place] = work and pack_known(work) or ''
+  end
+  return found
+end
+
+-- asked: now, page, below: the jobs of the next page that is there, under seqs below that one.
+-- Answers the page to go on with (-1 at the end), then (age, id, record) for each job.
+local function dump_jobs(keys, args)
+  local ctx = look(keys, args)
+  local _, page, below = unpack(ctx.asked)
+  page = redis.call('ZRANGEBYSCORE', ctx.prefix .. 'pages', page, '+inf', 'LIMIT', 0, 1)[1]
+  if not page or page * PAGE_JOBS >= below then
+    return {-1}
+  end
+  local seqs, there, answer = {}, {}, {page + 1}
+  for seq = page * PAGE_JOBS, math.min(below, (page + 1) * PAGE_JOBS) - 1 do
+    seqs[#seqs + 1] = seq
+  end
+  for _, job in ipairs(by_seq(ctx, seqs)) do
+    there[#there + 1] = job or nil
+  end
+  for place, age in ipairs(ages_of(ctx, there)) do
+    local job = there[place]
+    answer[place + 1] = struct.pack('>I7', age) .. job.id .. pack_job(job)
+  end
+  return answer
+end
+
+local function idle_letter(tag)
+  return (redis.call('GET', tag) or 'a') == 'a' and 'b' or 'a'
+end
+
+-- asked: now, who. Says whether the restore may begin.
+local function load_begin(keys, args)
+  local asked = cmsgpack.unpack(args[1])
+  local taken = redis.call('SET', keys[1] .. 'loading', asked[2], 'NX', 'PX', LOADING_MS)
+  return taken and 1 or 0
+end
+
+-- The session of one slice of a restore, on the generation that does not live.
+local function loading(keys, args)
+  local tag = keys[1]
+  local ctx = begin(keys, args, idle_letter(tag))
+  if redis.call('GET', tag .. 'loading') ~= ctx.asked[2] then
+    error('WMLOADING this restore has been silent for too long and was given up')
+  end
+  redis.call('PEXPIRE', tag .. 'loading', LOADING_MS)
+  ctx.fresh = {}
+  return ctx
+end
+
+-- asked: now, who, cursor. Removes a slice of the idle generation; answers the next cursor.
+local function load_clear(keys, args)
+  local ctx = loading(keys, args)
+  local found = redis.call('SCAN', ctx.asked[3], 'MATCH', ctx.prefix .. '*', 'COUNT', SCAN_KEYS)
+  if #found[2] > 0 then
+    for first = 1, #found[2], CHUNK do
+      redis.call('UNLINK', unpack(found[2], first, math.min(first + CHUNK - 1, #found[2])))
+    end
+  end
+  return found[1]
+end
+
+-- asked: now, who, flat fields of a hash. `names` come whole, of the books only what was counted.
+local function load_hash(name)
+  return function(keys, args)
+    local ctx = loading(keys, args)
+    in_chunks('HSET', ctx.prefix .. name, ctx.asked[3], 2)
+    return 0
+  end
+end
+
+-- asked: now, who, known work packed.
+local function load_known(keys, args)
+  local ctx = loading(keys, args)
+  local copies = {}
+  for _, raw in ipairs(ctx.asked[3]) do
+    local work = unpack_known(raw)
+    local seq = take_seq(ctx)
+    local value, bucket, field = entries_for(ctx, work.key)
+    add_work(ctx, work.key, work.total, seq, value, bucket, field)
+    copies[#copies + 1] = known_name(ctx, seq)
+    copies[#copies + 1] = raw
+    append(ctx, 'known', seq)
+    count_known(ctx, 1, #work.state + KNOWN_EXTRA_BYTES)
+  end
+  write_pairs(copies)
+  finish(ctx)
+  return 0
+end
+
+local function load_running(ctx, job)
+  if job.status == LEASED then
+    job.status, job.attempts = AFTER_RELEASE[job.status], math.max(0, job.attempts - 1)
+  end
+  job.text, job.ref, job.ended_ms = nil, nil, nil
+  local value, bucket, field = entries_for(ctx, job.key)
+  local leader, known
+  if value then
+    leader, known = find_work(ctx, job.key, job.total, value)
+  end
+  if known and known.total == job.total then
+    job.status, job.state, job.done, job.ended_ms = DONE, known.state, job.total, ctx.now_ms
+    offer(ctx, job)
+  elseif leader then
+    attach(ctx, job, leader)
+  else
+    queue_up(ctx, job)
+    add_work(ctx, job.key, job.total, job.seq, value, bucket, field)
+  end
+end
+
+local function load_job(ctx, job)
+  if job.status == PULLED then
+    job.status, job.ref = AFTER_LAPSE[job.status], 0
+  end
+  if job.status == QUEUED or job.status == LEASED or job.status == ATTACHED then
+    load_running(ctx, job)
+  elseif job.status == DONE then
+    offer(ctx, job)
+  elseif job.status == DELIVERED then
+    append(ctx, 'delivered', job.seq)
+    count(ctx, 'delivered_bytes', kept_bytes(job))
+  else
+    append(ctx, 'ended', job.seq)
+  end
+  moved(ctx, nil, job.status)
+  save(ctx, job)
+end
+
+-- asked: now, who, (age, id, record) for each job.
+local function load_jobs(keys, args)
+  local ctx = loading(keys, args)
+  local first, entries = ctx.books.next_seq, {}
+  for place, raw in ipairs(ctx.asked[3]) do
+    local id = string.sub(raw, 8, 23)
+    local job = unpack_job(id, string.sub(raw, 24))
+    local seq, age = take_seq(ctx, (struct.unpack('>I7', raw)))
+    job.seq = seq
+    entries[place] = id .. struct.pack('>I7', age)
+    load_job(ctx, job)
+  end
+  write_pages(ctx, first, entries)
+  note_ranks(ctx, ctx.fresh)
+  finish(ctx)
+  return 0
+end
+
+-- asked: now, who, epoch, by how much tokens step over the last one that was issued. From here on
+-- the loaded generation lives. Its time does not go back behind the other one's.
+local function load_switch(keys, args)
+  local ctx = loading(keys, args)
+  local live = look(keys, args).books
+  local top = math.max(live.highest_token, ctx.books.highest_token) + ctx.asked[4]
+  set_book(ctx, 'first_token', top)
+  set_book(ctx, 'highest_token', top)
+  set_book(ctx, 'next_receipt', math.max(live.next_receipt, ctx.books.next_receipt))
+  set_book(ctx, 'last_ms', math.max(live.last_ms, ctx.books.last_ms, ctx.now_ms))
+  set_book(ctx, 'last_age', math.max(live.last_age, ctx.books.last_age))
+  finish(ctx)
+  redis.call('HSET', ctx.prefix .. 'books', 'layout', LAYOUT, 'epoch', ctx.asked[3])
+  redis.call('SET', ctx.tag, string.sub(ctx.prefix, -1))
+  return 0
+end
+
+-- asked: now, who.
+local function load_end(keys, args)
+  local ctx = loading(keys, args)
+  redis.call('DEL', ctx.tag .. 'loading')
+  return 0
+end
+
+register('dump_books', flat_hash('books'), 'no-writes')
+register('dump_names', flat_hash('names'), 'no-writes')
+register('dump_known', dump_known, 'no-writes')
+register('dump_jobs', dump_jobs, 'no-writes')
+register('load_begin', load_begin)
+register('load_clear', load_clear, 'allow-oom')
+register('load_books', load_hash('books'))
+register('load_names', load_hash('names'))
+register('load_known', load_known)
+register('load_jobs', load_jobs)
+register('load_switch', load_switch)
+register('load_end', load_end, 'allow-oom')

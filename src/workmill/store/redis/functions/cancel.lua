@@ -79,3 +79,5 @@ local function cancel(keys, args)
   finish(ctx)
   return table.concat(verdicts)
 end
+
+register('cancel', cancel, 'allow-oom')

@@ -156,3 +156,6 @@ local function reclaim(ctx)
   end
   in_chunks('ZREM', ctx.prefix .. 'leased', seqs)
 end
+
+register('complete', complete, 'allow-oom')
+register('fail', fail, 'allow-oom')

@@ -39,3 +39,9 @@ local FIELD_TOTALS = 5         -- more would turn the bucket from a listpack int
 local NEAR_TOTALS = 16
 local CHUNK = 4000             -- how many arguments go in one command
 
+-- A function of this library. `flag`: `no-writes`, or `allow-oom` for whatever makes the store
+-- smaller or keeps it going; without one it is refused when memory is short, as new work is.
+local function register(name, callback, flag)
+  redis.register_function{function_name = LIBRARY .. '_' .. name, callback = callback,
+    flags = {flag}}
+end

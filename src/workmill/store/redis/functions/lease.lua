@@ -94,3 +94,6 @@ local function heads(keys, args)
   finish(ctx)
   return table.concat(packed)
 end
+
+register('lease', lease, 'allow-oom')
+register('heads', heads, 'allow-oom')

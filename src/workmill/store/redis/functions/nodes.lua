@@ -51,3 +51,6 @@ local function nodes(keys, args)
   end
   return found
 end
+
+register('beat', beat, 'allow-oom')
+register('nodes', nodes, 'no-writes')

@@ -84,3 +84,5 @@ local function purge(keys, args)
   finish(ctx)
   return gone
 end
+
+register('purge', purge, 'allow-oom')

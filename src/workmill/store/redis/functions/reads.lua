@@ -101,3 +101,7 @@ local function stats(keys, args)
   end
   return {oldest and ages_of(ctx, {oldest})[1] or -1, redis.call('HGETALL', ctx.prefix .. 'books')}
 end
+
+register('get', get, 'no-writes')
+register('find', find, 'no-writes')
+register('stats', stats, 'no-writes')

@@ -162,3 +162,7 @@ local function acknowledge(keys, args)
   finish(ctx)
   return counts
 end
+
+register('pull', pull, 'allow-oom')
+register('latest', latest, 'allow-oom')
+register('acknowledge', acknowledge, 'allow-oom')

@@ -139,3 +139,5 @@ local function submit(keys, args)
   finish(ctx)
   return answers
 end
+
+register('submit', submit)

@@ -1,0 +1,109 @@
+"""The verbs `backup` and `restore`.
+
+A backup reads in slices through a link of its own while verbs go on; functions/backup.lua says why
+that is right. It is written beside its place, checked, synced, and only then given its name.
+
+A restore checks the whole file first. Then it fills the generation of keys that does not live, and
+one call makes it the living one, with tokens above any that either store has ever issued and
+receipts of a new epoch. Whatever ends it before that call leaves the store as it was.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from workmill.domain.errors import InvalidInput, StoreUnavailable
+from workmill.store.bounds import TOKEN_STEP
+from workmill.store.files import sync
+from workmill.store.redis import copy_file, records
+
+KNOWN_SLICE: Final = 1000
+LOAD_SLICE: Final = 500
+EPOCH_BYTES: Final = 8
+_CARRIED: Final = frozenset({b"last_ms", b"last_age", b"highest_token", b"next_receipt"})
+"""Numbers of the books that go on; counts of what is there are made again by loading it."""
+
+Call = Callable[..., Any]
+"""One function of the library by its short name, and what it is given."""
+
+
+def backup(call: Call, file: Path) -> None:
+    """See `Store.backup`. Raises StoreUnavailable, leaving `file` as it was, when it fails."""
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as copy:
+            _write(call, copy_file.Writer(copy))
+        copy_file.check(partial)
+        sync(partial)
+        partial.replace(file)
+        sync(file.parent)
+    except (OSError, InvalidInput) as error:
+        raise StoreUnavailable(
+            f"The backup to {file} failed: {error}. The service is not touched; "
+            "make room or mend the path, and try again."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write(call: Call, writer: copy_file.Writer) -> None:
+    books = call("dump_books")
+    below = int(dict(zip(books[::2], books[1::2], strict=True)).get(b"next_seq", 0))
+    writer.add("books", books)
+    read = 0
+    while found := call("dump_known", read, KNOWN_SLICE):
+        # What is forgotten meanwhile moves the rest up: some may be missed, for it is a cache.
+        writer.add("known", [raw for raw in found if raw])
+        read += len(found)
+    page = 0
+    while page >= 0:
+        page, *jobs = call("dump_jobs", page, below)
+        writer.add("jobs", jobs)
+    writer.add("names", call("dump_names"))
+    writer.end()
+
+
+def restore(call: Call, file: Path) -> None:
+    """See `Store.restore`."""
+    copy_file.check(file)
+    who = os.urandom(EPOCH_BYTES).hex()
+    if not call("load_begin", who):
+        raise StoreUnavailable(
+            "Another restore is under way. Nothing was changed. Wait for its end, then try again."
+        )
+    try:
+        _clear(call, who)
+        for kind, items in copy_file.frames(file):
+            _load(call, who, kind, items)
+        call("load_switch", who, records.packed(os.urandom(EPOCH_BYTES)), TOKEN_STEP)
+        _clear(call, who)
+    finally:
+        with suppress(StoreUnavailable):  # else it expires
+            call("load_end", who)
+
+
+def _load(call: Call, who: str, kind: str, items: list[Any]) -> None:
+    if kind == "books":
+        fields = zip(items[::2], items[1::2], strict=True)
+        items = [
+            word
+            for name, value in fields
+            if name in _CARRIED or name.endswith(b"_total")
+            for word in (name, value)
+        ]
+    for first in range(0, len(items), LOAD_SLICE):
+        part = [records.packed(raw) for raw in items[first : first + LOAD_SLICE]]
+        call(f"load_{kind}", who, part)
+
+
+def _clear(call: Call, who: str) -> None:
+    """Remove what lies in the generation that does not live."""
+    cursor = b"0"
+    while True:
+        cursor = call("load_clear", who, cursor.decode())
+        if cursor == b"0":
+            return
