@@ -91,6 +91,17 @@ class RedisServer:
         self.process.kill()
         self.process.wait()
 
+    def start_following(self, primary: Node) -> None:
+        """Start it as a replica, as a host does that asks the Sentinels first."""
+        with self._config.open("a") as config:
+            config.write(f"\nreplicaof {primary.host} {primary.port}\n")
+        self.start()
+
+    def follow(self, primary: Node) -> None:
+        """Turn it round, as whoever hears of a failover does to the old primary."""
+        self.ask("REPLICAOF", *primary)
+        self.ask("CONFIG", "REWRITE")
+
     def pause(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
@@ -23,9 +25,11 @@ class Load:
     A submit whose outcome stayed unknown is not counted as acknowledged.
     """
 
-    def __init__(self, up: Up) -> None:
+    def __init__(self, up: Up, *, receipt_seconds: float = RECEIPT_SECONDS) -> None:
         self.ledger = Ledger()
         self._up = up
+        self._receipt_seconds = receipt_seconds
+        self._times: list[float] = []
         self._enough = threading.Event()
         self._emptied = threading.Event()
         self._submitters = [
@@ -63,6 +67,11 @@ class Load:
         goal = len(self.ledger.acknowledged) + acknowledged
         until(lambda: self._errors or len(self.ledger.acknowledged) >= goal)
 
+    def longest_pause_seconds(self, since: float) -> float:
+        """The longest time without any acknowledgement since then."""
+        times = [since, *(at for at in list(self._times) if at > since), time.monotonic()]
+        return max(later - earlier for earlier, later in pairwise(times))
+
     def _missing(self) -> int:
         delivered = {job for job, _ in list(self.ledger.delivered)}
         return len(self.ledger.acknowledged.keys() - delivered)
@@ -82,12 +91,13 @@ class Load:
             work = (b"%d %d" % (threading.get_ident(), count), 100 + count * 37 % 9000)
             try:
                 self.ledger.acknowledged[client.submit(*work).id] = work
+                self._times.append(time.monotonic())
             except Unavailable:
                 continue
 
     def _pull(self, client: Client) -> None:
         while not self._emptied.is_set():
-            batch = client.pull(1000, receipt_seconds=RECEIPT_SECONDS, wait_seconds=0.5)
+            batch = client.pull(1000, receipt_seconds=self._receipt_seconds, wait_seconds=0.5)
             self.ledger.delivered += [(result.id, result.value.hex()) for result in batch]
             if batch:
                 client.acknowledge(batch)

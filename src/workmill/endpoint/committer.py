@@ -66,6 +66,8 @@ class Committer:
         self._store: Store
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._woken = False
+        self._away = False
+        """Whether the last group found no store: an outage is logged once, not per group."""
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
 
@@ -185,13 +187,15 @@ class Committer:
             run_group(store, [call for call in calls if not call.waiter.cancelled()])
         except StoreUnavailable as unavailable:
             error = unavailable
-            emit("store.unavailable", level="error", calls=len(calls), detail=unavailable.detail)
+            if not self._away:
+                emit("store.unavailable", level="error", detail=unavailable.detail)
         except Exception as failure:  # noqa: BLE001 - rolled back; find the guilty call
             if len(calls) > 1:
                 for call in calls:
                     self._commit(store, [call])
                 return
             error = _translated(failure, calls[0])
+        self._away = isinstance(error, StoreUnavailable)
         seconds = time.perf_counter() - started
         self._loop.call_soon_threadsafe(self._settle, calls, error, seconds)
 
@@ -202,10 +206,11 @@ class Committer:
             jobs += call.jobs
             if call.waiter.done():
                 continue
-            if error is None:
+            refusal = error or call.error
+            if refusal is None:
                 call.waiter.set_result(call.answer)
             else:
-                call.waiter.set_exception(error)
+                call.waiter.set_exception(refusal)
         self._pending_jobs -= jobs
         self._jobs_per_second += 0.1 * (jobs / max(seconds, 1e-6) - self._jobs_per_second)
         self._on_group(jobs, seconds)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
 
+from workmill.domain.errors import StoreFull
 from workmill.store.port import Store
 
 VERBS: Final = (
@@ -28,7 +29,7 @@ _RESTORE: Final = "restore"
 class Call:
     """One verb under way: its argument, how many jobs it moves, and who waits for it."""
 
-    __slots__ = ("answer", "argument", "jobs", "verb", "waiter")
+    __slots__ = ("answer", "argument", "error", "jobs", "verb", "waiter")
 
     def __init__(self, verb: str, argument: Any, jobs: int, waiter: asyncio.Future[Any]) -> None:
         self.verb = verb
@@ -36,6 +37,7 @@ class Call:
         self.jobs = jobs
         self.waiter = waiter
         self.answer: Any = None
+        self.error: StoreFull | None = None
 
     @property
     def alone(self) -> bool:
@@ -45,7 +47,11 @@ class Call:
 
 def run_group(store: Store, calls: Sequence[Call]) -> None:
     """Set every call's answer, or raise with none of the calls done or with their outcome
-    unknown (StoreUnavailable)."""
+    unknown (StoreUnavailable).
+
+    A full store refuses what is new, and that alone: such calls get an `error` each, and the
+    others of their group, which make room, go on.
+    """
     if not calls:
         return
     if calls[0].alone:
@@ -57,7 +63,11 @@ def run_group(store: Store, calls: Sequence[Call]) -> None:
     with store.group():
         for verb in VERBS:
             if verb in by_verb:
-                _run_verb(store, verb, by_verb[verb])
+                try:
+                    _run_verb(store, verb, by_verb[verb])
+                except StoreFull as full:
+                    for call in by_verb[verb]:
+                        call.error = full
 
 
 def _run_verb(store: Store, verb: str, calls: list[Call]) -> None:

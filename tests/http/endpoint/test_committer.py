@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.http.endpoint.conftest import Gated
 
-from workmill.domain.errors import StoreUnavailable, WorkmillError
+from workmill.domain.errors import StoreFull, StoreUnavailable, WorkmillError
 from workmill.domain.ids import new_id
-from workmill.domain.job import NewJob, Query
+from workmill.domain.job import NewJob, Query, Stats
 from workmill.endpoint.committer import Committer
 from workmill.store.sqlite import SqliteStore
 
@@ -133,3 +133,38 @@ async def test_a_restore_makes_a_group_of_its_own(bench: Bench, tmp_path: Path) 
         True,
         False,
     ]
+
+
+async def test_a_full_store_still_takes_what_makes_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the submits of the group are refused; its other calls are answered and durable."""
+
+    def full(_store: Gated, _jobs: object) -> None:
+        raise StoreFull("full")
+
+    monkeypatch.setattr(Gated, "submit", full, raising=False)
+    refused, counted = await asyncio.gather(
+        bench.committer.submit((_job(0),)), bench.committer.stats(), return_exceptions=True
+    )
+    assert isinstance(refused, StoreFull)
+    assert isinstance(counted, Stats)
+    assert counted.submitted_total == 0
+
+
+async def test_an_outage_is_logged_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the next one again."""
+    events: list[str] = []
+    monkeypatch.setattr("workmill.endpoint.committer.emit", lambda event, **_: events.append(event))
+
+    def away(_store: Gated) -> None:
+        raise StoreUnavailable("away")
+
+    for _ in range(2):
+        with monkeypatch.context() as broken:
+            broken.setattr(Gated, "nodes", away, raising=False)
+            for _ in range(3):
+                with pytest.raises(StoreUnavailable):
+                    await bench.committer.nodes()
+        await bench.committer.stats()
+    assert events == ["store.unavailable"] * 2

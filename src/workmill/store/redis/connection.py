@@ -16,11 +16,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from redis import connection as driver
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
+from redis import connection as driver
 from workmill.store.redis.addresses import UNIX_PORT, Access, Node
 
 CONNECT_SECONDS: Final = 1.0
@@ -38,11 +38,13 @@ class Refused(Exception):
 
 
 class Silent(Exception):
-    """There was no reply. `sent` when the command may have been carried out all the same."""
+    """There was no reply. `sent` when the command may have been carried out all the same;
+    `closed` when the machine is there and says that nobody listens at that port."""
 
-    def __init__(self, text: str, *, sent: bool) -> None:
+    def __init__(self, text: str, *, sent: bool, closed: bool = False) -> None:
         super().__init__(text)
         self.sent = sent
+        self.closed = closed
 
 
 class Connection:
@@ -67,7 +69,9 @@ class Connection:
             code = getattr(error, "status_code", None)
             if isinstance(code, str):
                 raise Refused(code, f"{node}: {error}") from error
-            raise Silent(f"{node} could not be reached: {_words(error)}", sent=False) from error
+            closed = isinstance(error.__context__, ConnectionRefusedError)
+            text = f"{node} could not be reached: {_words(error)}"
+            raise Silent(text, sent=False, closed=closed) from error
         self._open = True
 
     def ask(self, *words: Word, seconds: float | None = None) -> Any:

@@ -13,7 +13,8 @@ acknowledged, and so which of them have the change, not only how many. It is ack
 - the server is still the primary, of the same history as before,
 - at least one replica has the change, and
 - every other server that is known (to the Sentinels, to ROLE, to INFO) has it too, or is excused:
-  (a) a majority of all Sentinels sees it down, and holds this primary for the primary; or
+  (a) a majority of all Sentinels holds this primary for the primary and sees the other one down,
+      or has lost its connection to it while its machine tells us that nobody listens there; or
   (b) it answers itself that it is a replica of this primary, in the midst of a synchronisation; or
   (c) it claims to be a primary, of the very history that this one took over: it is the old
       primary, not yet told, and cannot win.
@@ -54,13 +55,16 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """What one Sentinel says: who the primary is since which epoch, its replicas, and which of
-    them it sees down."""
+    """What one Sentinel says: who the primary is since which epoch, and its replicas; which of
+    them have been silent for so long that it holds them for `down`, and to which it has no
+    connection at the moment (`cut`). A server that has just been promoted is cut off too, for
+    that ends all connections to it: alone, `cut` means nothing."""
 
     primary: Node
     epoch: int
     replicas: frozenset[Node] = frozenset()
     down: frozenset[Node] = frozenset()
+    cut: frozenset[Node] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,8 @@ class Picture:
     sentinels: int = 0
     """How many there are, whether they answered or not."""
     answers: Mapping[Node, Answer] = field(default_factory=dict)
+    closed: frozenset[Node] = frozenset()
+    """The servers at whose address nobody listened when they were asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +145,9 @@ def servers(picture: Picture) -> frozenset[Node]:
 def _is_down(node: Node, picture: Picture) -> bool:
     """(a): an own answer, where there is one, has been heard before this."""
     votes = sum(
-        witness.primary == picture.primary and node in witness.down for witness in picture.witnesses
+        witness.primary == picture.primary
+        and (node in witness.down or (node in witness.cut and node in picture.closed))
+        for witness in picture.witnesses
     )
     return votes * 2 > picture.sentinels
 

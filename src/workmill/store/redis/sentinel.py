@@ -5,8 +5,9 @@ failover raises that epoch by majority; so the highest epoch that any of them ha
 configuration, and among equal epochs the more numerous answer wins. The server so found is then
 asked for its ROLE, because a configuration says what shall be, not what is.
 
-"Down" is what keeps a Sentinel from promoting a server: it has been silent for
-`down-after-milliseconds` (`s_down`), or its last connection failed (`disconnected`).
+"Down" is a server that has been silent for `down-after-milliseconds` (`s_down`). A lost connection
+(`disconnected`) is told apart from that: a failover begins by ending every connection to the
+server that it promotes, so at that moment all Sentinels report the new primary so.
 
 Sentinels are asked all at once over connections that stay open. One that cannot be reached is
 left alone for a while, so that a dead Sentinel does not cost a time-out at every question.
@@ -26,7 +27,8 @@ from workmill.store.redis.judgement import Witness
 CONNECT_SECONDS: Final = 0.3
 ANSWER_SECONDS: Final = 0.5
 LEFT_ALONE_SECONDS: Final = 2.0
-_DOWN: Final = frozenset({"s_down", "o_down", "disconnected"})
+_DOWN: Final = "s_down"
+_CUT: Final = "disconnected"
 
 Connect = Callable[[Node], Connection]
 
@@ -105,17 +107,13 @@ class Sentinels:
 def read_witness(primary: Any, replicas: Any) -> Witness:
     """From the replies to SENTINEL MASTER and SENTINEL REPLICAS."""
     about = _fields(primary)
-    down, nodes = set(), set()
-    for fields in map(_fields, replicas):
-        node = _node(fields)
-        nodes.add(node)
-        if not _DOWN.isdisjoint(fields["flags"].split(",")):
-            down.add(node)
+    flags = {_node(fields): fields["flags"].split(",") for fields in map(_fields, replicas)}
     return Witness(
         primary=_node(about),
         epoch=int(about["config-epoch"]),
-        replicas=frozenset(nodes),
-        down=frozenset(down),
+        replicas=frozenset(flags),
+        down=frozenset(node for node, words in flags.items() if _DOWN in words),
+        cut=frozenset(node for node, words in flags.items() if _CUT in words),
     )
 
 

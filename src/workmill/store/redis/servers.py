@@ -102,13 +102,23 @@ class Servers:
         """The picture with what Sentinels and the `missing` servers say now."""
         witnesses = self._sentinels.ask() if self._sentinels else []
         self._learn(witnesses)
-        answers = {node: answer for node in missing if (answer := self._hear(node)) is not None}
+        answers: dict[Node, Answer] = {}
+        closed = set()
+        for node in missing:
+            try:
+                answers[node] = self._hear(node)
+            except Silent as silent:
+                if silent.closed:
+                    closed.add(node)
+            except Refused:
+                continue
         return replace(
             picture,
             known=self.known,
             witnesses=tuple(witnesses),
             sentinels=len(self._sentinels or ()),
             answers=answers,
+            closed=frozenset(closed),
         )
 
     def _learn(self, witnesses: list[Witness]) -> None:
@@ -117,14 +127,10 @@ class Servers:
         most = self._sentinels is not None and len(witnesses) * 2 > len(self._sentinels)
         self.known = frozenset(named if most else self.known | named)
 
-    def _hear(self, node: Node) -> Answer | None:
-        """What a server says about itself, or None when it does not say anything."""
-        try:
-            connection = self._peer(node)
-            role, replication = connection.ask_all(_ABOUT_ITSELF, seconds=PEER_SECONDS)
-            return Answer(role=read_role(role), replication=read_replication(replication))
-        except (Silent, Refused):
-            return None
+    def _hear(self, node: Node) -> Answer:
+        """What a server says about itself. Raises Silent or Refused."""
+        role, replication = self._peer(node).ask_all(_ABOUT_ITSELF, seconds=PEER_SECONDS)
+        return Answer(role=read_role(role), replication=read_replication(replication))
 
     def _peer(self, node: Node) -> Connection:
         known = self._peers.get(node)

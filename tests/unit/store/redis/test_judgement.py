@@ -87,6 +87,20 @@ def test_down_is_what_a_majority_of_all_sentinels_sees(votes: int, acknowledged:
     assert judge(silent).acknowledged is acknowledged
 
 
+@pytest.mark.parametrize(
+    ("cut", "closed", "acknowledged"),
+    [(2, True, True), (1, True, False), (3, False, False), (0, True, False)],
+)
+def test_a_lost_connection_counts_only_where_nobody_listens(
+    cut: int, closed: bool, acknowledged: bool
+) -> None:
+    """A promotion too ends the Sentinels' connections. So a majority must have lost theirs, and
+    the server's own machine must say that it does not run."""
+    said = [replace(witness(), cut=frozenset({R2}))] * cut
+    shown = replace(picture(r1=OFFSET), witnesses=said, closed=frozenset({R2} if closed else ()))
+    assert judge(shown).acknowledged is acknowledged
+
+
 def test_a_sentinel_with_another_primary_excuses_nobody() -> None:
     """Who follows another primary knows nothing about the absence from this one."""
     elsewhere = [witness(R2, primary=R3)] * SENTINELS
@@ -152,24 +166,30 @@ answers = st.one_of(
     st.builds(leads, st.sampled_from([EARLIER, OTHER, HISTORY, NO_HISTORY])),
 )
 witnesses = st.builds(
-    lambda primary, epoch, down: Witness(
-        primary=primary, epoch=epoch, replicas=frozenset({R1, R2, R3}), down=frozenset(down)
+    lambda primary, down, cut: Witness(
+        primary=primary,
+        epoch=1,
+        replicas=frozenset({R1, R2, R3}),
+        down=frozenset(down),
+        cut=frozenset(cut),
     ),
     st.sampled_from([P, P, R1]),
-    st.integers(0, 3),
+    st.sets(nodes),
     st.sets(nodes),
 )
 pictures = st.builds(
-    lambda have, known, said, own: replace(
+    lambda have, known, said, own, closed: replace(
         picture(known=known),
         replication=replace(replication(), acknowledged=have),
         witnesses=said,
         answers=own,
+        closed=frozenset(closed),
     ),
     st.dictionaries(nodes, offsets),
     st.sets(nodes),
     st.lists(witnesses, max_size=SENTINELS),
     st.dictionaries(nodes, answers),
+    st.sets(nodes),
 )
 
 
@@ -183,8 +203,9 @@ def test_every_server_has_it_or_a_reason(shown: Picture) -> None:
     assert having
     for node in servers(shown) - having:
         own = shown.answers.get(node)
-        votes = [one for one in shown.witnesses if one.primary == P and node in one.down]
-        down = len(votes) >= 2
+        here = [one for one in shown.witnesses if one.primary == P]
+        gone = [one for one in here if node in one.cut and node in shown.closed]
+        down = len([one for one in here if node in one.down or one in gone]) >= 2
         syncing = own is not None and own.role.follows == P and own.role.link == "sync"
         before = own is not None and own.role.is_primary and own.replication.history == EARLIER
         assert down or syncing or before

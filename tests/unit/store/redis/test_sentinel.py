@@ -25,24 +25,26 @@ def test_the_newest_configuration_is_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "down"),
+    ("flags", "down", "cut"),
     [
-        ("slave", False),
-        ("s_down,slave", True),
-        ("slave,disconnected", True),
-        ("slave,reconf_inprog", False),
+        ("slave", False, False),
+        ("s_down,slave", True, False),
+        ("slave,disconnected", False, True),
+        ("s_down,slave,disconnected", True, True),
+        ("slave,reconf_inprog", False, False),
     ],
 )
-def test_down_is_what_keeps_a_sentinel_from_promoting(
-    flags: str, down: bool, monkeypatch: pytest.MonkeyPatch
+def test_down_and_cut_off_are_told_apart(
+    flags: str, down: bool, cut: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Silent for too long, or not connected; anything else may be promoted."""
+    """A server that is being promoted loses its connections, and is not down at all."""
     network = FakeNetwork(FakeSentinel(S1, replicas={R1: flags, R2: "slave"}))
     monkeypatch.setattr(sentinel, "Connection", network)
     (said,) = Sentinels((S1,), "mill", Access()).ask()
     assert said.primary == P
     assert said.replicas == {R1, R2}
-    assert (R1 in said.down, R2 in said.down) == (down, False)
+    assert said.down == ({R1} if down else set())
+    assert said.cut == ({R1} if cut else set())
 
 
 def test_a_dead_sentinel_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

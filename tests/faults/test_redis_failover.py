@@ -1,0 +1,105 @@
+"""A watched Redis is hurt under load, again and again: nothing acknowledged may be lost.
+
+Two harnesses. Stores alone submit as fast as they can, so that a change is under way in every
+moment of a failover; there the rule is tried against plain `WAIT 1`, which must be seen to lose.
+Whole services (endpoints, workers, HTTP clients) show the rest: values, deliveries, recovery.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.faults.failover import FAULTS, pause_the_primary
+from tests.faults.load import Load
+from tests.faults.submitters import Found, Submitters
+from tests.redis.sets import wait_one
+from tests.redis_servers import running_replicas
+from tests.system.processes import Up
+
+from workmill.store.redis.judgement import judge
+
+ROUNDS = 20
+MAX_LOAD_BETWEEN = 300
+RECEIPT_SECONDS = 20.0
+"""Longer than any outage here: what is delivered again although nothing lapsed counts as twice."""
+
+
+def stores_alone(
+    folder: Path, names: Sequence[str], *, seed: int, plain_wait: bool = False
+) -> Found:
+    """These faults one after another, with stores alone."""
+    dice = random.Random(seed)
+    verdict = wait_one if plain_wait else judge
+    pauses = []
+    with running_replicas(folder, sentinels=3) as cluster:
+        with Submitters(cluster.address, seed=seed, verdict=verdict) as load:
+            for name in names:
+                load.wait_for(dice.randrange(1, MAX_LOAD_BETWEEN))
+                began = time.monotonic()
+                FAULTS[name](cluster, load.wait_for)
+                pauses.append(load.longest_pause_seconds(began))
+                cluster.settle()
+        found = load.look()
+    print(
+        f"stores alone, {'+'.join(sorted(set(names)))}, seed {seed}, {len(names)} rounds, "
+        f"{'plain WAIT 1' if plain_wait else 'the rule'}: {found}, "
+        f"pauses {statistics.median(pauses):.2f} s in the median, {max(pauses):.2f} s at most"
+    )
+    return found
+
+
+def test_a_round_of_each(tmp_path: Path) -> None:
+    """Killed, paused, emptied, with a Sentinel less: 0 lost, 0 wrong."""
+    names = ("kill_the_primary", "pause_the_primary", "empty_a_replica", "kill_a_sentinel")
+    found = stores_alone(tmp_path, names, seed=3)
+    assert found == (found.acknowledged, 0, 0)
+    assert found.acknowledged > 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", FAULTS)
+def test_nothing_acknowledged_is_lost(tmp_path: Path, name: str, seed: int) -> None:
+    """Twenty rounds of each: 0 lost, 0 wrong, and writes flow again by themselves."""
+    found = stores_alone(tmp_path, [name] * ROUNDS, seed=seed)
+    assert found == (found.acknowledged, 0, 0)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1200)
+def test_plain_wait_is_seen_to_lose(tmp_path: Path) -> None:
+    """The same rounds under a judge that takes one replica's word lose acknowledged jobs."""
+    found = stores_alone(tmp_path, [pause_the_primary.__name__] * ROUNDS, seed=1, plain_wait=True)
+    assert found.lost > 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", FAULTS)
+def test_whole_services_keep_every_promise(tmp_path: Path, name: str) -> None:
+    """Over HTTP: every acknowledged job is delivered, once, with the right value."""
+    dice = random.Random(name)
+    pauses = []
+    with (
+        running_replicas(tmp_path / "redis", sentinels=3) as cluster,
+        Up(tmp_path / "up", "--store", cluster.url) as up,
+    ):
+        with Load(up, receipt_seconds=RECEIPT_SECONDS) as load:
+            for _ in range(ROUNDS):
+                load.wait_for(dice.randrange(1, MAX_LOAD_BETWEEN))
+                began = time.monotonic()
+                FAULTS[name](cluster, load.wait_for)
+                pauses.append(load.longest_pause_seconds(began))
+                cluster.settle()
+        judgement = load.ledger.judge()
+    print(
+        f"whole service, {name}, {ROUNDS} rounds: {judgement}, pauses "
+        f"{statistics.median(pauses):.2f} s in the median, {max(pauses):.2f} s at most"
+    )
+    assert judgement == (len(load.ledger.acknowledged), 0, 0, 0)
