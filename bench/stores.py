@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import redis
-
 from bench.processes import redis_server
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
-from workmill.store.redis.link import PlainLink
+from workmill.store.redis.addresses import parse_address
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
 from workmill.store.sqlite import SqliteStore
 
 
@@ -42,7 +43,7 @@ def redis_place(directory: Path) -> Iterator[Place]:
     with redis_server(directory, synced=True) as url, redis.Redis.from_url(url) as client:
         empty = _memory_bytes(client)
         yield Place(
-            lambda: RedisStore(partial(PlainLink, url, "{w}")),
+            lambda: RedisStore(partial(RedisLink, parse_address(url), "{w}", prepare=load)),
             lambda: _memory_bytes(client) - empty,
         )
 

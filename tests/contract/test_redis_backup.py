@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from tests.contract.conftest import tag_of
 from tests.contract.making import new_job, state_of
 from tests.contract.stand import Stand
 
+import redis
 from workmill.domain.clock import Clock
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.job import Job, NewJob, PullRequest, Query, Verdict
 from workmill.domain.lifecycle import FINISHED, RUNNING, Status
 from workmill.store.bounds import Bounds
 from workmill.store.redis import RedisStore, copy_file
-from workmill.store.redis.link import PlainLink
+from workmill.store.redis.addresses import parse_address
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
 from workmill.store.redis.port import Link
 
 Before = Callable[[str], None]
@@ -35,6 +37,10 @@ class WatchedLink:
         self._before = before
         self.confirm, self.close = link.confirm, link.close
 
+    @property
+    def history(self) -> str | None:
+        return self._link.history
+
     def call(self, function: str, payload: bytes, *, writes: bool) -> Any:
         self._before(function)
         return self._link.call(function, payload, writes=writes)
@@ -43,7 +49,9 @@ class WatchedLink:
 def watched(url: str, before: Before) -> Callable[..., RedisStore]:
     def open_store(directory: Path, clock: Clock, bounds: Bounds | None = None) -> RedisStore:
         def connect() -> Link:
-            return WatchedLink(PlainLink(url, tag_of(directory)), before)
+            return WatchedLink(
+                RedisLink(parse_address(url), tag_of(directory), prepare=load), before
+            )
 
         return RedisStore(connect, clock=clock, bounds=bounds)
 
@@ -152,7 +160,7 @@ def test_a_restore_that_is_cut_short_changes_nothing(redis_url: str, tmp_path: P
     with pytest.raises(StoreUnavailable, match="Another restore"):
         stand.store.restore(tmp_path / "copy")
     failing[0] = False
-    with redis.Redis.from_url(redis_url) as client:
+    with redis.Redis.from_url(redis_url.removeprefix("redis+")) as client:
         client.delete(tag_of(tmp_path / "store") + "loading")  # as its expiry would
     stand.store.restore(tmp_path / "copy")
     assert stand.status(kept) is Status.QUEUED
@@ -167,7 +175,7 @@ def test_a_restore_leaves_no_key_of_the_old_store(redis_url: str, tmp_path: Path
     tag = tag_of(tmp_path / "store")
     Crowd(stand, 1).submit(50)
     stand.store.backup(tmp_path / "copy")
-    with redis.Redis.from_url(redis_url) as client:
+    with redis.Redis.from_url(redis_url.removeprefix("redis+")) as client:
         for letter in (b"b", b"a", b"b"):
             stand.store.restore(tmp_path / "copy")
             names = {

@@ -9,18 +9,20 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import redis
 from tests.contract.conftest import open_redis, tag_of
 from tests.contract.making import new_job, state_of
 from tests.contract.redis_server import folder, running_redis
 from tests.contract.stand import HandClock, Stand
 
+import redis
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.job import LeaseRequest, Node, PullRequest, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import KNOWN_RETENTION_SECONDS, RESULT_RETENTION_SECONDS
 from workmill.store.redis import RedisStore, library
-from workmill.store.redis.link import PlainLink
+from workmill.store.redis.addresses import parse_address
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
 from workmill.store.redis.records import MAX_TOTAL
 
 
@@ -33,7 +35,7 @@ def stand(redis_url: str, tmp_path: Path) -> Iterator[Stand]:
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as opened:
+    with redis.Redis.from_url(redis_url.removeprefix("redis+")) as opened:
         yield opened
 
 
@@ -98,8 +100,8 @@ def test_many_totals_of_one_key_are_found(stand: Stand) -> None:
 def test_delivered_jobs_are_bounded_in_bytes(redis_url: str, tmp_path: Path) -> None:
     """They leave memory before their hour, the eldest first; results nobody has fetched stay."""
 
-    def connect() -> PlainLink:
-        return PlainLink(redis_url, tag_of(tmp_path))
+    def connect() -> RedisLink:
+        return RedisLink(parse_address(redis_url), tag_of(tmp_path), prepare=load)
 
     stand = Stand(
         lambda _, clock, __=None: RedisStore(connect, clock=clock, max_delivered_bytes=1000),
@@ -122,14 +124,14 @@ def test_silence_gives_every_lease_time_once(
 ) -> None:
     """While the server was away nobody could renew. A worker that is dead is not waited for
     twice, however rarely anybody asks."""
-    store = RedisStore(partial(PlainLink, redis_url, tag_of(tmp_path)))
+    store = RedisStore(partial(RedisLink, parse_address(redis_url), tag_of(tmp_path), prepare=load))
 
     def be_silent(seconds: int) -> None:
         """As if so much time had passed since the last call, and since everything before."""
         books, leased = (f"{tag_of(tmp_path)}a{name}" for name in ("books", "leased"))
         client.hincrby(books, "last_ms", -seconds * 1000)
         for seq in client.zrange(leased, 0, -1):
-            client.zincrby(leased, -seconds * 1000, str(seq, "ascii"))
+            client.zincrby(leased, -seconds * 1000, bytes(seq))
 
     with store.group():
         store.submit([new_job()])
