@@ -18,6 +18,9 @@ from workmill.store.redis import RedisStore
 from workmill.store.redis.addresses import parse_address
 from workmill.store.redis.library import load
 from workmill.store.redis.link import RedisLink
+from workmill.store.redis.part import PartStore
+from workmill.store.sharded.opening import open_parts
+from workmill.store.sharded.part import Opened
 from workmill.store.sqlite import SqliteStore
 
 
@@ -31,8 +34,20 @@ def open_redis(url: str, directory: Path, clock: Clock, bounds: Bounds | None = 
     return RedisStore(connect, clock=clock, bounds=bounds)
 
 
-def tag_of(directory: Path) -> str:
-    return "{" + hashlib.sha256(str(directory).encode()).hexdigest()[:12] + "}"
+def open_shards(url: str, directory: Path, clock: Clock, bounds: Bounds | None = None) -> Store:
+    """Two parts for each directory: two tags on the one server."""
+
+    def opener(number: int) -> Opened:
+        connect = partial(RedisLink, parse_address(url), tag_of(directory, number), prepare=load)
+        part = PartStore(connect, clock=clock, bounds=bounds)
+        return Opened(part, part)
+
+    return open_parts([(f"part {n}", partial(opener, n)) for n in range(2)], clock=clock)
+
+
+def tag_of(directory: Path, part: int | None = None) -> str:
+    named = f"{directory}" if part is None else f"{directory} {part}"
+    return "{" + hashlib.sha256(named.encode()).hexdigest()[:12] + "}"
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +59,7 @@ def redis_url() -> Iterator[str]:
 STORES: dict[str, Callable[[pytest.FixtureRequest], OpenStore]] = {
     "sqlite": lambda _: open_sqlite,
     "redis": lambda request: partial(open_redis, request.getfixturevalue("redis_url")),
+    "shards": lambda request: partial(open_shards, request.getfixturevalue("redis_url")),
 }
 
 

@@ -34,8 +34,12 @@ end
 -- leased every TOKEN_MS for long.
 local TOKEN_MS = 4
 
-local function first_token_at(age)
-  return math.floor(age / (AGE_STEPS * TOKEN_MS))
+local function first_token(ctx, age)
+  local token = math.max(ctx.books.first_token, math.floor(age / (AGE_STEPS * TOKEN_MS)))
+  if token > ctx.books.highest_token then
+    set_book(ctx, 'highest_token', token)
+  end
+  return token
 end
 
 local function be_born_done(ctx, job)
@@ -131,7 +135,7 @@ local function submit(keys, args)
     if old then
       answers[at] = already_there(ctx, new, old)
     else
-      new.token = math.max(ctx.books.first_token, first_token_at(new.age))
+      new.token = first_token(ctx, new.age)
       new.seq, new.age = take_seq(ctx, new.age > 0 and new.age or ctx.now_ms * AGE_STEPS)
       answers[at] = place(ctx, new)
       ctx.jobs[new.id] = new

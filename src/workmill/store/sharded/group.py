@@ -1,0 +1,136 @@
+"""One group over all parts at once: every part does its share at the same time as the others.
+
+Theory. A group opens in a part when the part is first needed, and all are ended together, so the
+round trips of the parts, and their fsyncs, pass side by side. A part that fails takes with it what
+it has answered in this group, and nothing else: at the end StorePartlyUnavailable says which places
+of which answers are lost. Whoever does not look closer takes it for what it also is: an unknown
+outcome, to be repeated under the same ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from workmill.domain.errors import StorePartlyUnavailable, StoreUnavailable
+from workmill.store.sharded.part import Opened, Part
+
+T = TypeVar("T")
+Owners = Sequence[tuple[int, ...]]
+"""For each answer the parts that it relies on."""
+
+
+class Group:
+    """The group that is open now, or none."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._open = False
+        self._answers: list[tuple[list[Any], Owners]] = []
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """See `Store.group`."""
+        if self._open:
+            raise RuntimeError("groups do not nest")
+        self._open, self._answers = True, []
+        for part in self._parts:
+            part.new_group()
+        try:
+            yield
+        except BaseException as error:
+            self._give_up(error)
+            raise
+        else:
+            self._leave()
+            self._say_what_is_lost()
+        finally:
+            self._open = False
+
+    def _leave(self) -> None:
+        leaving = {part.number: part.leave(None) for part in self._parts if part.failure is None}
+        for error in self._gathered(leaving, {}):
+            raise error
+
+    def _give_up(self, error: BaseException) -> None:
+        """What a part has written is not known to be there: then the outcome is unknown."""
+        leaving = [part.leave(error) for part in self._parts if part.failure is None]
+        wait(leaving)
+        raised = [future.exception() for future in leaving]
+        raised += [part.failure for part in self._parts]
+        for one in raised:
+            if isinstance(one, StoreUnavailable):
+                raise one from error
+
+    def _say_what_is_lost(self) -> None:
+        failures = {part.number: part.failure for part in self._parts if part.failure is not None}
+        lost = []
+        for answers, owners in self._answers:
+            places = {
+                place: failures[number]
+                for place, numbers in enumerate(owners)
+                for number in numbers
+                if number in failures
+            }
+            if places:
+                lost.append((answers, places))
+        if lost:
+            why = next(iter(lost[0][1].values()))
+            raise StorePartlyUnavailable(why.detail, lost)
+
+    def has(self, numbers: Iterable[int]) -> bool:
+        """Whether all these parts can be relied on so far."""
+        return all(self._parts[number].failure is None for number in numbers)
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The parts that cannot be relied on."""
+        return tuple(part.number for part in self._parts if part.failure is not None)
+
+    def answered(self, answers: list[T], owners: Owners) -> list[T]:
+        """Note on which parts each of these answers relies."""
+        self._answers.append((answers, owners))
+        return answers
+
+    def together(self, acts: Mapping[int, Callable[[Opened], T]]) -> dict[int, T]:
+        """Do all this at once, each in its part. Parts that fail are missing in the answer."""
+        if not self._open:
+            raise RuntimeError("every verb runs inside a group()")
+        begun = {
+            number: self._parts[number].begin(act)
+            for number, act in acts.items()
+            if self._parts[number].failure is None
+        }
+        answers: dict[int, T] = {}
+        for error in self._gathered(begun, answers):
+            raise error
+        return answers
+
+    def everywhere(self, act: Callable[[Opened], T]) -> dict[int, T]:
+        """The same in every part."""
+        return self.together({part.number: act for part in self._parts})
+
+    def somewhere(self, act: Callable[[Opened], T]) -> dict[int, T]:
+        """The same in every part; raises StoreUnavailable when none has answered."""
+        answers = self.everywhere(act)
+        if not answers:
+            raise next(part.failure for part in self._parts if part.failure is not None)
+        return answers
+
+    def _gathered(
+        self, begun: Mapping[int, Future[T]], answers: dict[int, T]
+    ) -> Iterable[BaseException]:
+        """Wait for all of them; what was raised but by parts that are unavailable."""
+        wait(begun.values())
+        others = []
+        for number, future in begun.items():
+            error = future.exception()
+            if isinstance(error, StoreUnavailable):
+                self._parts[number].failed(error)
+            elif error is not None:
+                others.append(error)
+            else:
+                answers[number] = future.result()
+        return others
