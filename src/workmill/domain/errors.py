@@ -117,10 +117,14 @@ class StorePartlyUnavailable(StoreUnavailable):
     slug, title = "store-partly-unavailable", "A part of the store did not confirm the change"
 
     def __init__(
-        self, detail: str, lost: Sequence[tuple[list[Any], Mapping[int, StoreUnavailable]]]
+        self,
+        detail: str = "",
+        *,
+        retry_after_seconds: float | None = None,
+        lost: Sequence[tuple[list[Any], Mapping[int, StoreUnavailable]]] = (),
     ) -> None:
         """`lost` has for each list of answers the places that count for nothing, and why."""
-        super().__init__(detail, retry_after_seconds=1.0)
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
         self._lost = lost
 
     def lost_of(self, answers: object) -> Mapping[int, StoreUnavailable]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workmill.domain.errors import InvalidInput
 from workmill.endpoint.settings import EndpointSettings, check_exposure
 from workmill.runtime.config import EndpointConfig, WorkerConfig
 from workmill.runtime.keys import read_key
@@ -52,7 +51,8 @@ def run_worker(config: WorkerConfig) -> None:
 
 
 def open_store(config: EndpointConfig) -> Store:
-    """The embedded store in its directory, made if it is not there, or the Redis that is named.
+    """The embedded store in its directory, made if it is not there, or the Redis that is named, or
+    the several that are its parts.
     Raises InvalidInput for what is no address."""
     if not config.store:
         from workmill.store.sqlite import SqliteStore
@@ -62,9 +62,11 @@ def open_store(config: EndpointConfig) -> Store:
     from workmill.store.redis.opening import open_redis
 
     addresses = parse_addresses(config.store)
-    if len(addresses) > 1:
-        raise InvalidInput("Several partitions cannot be opened together yet: give one --store.")
-    return open_redis(addresses[0])
+    if len(addresses) == 1:
+        return open_redis(addresses[0])
+    from workmill.store.sharded.opening import open_sharded
+
+    return open_sharded(addresses)
 
 
 def where_kept(config: EndpointConfig) -> str:

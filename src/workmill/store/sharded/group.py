@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from workmill.domain.errors import StorePartlyUnavailable, StoreUnavailable
+from workmill.domain.errors import StoreFull, StorePartlyUnavailable, StoreUnavailable
 from workmill.store.sharded.part import Opened, Part
 
 T = TypeVar("T")
@@ -28,14 +28,16 @@ class Group:
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
         self._open = False
-        self._answers: list[tuple[list[Any], Owners]] = []
+        self._answers: list[tuple[list[Any], Owners, dict[int, StoreUnavailable]]] = []
+        self._full: dict[int, StoreUnavailable] = {}
+        """Parts without room for what this verb asked of them; all else that they did stands."""
 
     @contextmanager
     def run(self) -> Iterator[None]:
         """See `Store.group`."""
         if self._open:
             raise RuntimeError("groups do not nest")
-        self._open, self._answers = True, []
+        self._open, self._answers, self._full = True, [], {}
         for part in self._parts:
             part.new_group()
         try:
@@ -67,22 +69,24 @@ class Group:
     def _say_what_is_lost(self) -> None:
         failures = {part.number: part.failure for part in self._parts if part.failure is not None}
         lost = []
-        for answers, owners in self._answers:
+        for answers, owners, full in self._answers:
+            without = full | failures
             places = {
-                place: failures[number]
+                place: without[number]
                 for place, numbers in enumerate(owners)
                 for number in numbers
-                if number in failures
+                if number in without
             }
             if places:
                 lost.append((answers, places))
         if lost:
             why = next(iter(lost[0][1].values()))
-            raise StorePartlyUnavailable(why.detail, lost)
+            seconds = why.retry_after_seconds
+            raise StorePartlyUnavailable(why.detail, retry_after_seconds=seconds, lost=lost)
 
     def has(self, numbers: Iterable[int]) -> bool:
         """Whether all these parts can be relied on so far."""
-        return all(self._parts[number].failure is None for number in numbers)
+        return all(self._parts[n].failure is None and n not in self._full for n in numbers)
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -90,8 +94,9 @@ class Group:
         return tuple(part.number for part in self._parts if part.failure is not None)
 
     def answered(self, answers: list[T], owners: Owners) -> list[T]:
-        """Note on which parts each of these answers relies."""
-        self._answers.append((answers, owners))
+        """Note on which parts each of these answers of a verb relies."""
+        self._answers.append((answers, owners, self._full))
+        self._full = {}
         return answers
 
     def together(self, acts: Mapping[int, Callable[[Opened], T]]) -> dict[int, T]:
@@ -127,7 +132,9 @@ class Group:
         others = []
         for number, future in begun.items():
             error = future.exception()
-            if isinstance(error, StoreUnavailable):
+            if isinstance(error, StoreFull):
+                self._full[number] = error
+            elif isinstance(error, StoreUnavailable):
                 self._parts[number].failed(error)
             elif error is not None:
                 others.append(error)

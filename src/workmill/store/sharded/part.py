@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from typing import Final, NamedTuple, TypeVar
 
-from workmill.domain.errors import StoreFull, StoreUnavailable, WorkmillError
+from workmill.domain.errors import StoreUnavailable, WorkmillError
 from workmill.domain.job import NewJob, Stats, Submitted
 from workmill.store.redis.part import PartStore
 from workmill.store.redis.resubmission import ResubmittingStore
@@ -99,11 +99,9 @@ class Part:
         return self._thread.submit(lambda: act(self.opened))
 
     def failed(self, error: StoreUnavailable) -> None:
-        """It cannot be relied on in this group, nor, unless it is only full, until it is back."""
+        """It cannot be relied on in this group, nor in the next ones until it is back."""
         self.failure = error
-        if isinstance(error, StoreFull):
-            self._thread.submit(self._drop_group, error)
-        elif self._away is None:
+        if self._away is None:
             self._away = error
             emit("store.part_lost", level="warning", part=self.name, detail=error.detail)
             self._thread.submit(self._come_back, error)
