@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
-from workmill.domain.errors import StorePartlyUnavailable, StoreUnavailable
+from workmill.domain.errors import StoreFull, StorePartlyUnavailable, StoreUnavailable
 from workmill.domain.job import Pulled, Verdict
 from workmill.store.port import Store
 
@@ -76,7 +76,7 @@ def run_group(store: Store, calls: Sequence[Call]) -> None:
         with store.group():
             for verb in VERBS:
                 if verb in by_verb:
-                    told += _run_verb(store, verb, by_verb[verb])
+                    told += _take_in(store, verb, by_verb[verb])
     except StorePartlyUnavailable as partly:
         lost = partly
     for one in told:
@@ -104,6 +104,15 @@ class _Told:
             if lost:
                 _mark(call, {place - start: lost[place] for place in lost if start <= place < end})
             start = end
+
+
+def _take_in(store: Store, verb: str, calls: list[Call]) -> list[_Told]:
+    try:
+        return _run_verb(store, verb, calls)
+    except StoreFull as full:
+        for call in calls:
+            call.error = full
+        return []
 
 
 def _run_verb(store: Store, verb: str, calls: list[Call]) -> list[_Told]:
