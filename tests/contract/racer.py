@@ -1,6 +1,7 @@
 """A process that races others for the same jobs on one store, and tells what it got.
 
-Arguments: the server's URL, the store's tag, how many jobs. It says "ready", waits for a line,
+Arguments: the server's URL, the store's tags parted by commas (several are the parts of one store),
+how many jobs. It says "ready", waits for a line,
 then submits all of them in an order of its own, leases, completes and pulls until all are
 delivered, and prints one line of JSON.
 """
@@ -11,6 +12,7 @@ import json
 import os
 import random
 import sys
+from collections.abc import Callable
 from functools import partial
 
 from tests.contract.making import new_job
@@ -22,10 +24,14 @@ from workmill.domain.job import (
     NewJob,
     PullRequest,
 )
+from workmill.store.port import Store
 from workmill.store.redis import RedisStore
 from workmill.store.redis.addresses import parse_address
 from workmill.store.redis.library import load
 from workmill.store.redis.link import RedisLink
+from workmill.store.redis.part import PartStore
+from workmill.store.sharded.opening import open_parts
+from workmill.store.sharded.part import Opened
 
 BATCH = 7
 SHARED = 3
@@ -39,7 +45,7 @@ def job(number: int) -> NewJob:
 class Racer:
     """One contestant: every verb is a group of its own, as an endpoint at rest would do it."""
 
-    def __init__(self, store: RedisStore) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.created: list[str] = []
         self.leased: list[str] = []
@@ -82,8 +88,22 @@ class Racer:
             return self.store.stats().delivered_total >= jobs
 
 
-def main(url: str, tag: str, jobs: int) -> None:
-    racer = Racer(RedisStore(partial(RedisLink, parse_address(url), tag, prepare=load)))
+def open_tags(url: str, tags: str) -> Store:
+    connects = [
+        partial(RedisLink, parse_address(url), tag, prepare=load) for tag in tags.split(",")
+    ]
+    if len(connects) == 1:
+        return RedisStore(connects[0])
+    return open_parts([(tags, partial(_opened, connect)) for connect in connects])
+
+
+def _opened(connect: Callable[[], RedisLink]) -> Opened:
+    part = PartStore(connect)
+    return Opened(part, part)
+
+
+def main(url: str, tags: str, jobs: int) -> None:
+    racer = Racer(open_tags(url, tags))
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()

@@ -1,4 +1,5 @@
-"""Real processes race for the same jobs on one Redis: nothing is had twice, nothing is lost."""
+"""Real processes race for the same jobs on one Redis, and on a store of two parts: nothing is had
+twice, nothing is lost."""
 
 from __future__ import annotations
 
@@ -6,29 +7,30 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contract.racer import SHARED, job
+from tests.contract.racer import SHARED, job, open_tags
 
 from workmill.domain.lifecycle import Status
-from workmill.store.redis import RedisStore
-from workmill.store.redis.addresses import parse_address
-from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
 
 ROOT = Path(__file__).parents[2]
 RACERS = 4
 JOBS = 900
-TAG = "{race}"
+TAGS = {"redis": "{race}", "shards": "{race0},{race1}"}
+
+
+@pytest.fixture(scope="module", params=TAGS)
+def tags(request: pytest.FixtureRequest) -> str:
+    """One Redis, and a store of two parts."""
+    return TAGS[request.param]
 
 
 @pytest.fixture(scope="module")
-def told(redis_url: str) -> list[dict[str, Any]]:
+def told(redis_url: str, tags: str) -> list[dict[str, Any]]:
     """What each of the racers had, after a race from one start to the last delivery."""
-    command = [sys.executable, "-m", "tests.contract.racer", redis_url, TAG, str(JOBS)]
+    command = [sys.executable, "-m", "tests.contract.racer", redis_url, tags, str(JOBS)]
     racers = [
         subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
@@ -71,10 +73,12 @@ def test_no_result_is_delivered_twice(told: list[dict[str, Any]]) -> None:
     assert set(pulled.values()) == {1}
 
 
-def test_the_counters_are_right_in_the_end(told: list[dict[str, Any]], redis_url: str) -> None:
+def test_the_counters_are_right_in_the_end(
+    told: list[dict[str, Any]], redis_url: str, tags: str
+) -> None:
     """Whoever raced with whom, the books say what has happened."""
     assert told
-    store = RedisStore(partial(RedisLink, parse_address(redis_url), TAG, prepare=load))
+    store = open_tags(redis_url, tags)
     with store.group():
         stats = store.stats()
     store.close()

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from tests.contract.making import new_job, state_of
 from tests.contract.stand import HandClock, Stand
-from tests.redis_servers import RedisServer, running_redis, until
+from tests.redis_servers import RedisServer, running_redis
+from tests.system.processes import until
 
 from workmill.domain.errors import InvalidInput, StorePartlyUnavailable, StoreUnavailable
 from workmill.domain.job import (
