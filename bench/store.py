@@ -20,7 +20,6 @@ from pathlib import Path
 
 from bench.report import Figure, Report
 from bench.stores import Kind, Place, kind_of
-from workmill.domain.ids import new_id
 from workmill.domain.job import (
     Completion,
     Lease,
@@ -40,18 +39,20 @@ GROUP_SECONDS = 1.0
 _numbers = itertools.count()
 
 
-def new_jobs(count: int) -> list[NewJob]:
-    """Jobs on data that nobody has seen before."""
+def new_jobs(count: int, store: Store) -> list[NewJob]:
+    """Jobs on data that nobody has seen before, named as an endpoint does it."""
     states = [hashlib.sha512(b"%d" % next(_numbers)).digest() for _ in range(count)]
+    keys = [content_key("default", "sha512", state) for state in states]
     return [
         NewJob(
-            id=new_id(),
+            id=store.new_id(key),
             workload="sha512",
-            key=content_key("default", "sha512", state),
+            key=key,
             total=100_000,
             state=state,
+            fresh=True,
         )
-        for state in states
+        for key, state in zip(keys, states, strict=True)
     ]
 
 
@@ -73,7 +74,7 @@ class Mill:
 
     def fill(self, count: int) -> None:
         for _ in range(count // BATCH):
-            self.submit(new_jobs(BATCH))
+            self.submit(new_jobs(BATCH, self.store))
 
     def lease(self) -> list[Lease]:
         request = LeaseRequest(
@@ -131,7 +132,7 @@ def group_commit(kind: Kind, root: Path, report: Report) -> None:
         for size in GROUP_SIZES:
             spent: list[float] = []
             while sum(spent) < GROUP_SECONDS:
-                jobs = new_jobs(size)
+                jobs = new_jobs(size, mill.store)
                 spent.append(seconds_of(partial(mill.submit, jobs)))
             rate = size / statistics.median(spent)
             alone = alone or rate

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from workmill.domain.errors import StoreFull, StorePartlyUnavailable, StoreUnavailable
@@ -52,16 +53,19 @@ class Group:
             self._open = False
 
     def _leave(self) -> None:
-        leaving = {part.number: part.leave(None) for part in self._parts if part.failure is None}
-        for error in self._gathered(leaving, {}):
+        leaving = {
+            part.number: partial(part.leave, None)
+            for part in self._parts
+            if part.entered and part.failure is None
+        }
+        for error in self._side_by_side(leaving, {}):
             raise error
 
     def _give_up(self, error: BaseException) -> None:
         """What a part has written is not known to be there: then the outcome is unknown."""
-        leaving = [part.leave(error) for part in self._parts if part.failure is None]
-        wait(leaving)
-        raised = [future.exception() for future in leaving]
-        raised += [part.failure for part in self._parts]
+        entered = [part for part in self._parts if part.entered and part.failure is None]
+        raised: list[BaseException | None] = [part.failure for part in self._parts]
+        raised += [part.aside(partial(part.leave, error)).exception() for part in entered]
         for one in raised:
             if isinstance(one, StoreUnavailable):
                 raise one from error
@@ -103,13 +107,13 @@ class Group:
         """Do all this at once, each in its part. Parts that fail are missing in the answer."""
         if not self._open:
             raise RuntimeError("every verb runs inside a group()")
-        begun = {
-            number: self._parts[number].begin(act)
+        wanted = {
+            number: partial(self._parts[number].do, act)
             for number, act in acts.items()
             if self._parts[number].failure is None
         }
         answers: dict[int, T] = {}
-        for error in self._gathered(begun, answers):
+        for error in self._side_by_side(wanted, answers):
             raise error
         return answers
 
@@ -124,12 +128,22 @@ class Group:
             raise next(part.failure for part in self._parts if part.failure is not None)
         return answers
 
-    def _gathered(
-        self, begun: Mapping[int, Future[T]], answers: dict[int, T]
+    def _side_by_side(
+        self, acts: Mapping[int, Callable[[], T]], answers: dict[int, T]
     ) -> Iterable[BaseException]:
-        """Wait for all of them; what was raised but by parts that are unavailable."""
+        """Do all of it, the last one here and the others in their threads; what was raised but by
+        parts that are unavailable."""
+        if not acts:
+            return ()
+        *others, last = acts
+        begun = {number: self._parts[number].aside(acts[number]) for number in others}
+        begun[last] = here = Future[T]()
+        try:
+            here.set_result(acts[last]())
+        except Exception as failure:  # noqa: BLE001 - looked at with those of the others
+            here.set_exception(failure)
         wait(begun.values())
-        others = []
+        raised: list[BaseException] = []
         for number, future in begun.items():
             error = future.exception()
             if isinstance(error, StoreFull):
@@ -137,7 +151,7 @@ class Group:
             elif isinstance(error, StoreUnavailable):
                 self._parts[number].failed(error)
             elif error is not None:
-                others.append(error)
+                raised.append(error)
             else:
                 answers[number] = future.result()
-        return others
+        return raised

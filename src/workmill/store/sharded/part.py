@@ -35,7 +35,7 @@ class Opened(NamedTuple):
 
 
 class Part:
-    """One part under its number. All of it but `begin`, `leave` and `close` is for its thread."""
+    """One part under its number. Its thread or the store's drives it, never both at a time."""
 
     def __init__(self, number: int, name: str, open_part: Callable[[], Opened]) -> None:
         """`open_part` opens it and checks its number; `name` is what people are told."""
@@ -69,11 +69,17 @@ class Part:
         """From here on what fails is this group's."""
         self.failure = self._away
 
-    def begin(self, act: Callable[[Opened], T]) -> Future[T]:
-        """Do this within the group."""
-        return self._thread.submit(self._act, act)
+    @property
+    def entered(self) -> bool:
+        """Whether the group has come to it."""
+        return self._group is not None
 
-    def _act(self, act: Callable[[Opened], T]) -> T:
+    def aside(self, act: Callable[[], T]) -> Future[T]:
+        """Do something in its thread."""
+        return self._thread.submit(act)
+
+    def do(self, act: Callable[[Opened], T]) -> T:
+        """Do this within the group."""
         opened = self.opened
         if self._group is None:
             group = opened.outer.group()
@@ -81,11 +87,8 @@ class Part:
             self._group = group
         return act(opened)
 
-    def leave(self, error: BaseException | None) -> Future[None]:
+    def leave(self, error: BaseException | None) -> None:
         """End the group: it is as durable as the store promises, or the error goes into it."""
-        return self._thread.submit(self._leave, error)
-
-    def _leave(self, error: BaseException | None) -> None:
         group, self._group = self._group, None
         if group is None:
             return
@@ -124,7 +127,7 @@ class Part:
 
     def _drop_group(self, error: StoreUnavailable) -> None:
         with suppress(StoreUnavailable):  # it is the one that is known, or says no more than that
-            self._leave(error)
+            self.leave(error)
 
     def close(self) -> None:
         """Leave it, whatever state it is in."""
