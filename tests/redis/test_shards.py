@@ -299,3 +299,17 @@ def test_a_backup_goes_into_more_parts_and_not_into_fewer(
     three.close()
     with pytest.raises(InvalidInput, match="has 3 parts, and this store 2"):
         open_on(servers[:2]).restore(tmp_path / "larger")
+
+
+def test_work_that_lies_in_one_part_is_leased_in_full(servers: list[RedisServer]) -> None:
+    """A part that shows its share only is asked again when all of it is taken."""
+    store = open_on(servers)
+    jobs = [job for job in (new_job() for _ in range(300)) if place(job.key, 3) == 1][:60]
+    submit(store, *jobs)
+    with store.group():
+        leases = store.lease(request(60))
+    assert [one.id for one in leases] == [job.id for job in jobs]
+    with store.group():
+        store.complete([Completion(id=one.id, token=one.token, state=b"r" * 64) for one in leases])
+        assert len(store.pull(PullRequest(top=60)).results) == 60
+    store.close()

@@ -15,6 +15,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from workmill.domain import ids
 from workmill.domain import job as values
 from workmill.domain.clock import Clock, steady_clock
@@ -22,6 +24,7 @@ from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import COUNTERS, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import MAX_NODES
+from workmill.store.redis.store import Head, Latest
 from workmill.store.sharded import copying, merging, receipts
 from workmill.store.sharded.ages import Ages
 from workmill.store.sharded.directory import Directory
@@ -30,6 +33,8 @@ from workmill.store.sharded.part import Opened, Part
 from workmill.store.sharded.placement import place
 
 T = TypeVar("T")
+SPARE: Final = 8
+"""How many items a part shows beyond twice its share."""
 _NOTHING_YET: Final = values.Stats(
     jobs=dict.fromkeys(map(str, Status), 0),
     oldest_queued_at_ms=None,
@@ -177,8 +182,9 @@ class ShardedStore:
 
     def lease(self, request: values.LeaseRequest) -> list[values.Lease]:
         """See `Store.lease`."""
-        shown = self._group.somewhere(lambda opened: opened.verbs.heads(request))
-        plan = merging.grants(shown, request)
+        plan = self._planned(
+            partial(_heads, request), request.max_jobs, lambda shown: merging.grants(shown, request)
+        )
         acts = {number: partial(_lease, request, count) for number, count in Counter(plan).items()}
         given = self._group.together(acts)
         for number, leases in given.items():
@@ -188,14 +194,33 @@ class ShardedStore:
 
     def pull(self, request: values.PullRequest) -> values.Pulled:
         """See `Store.pull`."""
-        shown = self._group.somewhere(lambda opened: opened.verbs.latest(request))
-        plan = merging.latest(shown, request)
+        plan = self._planned(
+            partial(_latest, request), request.top, lambda shown: merging.latest(shown, request)
+        )
         acts = {number: partial(_pull, request, count) for number, count in Counter(plan).items()}
         given = self._group.together(acts)
         pairs = list(merging.in_order(plan, {n: pulled.results for n, pulled in given.items()}))
         results = self._group.answered([one for _, one in pairs], [(n,) for n, _ in pairs])
         receipt = receipts.joined((n, one.receipt) for n, one in given.items() if one.receipt)
         return values.Pulled(results=results, receipt=receipt or None)
+
+    def _planned(
+        self,
+        show: Callable[..., list[T]],
+        most: int,
+        merge: Callable[[Mapping[int, Sequence[T]]], list[int]],
+    ) -> list[int]:
+        """Which part each item is from. The parts show about twice their share, and those of which
+        all that they showed is taken are asked again: else each would have to show everything."""
+        share = min(most, 2 * -(-most // len(self._parts)) + SPARE)
+        shown = self._group.somewhere(partial(show, share))
+        plan = merge(shown)
+        taken = Counter(plan)
+        short = [n for n, items in shown.items() if len(items) == taken[n] == share < most]
+        if short:
+            shown |= self._group.together(dict.fromkeys(short, partial(show, most)))
+            plan = merge(shown)
+        return plan
 
     def acknowledge(self, acknowledgements: Sequence[values.Acknowledgement]) -> list[int]:
         """See `Store.acknowledge`."""
@@ -292,6 +317,15 @@ def _put(answers: list[T], places: Iterable[int], told: Iterable[T]) -> None:
 def _say(opened: Opened, verb: str, items: Sequence[Any]) -> list[Any]:
     say: Callable[[Sequence[Any]], list[Any]] = getattr(opened.verbs, verb)
     return say(items)
+
+
+def _heads(request: values.LeaseRequest, share: int, opened: Opened) -> list[Head]:
+    least, most = min(request.min_jobs, share), min(request.max_jobs, share)
+    return opened.verbs.heads(msgspec.structs.replace(request, min_jobs=least, max_jobs=most))
+
+
+def _latest(request: values.PullRequest, share: int, opened: Opened) -> list[Latest]:
+    return opened.verbs.latest(msgspec.structs.replace(request, top=share))
 
 
 def _lease(request: values.LeaseRequest, count: int, opened: Opened) -> list[values.Lease]:
