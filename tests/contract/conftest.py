@@ -8,16 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.contract.redis_server import folder, running_redis
+from tests.contract.redis_server import folder, link_to, running_redis
 from tests.contract.stand import OpenStore, Stand
+from tests.redis_servers import running_replicas
 
 from workmill.domain.clock import Clock
 from workmill.store.bounds import Bounds
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
-from workmill.store.redis.addresses import parse_address
-from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
 from workmill.store.redis.part import PartStore
 from workmill.store.sharded.opening import open_parts
 from workmill.store.sharded.part import Opened
@@ -30,7 +28,7 @@ def open_sqlite(directory: Path, clock: Clock, bounds: Bounds | None = None) -> 
 
 def open_redis(url: str, directory: Path, clock: Clock, bounds: Bounds | None = None) -> Store:
     """Each directory stands for a store of its own: a tag on the one server of this run."""
-    connect = partial(RedisLink, parse_address(url), tag_of(directory), prepare=load)
+    connect = partial(link_to, url, tag_of(directory))
     return RedisStore(connect, clock=clock, bounds=bounds)
 
 
@@ -38,7 +36,7 @@ def open_shards(url: str, directory: Path, clock: Clock, bounds: Bounds | None =
     """Two parts for each directory: two tags on the one server."""
 
     def opener(number: int) -> Opened:
-        connect = partial(RedisLink, parse_address(url), tag_of(directory, number), prepare=load)
+        connect = partial(link_to, url, tag_of(directory, number))
         part = PartStore(connect, clock=clock, bounds=bounds)
         return Opened(part, part)
 
@@ -56,10 +54,18 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def watched_url() -> Iterator[str]:
+    """A primary with two replicas under three Sentinels: every group waits for both."""
+    with folder() as directory, running_replicas(directory, sentinels=3) as cluster:
+        yield cluster.url
+
+
 STORES: dict[str, Callable[[pytest.FixtureRequest], OpenStore]] = {
     "sqlite": lambda _: open_sqlite,
     "redis": lambda request: partial(open_redis, request.getfixturevalue("redis_url")),
     "shards": lambda request: partial(open_shards, request.getfixturevalue("redis_url")),
+    "watched": lambda request: partial(open_redis, request.getfixturevalue("watched_url")),
 }
 
 

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 import redis
+from workmill.store.redis.addresses import parse_address
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
 
 QUICK = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - mkdtemp chooses the name
 """In memory where there is such a folder: what is tried here is not the disk."""
@@ -30,6 +33,16 @@ def redis_binary() -> str:
     pytest.skip("redis-server is not installed")
 
 
+def link_to(url: str, tag: str) -> RedisLink:
+    """A way to the store under this tag."""
+    return RedisLink(parse_address(url), tag, prepare=load)
+
+
+def client_of(url: str) -> redis.Redis:
+    """A plain client of the same server, for a look past the store."""
+    return redis.Redis.from_url(url.removeprefix("redis+"))
+
+
 @contextmanager
 def running_redis(directory: Path, *words: str) -> Iterator[str]:
     """A server in `directory` on a socket there, `appendfsync always`; gives its URL."""
@@ -39,7 +52,7 @@ def running_redis(directory: Path, *words: str) -> Iterator[str]:
     with (directory / "redis.log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        _wait_until_it_answers(f"unix://{path}", directory / "redis.log")
+        _wait_until_it_answers(f"redis+unix://{path}", directory / "redis.log")
         yield f"redis+unix://{path}"
     finally:
         server.terminate()
@@ -48,7 +61,7 @@ def running_redis(directory: Path, *words: str) -> Iterator[str]:
 
 def _wait_until_it_answers(url: str, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    with redis.Redis.from_url(url) as client:
+    with client_of(url) as client:
         while True:
             try:
                 client.ping()

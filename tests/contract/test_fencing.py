@@ -144,12 +144,17 @@ def test_a_failed_attempt_is_tried_again_until_there_are_too_many(stand: Stand) 
     assert shown.reason == "given up after 5 attempts without progress; the last one: it broke"
 
 
-def test_a_reason_is_kept_within_its_bound(stand: Stand) -> None:
-    """A worker cannot fill the store with words."""
-    stand.submit(new_job("a"))
+@pytest.mark.parametrize("letter", ["x", "\u00fc", "\u65e5", "\U0001f980"])
+def test_a_reason_is_kept_within_its_bound(stand: Stand, letter: str) -> None:
+    """A worker cannot fill the store with words; what is kept are whole characters."""
+    stand.submit(new_job("a"), new_job("b"))
     lease = stand.lease_one()
-    stand.fail(lease, "x" * 10_000, retryable=False)
-    assert stand.job(lease).reason == "x" * MAX_REASON_CHARACTERS
+    stand.fail(lease, letter * 10_000, retryable=False)
+    assert stand.job(lease).reason == letter * MAX_REASON_CHARACTERS
+    for _ in range(MAX_ATTEMPTS):
+        stand.fail(lease := stand.lease_one(), letter * 10_000)
+    reason = stand.job(lease).reason or ""
+    assert (len(reason), reason[-1]) == (MAX_REASON_CHARACTERS, letter)
 
 
 def test_a_hand_back_burns_no_attempt(stand: Stand) -> None:

@@ -11,18 +11,15 @@ from typing import Any
 import pytest
 from tests.contract.conftest import tag_of
 from tests.contract.making import new_job, state_of
+from tests.contract.redis_server import client_of, link_to
 from tests.contract.stand import Stand
 
-import redis
 from workmill.domain.clock import Clock
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.job import Job, NewJob, PullRequest, Query, Verdict
 from workmill.domain.lifecycle import FINISHED, RUNNING, Status
 from workmill.store.bounds import Bounds
 from workmill.store.redis import RedisStore, copy_file
-from workmill.store.redis.addresses import parse_address
-from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
 from workmill.store.redis.port import Link
 
 Before = Callable[[str], None]
@@ -49,9 +46,7 @@ class WatchedLink:
 def watched(url: str, before: Before) -> Callable[..., RedisStore]:
     def open_store(directory: Path, clock: Clock, bounds: Bounds | None = None) -> RedisStore:
         def connect() -> Link:
-            return WatchedLink(
-                RedisLink(parse_address(url), tag_of(directory), prepare=load), before
-            )
+            return WatchedLink(link_to(url, tag_of(directory)), before)
 
         return RedisStore(connect, clock=clock, bounds=bounds)
 
@@ -109,7 +104,8 @@ def test_a_backup_of_a_busy_store_is_one_store(redis_url: str, tmp_path: Path, s
     crowd = Crowd(busy, seed)
     crowd.submit(2500)
     crowd.act()
-    before = set(crowd.submitted)
+    before = {job.id: job.submitted_at_ms for job in all_jobs(busy)}
+    busy.clock.advance(5)
 
     def meddle(function: str) -> None:
         if function.endswith(("dump_jobs", "dump_known")):
@@ -122,7 +118,7 @@ def test_a_backup_of_a_busy_store_is_one_store(redis_url: str, tmp_path: Path, s
     other.store.restore(tmp_path / "copy")
 
     jobs = all_jobs(other)
-    assert {job.id for job in jobs} == before
+    assert {job.id: job.submitted_at_ms for job in jobs} == before
     stats = other.stats()
     assert stats.jobs == {s: sum(job.status is s for job in jobs) for s in Status}
     queued = [job for job in jobs if job.status is Status.QUEUED]
@@ -157,10 +153,12 @@ def test_a_restore_that_is_cut_short_changes_nothing(redis_url: str, tmp_path: P
         stand.store.restore(tmp_path / "copy")
     assert stand.stats() == before
     assert stand.status(later) is Status.QUEUED
+    with client_of(redis_url) as client:
+        assert not list(client.scan_iter(f"{tag_of(tmp_path / 'store')}b*"))
     with pytest.raises(StoreUnavailable, match="Another restore"):
         stand.store.restore(tmp_path / "copy")
     failing[0] = False
-    with redis.Redis.from_url(redis_url.removeprefix("redis+")) as client:
+    with client_of(redis_url) as client:
         client.delete(tag_of(tmp_path / "store") + "loading")  # as its expiry would
     stand.store.restore(tmp_path / "copy")
     assert stand.status(kept) is Status.QUEUED
@@ -175,7 +173,7 @@ def test_a_restore_leaves_no_key_of_the_old_store(redis_url: str, tmp_path: Path
     tag = tag_of(tmp_path / "store")
     Crowd(stand, 1).submit(50)
     stand.store.backup(tmp_path / "copy")
-    with redis.Redis.from_url(redis_url.removeprefix("redis+")) as client:
+    with client_of(redis_url) as client:
         for letter in (b"b", b"a", b"b"):
             stand.store.restore(tmp_path / "copy")
             names = {

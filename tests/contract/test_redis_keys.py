@@ -7,11 +7,12 @@ import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 from tests.contract.conftest import open_redis, tag_of
 from tests.contract.making import new_job, state_of
-from tests.contract.redis_server import folder, running_redis
+from tests.contract.redis_server import client_of, folder, link_to, running_redis
 from tests.contract.stand import HandClock, Stand
 
 import redis
@@ -20,9 +21,7 @@ from workmill.domain.job import LeaseRequest, Node, PullRequest, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import KNOWN_RETENTION_SECONDS, RESULT_RETENTION_SECONDS
 from workmill.store.redis import RedisStore, library
-from workmill.store.redis.addresses import parse_address
-from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
+from workmill.store.redis.port import Link
 from workmill.store.redis.records import MAX_TOTAL
 
 
@@ -35,7 +34,7 @@ def stand(redis_url: str, tmp_path: Path) -> Iterator[Stand]:
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url.removeprefix("redis+")) as opened:
+    with client_of(redis_url) as opened:
         yield opened
 
 
@@ -100,8 +99,8 @@ def test_many_totals_of_one_key_are_found(stand: Stand) -> None:
 def test_delivered_jobs_are_bounded_in_bytes(redis_url: str, tmp_path: Path) -> None:
     """They leave memory before their hour, the eldest first; results nobody has fetched stay."""
 
-    def connect() -> RedisLink:
-        return RedisLink(parse_address(redis_url), tag_of(tmp_path), prepare=load)
+    def connect() -> Link:
+        return link_to(redis_url, tag_of(tmp_path))
 
     stand = Stand(
         lambda _, clock, __=None: RedisStore(connect, clock=clock, max_delivered_bytes=1000),
@@ -124,15 +123,14 @@ def test_silence_gives_every_lease_time_once(
 ) -> None:
     """While the server was away nobody could renew. A worker that is dead is not waited for
     twice, however rarely anybody asks."""
-    store = RedisStore(partial(RedisLink, parse_address(redis_url), tag_of(tmp_path), prepare=load))
+    store = RedisStore(partial(link_to, redis_url, tag_of(tmp_path)))
 
     def be_silent(seconds: int) -> None:
         """As if so much time had passed since the last call, and since everything before."""
         books, leased = (f"{tag_of(tmp_path)}a{name}" for name in ("books", "leased"))
         client.hincrby(books, "last_ms", -seconds * 1000)
-        seqs: list[bytes] = list(client.zrange(leased, 0, -1))  # type: ignore[arg-type]  # no scores
-        for seq in seqs:
-            client.zincrby(leased, -seconds * 1000, seq)
+        for seq in cast("list[bytes]", client.zrange(leased, 0, -1)):
+            client.zincrby(leased, -seconds * 1000, seq.decode())
 
     with store.group():
         store.submit([new_job()])
@@ -152,7 +150,7 @@ def test_only_new_work_is_refused_when_memory_is_short(tmp_path: Path) -> None:
     with folder() as directory, running_redis(directory) as url:
         stand = Stand(partial(open_redis, url), tmp_path)
         stand.submit(*(new_job() for _ in range(3)))
-        with redis.Redis.from_url(url.removeprefix("redis+")) as client:
+        with client_of(url) as client:
             client.config_set("maxmemory", "1mb")
             with pytest.raises(StoreUnavailable, match="memory"):
                 stand.submit(new_job())
@@ -270,7 +268,7 @@ def test_a_killed_server_keeps_what_it_acknowledged(tmp_path: Path) -> None:
             stand = Stand(partial(open_redis, url), tmp_path)
             jobs = [new_job() for _ in range(100)]
             stand.submit(*jobs)
-            with redis.Redis.from_url(url.removeprefix("redis+")) as client:
+            with client_of(url) as client:
                 pid = client.info("server")["process_id"]
             os.kill(pid, signal.SIGKILL)
         with running_redis(directory):

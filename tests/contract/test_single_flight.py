@@ -96,3 +96,14 @@ def test_other_totals_and_tenants_do_not_attach(stand: Stand) -> None:
     """Only the very same work of the same tenant is shared."""
     jobs = [new_job("a"), new_job("a", total=99), new_job("a", tenant="other")]
     assert [reply.status for reply in stand.submit(*jobs)] == [Status.QUEUED] * 3
+
+
+def test_a_job_that_only_waited_has_done_nothing(stand: Stand) -> None:
+    """Cancelled while it was attached, it stands where it was sent, whatever was known."""
+    stand.submit(shorter := new_job("a", total=40))
+    stand.finish(shorter, state_of("a", 40))
+    first, second = new_job("a"), new_job("a")
+    stand.submit(first, second)
+    assert (stand.job(first).done, stand.job(second).done) == (40, 40)
+    stand.cancel(second)
+    assert (stand.job(second).done, stand.job(second).state) == (1, state_of("a", 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.contract.making import new_job, state_of
 from tests.contract.stand import Stand
@@ -22,6 +23,38 @@ def test_a_new_job_is_queued_as_it_was_sent(stand: Stand) -> None:
         *(shown.total, shown.done, shown.state, shown.priority),
     )
     assert (shown.submitted_at_ms, shown.ended_at_ms) == (stand.clock.now_ms, None)
+
+
+@pytest.mark.parametrize("size", [1, 31, 64, 65, 300, 5000])
+def test_a_state_of_any_size_survives_the_whole_way(stand: Stand, size: int) -> None:
+    """Workloads have states of their own size, with bytes of every kind in them."""
+    states = [bytes((start + place) % 256 for place in range(size)) for start in range(0, 250, 60)]
+    first, checkpoint, handed, value, _ = states
+    new = msgspec.structs.replace(new_job("a", priority=-100), state=first)
+    stand.submit(new)
+    lease = stand.lease_one()
+    assert lease.state == first
+    stand.renew(lease, 10, checkpoint)
+    assert stand.job(new).state == checkpoint
+    stand.release(lease, 20, handed)
+    lease = stand.lease_one()
+    assert (lease.done, lease.state) == (20, handed)
+    stand.complete(lease, value)
+    assert [result.state for result in stand.pull(receipt_seconds=9).results] == [value]
+    assert (stand.job(new).state, stand.job(new).priority) == (value, -100)
+
+
+@pytest.mark.parametrize("name", ["a", "caf\u00e9 \u65e5\u672c", "x" * 200, "{w}*?[\\"])
+def test_names_of_any_kind_come_back(stand: Stand, name: str) -> None:
+    """Tenants, workloads and workers are called as they call themselves."""
+    job = new_job("a", tenant=name, workload=name)
+    stand.submit(job)
+    lease = stand.lease(1, worker=name, workloads=[name])[0]
+    shown = stand.job(job)
+    assert (shown.tenant, shown.workload, shown.worker) == (name, name, name)
+    assert lease.workload == name
+    stand.complete(lease, b"x" * 64)
+    assert [result.id for result in stand.pull(tenant=name).results] == [job.id]
 
 
 def test_a_repeat_is_harmless(stand: Stand) -> None:

@@ -1,5 +1,9 @@
 """A watched Redis is hurt under load, again and again: nothing acknowledged may be lost.
 
+`down-after-milliseconds` is as in production where one fault follows another: Sentinels promote
+the replica that they saw furthest, and what they saw may be up to five seconds old. Only a primary
+that is missed for longer than that is replaced by the one that is furthest indeed.
+
 Two harnesses. Stores alone submit as fast as they can, so that a change is under way in every
 moment of a failover; there the rule is tried against plain `WAIT 1`, which must be seen to lose.
 Whole services (endpoints, workers, HTTP clients) show the rest: values, deliveries, recovery.
@@ -25,18 +29,26 @@ from workmill.store.redis.judgement import judge
 
 ROUNDS = 20
 MAX_LOAD_BETWEEN = 300
-RECEIPT_SECONDS = 20.0
+DOWN_AFTER_MS = 6000
+SOON_MS = 1000
+"""Soon enough for one fault; see above."""
+RECEIPT_SECONDS = 30.0
 """Longer than any outage here: what is delivered again although nothing lapsed counts as twice."""
 
 
 def stores_alone(
-    folder: Path, names: Sequence[str], *, seed: int, plain_wait: bool = False
+    folder: Path,
+    names: Sequence[str],
+    *,
+    seed: int,
+    plain_wait: bool = False,
+    down_after_ms: int = DOWN_AFTER_MS,
 ) -> Found:
     """These faults one after another, with stores alone."""
     dice = random.Random(seed)
     verdict = wait_one if plain_wait else judge
     pauses = []
-    with running_replicas(folder, sentinels=3) as cluster:
+    with running_replicas(folder, sentinels=3, down_after_ms=down_after_ms) as cluster:
         with Submitters(cluster.address, seed=seed, verdict=verdict) as load:
             for name in names:
                 load.wait_for(dice.randrange(1, MAX_LOAD_BETWEEN))
@@ -53,10 +65,12 @@ def stores_alone(
     return found
 
 
-def test_a_round_of_each(tmp_path: Path) -> None:
-    """Killed, paused, emptied, with a Sentinel less: 0 lost, 0 wrong."""
-    names = ("kill_the_primary", "pause_the_primary", "empty_a_replica", "kill_a_sentinel")
-    found = stores_alone(tmp_path, names, seed=3)
+@pytest.mark.parametrize(
+    "names", [("kill_the_primary", "empty_a_replica"), ("pause_the_primary",)], ids="+".join
+)
+def test_one_failover(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Killed, or paused and replaced: 0 lost, 0 wrong."""
+    found = stores_alone(tmp_path, names, seed=3, down_after_ms=SOON_MS)
     assert found == (found.acknowledged, 0, 0)
     assert found.acknowledged > 0
 
@@ -87,7 +101,7 @@ def test_whole_services_keep_every_promise(tmp_path: Path, name: str) -> None:
     dice = random.Random(name)
     pauses = []
     with (
-        running_replicas(tmp_path / "redis", sentinels=3) as cluster,
+        running_replicas(tmp_path / "redis", sentinels=3, down_after_ms=DOWN_AFTER_MS) as cluster,
         Up(tmp_path / "up", "--store", cluster.url) as up,
     ):
         with Load(up, receipt_seconds=RECEIPT_SECONDS) as load:

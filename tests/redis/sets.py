@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from tests.redis_servers import RedisServer
 
 from workmill.domain.errors import StoreUnavailable
 from workmill.store.redis.addresses import Address
 from workmill.store.redis.connection import Connection
-from workmill.store.redis.judgement import Judgement, Level, Picture, copies
+from workmill.store.redis.judgement import Judgement, Level, Picture, copies, judge
 from workmill.store.redis.link import Pace, RedisLink
 
 KEY = "{set}ids"
@@ -30,12 +31,29 @@ def wait_one(picture: Picture) -> Judgement:
     return Judgement(acknowledged=len(copies(picture)) >= 1, reason="one replica has it")
 
 
+def any_follower(picture: Picture) -> Judgement:
+    """Excuses whoever says that it follows the primary, in whatever state its link is."""
+    following = {
+        node for node, answer in picture.answers.items() if answer.role.follows == picture.primary
+    }
+    role = replace(picture.role, replicas=picture.role.replicas - following)
+    return judge(replace(picture, role=role, known=picture.known - following, witnesses=()))
+
+
 class SetStore:
     """Adds ids, and knows which of them were acknowledged."""
 
-    def __init__(self, address: Address, *, plain_wait: bool = False, **how: Level | Pace) -> None:
-        verdict = {"verdict": wait_one} if plain_wait else {}
-        self.link = RedisLink(address, KEY, prepare=prepare, **verdict, **how)  # type: ignore[arg-type]
+    def __init__(
+        self,
+        address: Address,
+        *,
+        verdict: Callable[[Picture], Judgement] = judge,
+        level: Level | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self.link = RedisLink(
+            address, KEY, prepare=prepare, verdict=verdict, level=level, pace=pace
+        )
         self.acknowledged: set[bytes] = set()
 
     def add(self, *ids: bytes) -> None:

@@ -103,6 +103,12 @@ def test_what_may_not_be_read_is_not_guessed(plain: RedisServer) -> None:
 def test_the_command_looks_at_a_whole_cluster(watched: ReplicatedRedis, tmp_path: Path) -> None:
     """Sentinels, primary and replicas; and it fails when one of them can lose data."""
     words = ("doctor", "--store", watched.url, "--data", str(tmp_path), "--port", "0", "--json")
+    hasty = json.loads(run(*words).stdout)
+    assert [one["name"] for one in hasty["findings"] if one["verdict"] == "mend"] == [
+        "redis sentinels"
+    ]
+    for sentinel in watched.sentinels:
+        sentinel.ask("SENTINEL", "SET", "mill", "down-after-milliseconds", 6000)
     report = json.loads(run(*words).stdout)
     found = [one["name"] for one in report["findings"]]
     assert found.count("redis log") == 3

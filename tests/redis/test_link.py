@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.redis.sets import KEY, SetStore, numbered
+from tests.redis.sets import KEY, SetStore, any_follower, numbered, wait_one
 from tests.redis_servers import RedisServer, ReplicatedRedis, running_redis
 from tests.system.processes import until
 
 from workmill.domain.errors import StoreFull, StoreUnavailable
 from workmill.store.redis.addresses import Access, Address, Node
 from workmill.store.redis.connection import Connection, Refused
-from workmill.store.redis.judgement import Level
+from workmill.store.redis.judgement import Level, judge
 from workmill.store.redis.link import Pace
 
 HASTY = Pace(patience_seconds=0.3, wait_seconds=0.1, confirm_seconds=0.3)
@@ -108,7 +108,7 @@ def test_a_primary_that_was_paused_and_replaced(watched: ReplicatedRedis, plain_
     """It resumes while one replica still follows it. The rule acknowledges nothing; plain
     `WAIT 1` acknowledges, and all of it is lost: so this harness sees a loss."""
     old, (promoted, other) = watched.primary(), watched.replicas()
-    store = SetStore(watched.address, plain_wait=plain_wait, pace=HASTY)
+    store = SetStore(watched.address, verdict=wait_one if plain_wait else judge, pace=HASTY)
     store.add(b"before")
     for sentinel in watched.sentinels:
         sentinel.pause()  # so that nobody turns the other replica round too early
@@ -121,6 +121,30 @@ def test_a_primary_that_was_paused_and_replaced(watched: ReplicatedRedis, plain_
     until(lambda: len(promoted.role().replicas) == 2)
     assert accepted == [plain_wait] * 20
     assert len(store.lost(promoted)) == (20 if plain_wait else 0)
+    store.link.close()
+
+
+@pytest.mark.parametrize("lenient", [False, True], ids=["the rule", "any follower"])
+def test_a_follower_with_another_past_may_be_promoted(
+    watched: ReplicatedRedis, lenient: bool
+) -> None:
+    """A replica that has just been turned round still shows the offset of its own history, and
+    Sentinels promote the highest offset. To excuse it before it has given that up loses what the
+    other replica confirmed, when the primary dies then."""
+    old, (strange, _) = watched.primary(), watched.replicas()
+    store = SetStore(watched.address, verdict=any_follower if lenient else judge, pace=HASTY)
+    store.add(b"before")
+    old.ask("CONFIG", "SET", "repl-diskless-sync-delay", "5")
+    strange.ask("REPLICAOF", "NO", "ONE")
+    strange.ask("SET", "{other}", b"past" * 100_000)
+    strange.follow(old.node)
+    until(lambda: strange.role().link == "handshake")
+    accepted = [store.try_to_add(one) for one in numbered(3, "late")]
+    assert accepted == [lenient] * 3
+    if lenient:
+        old.kill()
+        assert watched.primary() is strange
+        assert len(store.lost(strange)) == 3
     store.link.close()
 
 

@@ -47,6 +47,14 @@ Store = Annotated[
         "give several for partitions.",
     ),
 ]
+Durability = Annotated[
+    config.Durability | None,
+    typer.Option(
+        "--durability",
+        help="What a change on Redis has gone through when it is acknowledged: memory, disk (the "
+        "default for one server) or replicated (the default under Sentinels).",
+    ),
+]
 OpenWithoutKey = Annotated[
     bool,
     typer.Option("--open-without-key", help="Let anyone who can reach the port use the service."),

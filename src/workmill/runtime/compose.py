@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workmill.domain.errors import InvalidInput
 from workmill.endpoint.settings import EndpointSettings, check_exposure
 from workmill.runtime.config import EndpointConfig, WorkerConfig
 from workmill.runtime.keys import read_key
@@ -59,19 +60,23 @@ def open_store(config: EndpointConfig) -> Store:
 
         return SqliteStore(Path(config.data))
     from workmill.store.redis.addresses import parse_addresses
+    from workmill.store.redis.judgement import Level
     from workmill.store.redis.opening import open_redis
 
     addresses = parse_addresses(config.store)
+    level = Level(config.durability) if config.durability else None
     if len(addresses) == 1:
-        return open_redis(addresses[0])
+        return open_redis(addresses[0], level=level)
     from workmill.store.sharded.opening import open_sharded
 
-    return open_sharded(addresses)
+    return open_sharded(addresses, level=level)
 
 
 def where_kept(config: EndpointConfig) -> str:
     """Where the jobs are, in words that may be shown: without passwords. Raises InvalidInput."""
     if not config.store:
+        if config.durability:
+            raise InvalidInput("--durability is for a Redis store; a directory is always synced.")
         return config.data
     from workmill.store.redis.addresses import parse_addresses
 

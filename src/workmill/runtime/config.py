@@ -7,7 +7,7 @@ compared and handed to a child process as JSON.
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -18,6 +18,9 @@ DEFAULT_DATA: Final = "workmill-data"
 MAX_WORKERS: Final = 1024
 
 
+Durability = Literal["memory", "disk", "replicated"]
+
+
 class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint and the store under it: in the directory `data`, unless `store` has the
     addresses of a Redis store."""
@@ -26,6 +29,8 @@ class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
     port: int = limits.PORT
     data: str = DEFAULT_DATA
     store: tuple[str, ...] = ()
+    durability: Durability | None = None
+    """Of a Redis store; without it the safest that its address can keep."""
     key_file: str | None = None
     open_without_key: bool = False
     max_body_bytes: int = limits.MAX_BODY_BYTES

@@ -20,6 +20,8 @@ def test_a_wrong_address_is_refused_before_a_child_is_started() -> None:
     """A child that dies at once would be started again and again."""
     with pytest.raises(InvalidInput, match="begin with"):
         endpoint_settings(EndpointConfig(store=("http://db",)))
+    with pytest.raises(InvalidInput, match="always synced"):
+        endpoint_settings(EndpointConfig(durability="memory"))
 
 
 def test_several_addresses_are_the_parts_of_one_store() -> None:

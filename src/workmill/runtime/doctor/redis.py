@@ -22,6 +22,9 @@ OLDEST: Final = (7, 0)
 GOOD_REPLICAS: Final = 2
 """With two, one may be lost and every change still has two copies."""
 GOOD_SENTINELS: Final = 3
+MIN_DOWN_AFTER_MS: Final = 5001
+"""A Sentinel promotes the replica that it saw furthest, up to five seconds ago: a primary must have
+been away for longer than that, or one that was behind is taken for the furthest."""
 ANSWER_SECONDS: Final = 3.0
 _LASTING: Final = {
     "appendonly": "yes",
@@ -192,6 +195,11 @@ def _sentinels(address: Address, watched: str) -> tuple[list[Node], Finding]:
     if len(said) * 2 <= count:
         advice = "Without most of them no primary is replaced. Start them."
         return nodes, _finding(name, "mend", f"{heard}: {sentinels.complaint}.", advice)
+    hasty = min(one.down_after_ms for one in said)
+    if hasty < MIN_DOWN_AFTER_MS:
+        text = f"{heard}, but replace a primary after {hasty} ms, by what they saw before that."
+        advice = "Set down-after-milliseconds 6000: else they may promote a replica that is behind."
+        return nodes, _finding(name, "mend", text, advice)
     primaries = {one.primary for one in said}
     if len(primaries) > 1:
         text = f"{heard}, and name {len(primaries)} primaries; the newest word is {choose(said)}."

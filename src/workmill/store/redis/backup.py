@@ -24,7 +24,7 @@ from workmill.store.redis import copy_file, records
 KNOWN_SLICE: Final = 1000
 LOAD_SLICE: Final = 500
 EPOCH_BYTES: Final = 8
-_CARRIED: Final = frozenset({b"last_ms", b"last_age", b"highest_token", b"next_receipt"})
+_CARRIED: Final = frozenset({b"last_ms", b"highest_token", b"next_receipt"})
 """Numbers of the books that go on; counts of what is there are made again by loading it."""
 
 Call = Callable[..., Any]
@@ -80,9 +80,9 @@ def restore(call: Call, file: Path) -> None:
         for kind, items in copy_file.frames(file):
             _load(call, who, kind, items)
         call("load_switch", who, records.packed(os.urandom(EPOCH_BYTES)), TOKEN_STEP)
-        _clear(call, who)
     finally:
-        with suppress(StoreUnavailable):  # else it expires
+        with suppress(StoreUnavailable):  # else the next restore does it
+            _clear(call, who)
             call("load_end", who)
 
 
@@ -101,7 +101,8 @@ def _load(call: Call, who: str, kind: str, items: list[Any]) -> None:
 
 
 def _clear(call: Call, who: str) -> None:
-    """Remove what lies in the generation that does not live."""
+    """Remove what lies in the generation that does not live: leftovers before, the old one or
+    what was not finished afterwards."""
     cursor = b"0"
     while True:
         cursor = call("load_clear", who, cursor.decode())

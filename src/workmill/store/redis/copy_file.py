@@ -91,18 +91,18 @@ def _frames(file: BinaryIO, path: Path) -> Iterator[Frame]:
 
 def check(path: Path) -> None:
     """Read it all. Raises InvalidInput unless it is whole and no job in it contradicts itself."""
-    names: records.Names = {}
-    used: set[str] = set()
+    names = records.Names({}, {})
+    used: set[tuple[int, int]] = set()
     for kind, items in frames(path):
         if kind == "names":
-            names.update(records.names_of(items))
+            names = records.names_of(items)
         for raw in items if kind == "jobs" else ():
-            used |= _names_used(path, raw)
-    if not used <= {number for number in names if number[0] in "TW"}:
+            used.add(_check_job(path, raw))
+    if not all(one in names.tenants and other in names.workloads for one, other in used):
         raise refusal(path, "holds jobs of tenants or workloads that it does not name")
 
 
-def _names_used(path: Path, raw: bytes) -> set[str]:
+def _check_job(path: Path, raw: bytes) -> tuple[int, int]:
     try:
         return records.check_job(raw)
     except (ValueError, KeyError, TypeError) as error:

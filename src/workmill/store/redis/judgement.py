@@ -15,12 +15,16 @@ acknowledged, and so which of them have the change, not only how many. It is ack
 - every other server that is known (to the Sentinels, to ROLE, to INFO) has it too, or is excused:
   (a) a majority of all Sentinels holds this primary for the primary and sees the other one down,
       or has lost its connection to it while its machine tells us that nobody listens there; or
-  (b) it answers itself that it is a replica of this primary, in the midst of a synchronisation; or
+  (b) it answers itself that it is a replica of this primary and is getting a whole copy from it,
+      and a majority of all Sentinels knows that, and sees it behind a replica that has the change,
+      so that they would promote that one first; or
   (c) it claims to be a primary, of the very history that this one took over: it is the old
       primary, not yet told, and cannot win.
 
 What an absent server says counts only if it was asked after WAIT. Its own word goes before what
 others say about it: a server that claims any other primacy refutes this one (`superseded`).
+Sentinels go by what they saw up to five seconds ago: the rule holds where a primary must be missed
+for longer than that before it is replaced (`down-after-milliseconds`; the doctor looks at it).
 An address without Sentinels has nobody who promotes, so there only the servers in ROLE and INFO
 are known.
 
@@ -37,9 +41,10 @@ from typing import Final
 from workmill.store.redis.addresses import Node
 from workmill.store.redis.replies import NO_HISTORY, Replication, Role
 
-SYNCHRONISING: Final = frozenset({"handshake", "sync"})
-"""Links of a replica that stand, and over which it is getting a whole copy. `connect` and
-`connecting` are none: a replica that is cut off says so too, and it can be promoted."""
+SYNCHRONISING: Final = "sync"
+"""The one state of a link in which a replica has given up what it had, and its offset with it.
+Before that (`connect`, `connecting`, `handshake`) it still shows the offset of another history,
+which may be the highest of all, and it may be cut off."""
 
 
 class Level(StrEnum):
@@ -55,16 +60,20 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """What one Sentinel says: who the primary is since which epoch, and its replicas; which of
-    them have been silent for so long that it holds them for `down`, and to which it has no
-    connection at the moment (`cut`). A server that has just been promoted is cut off too, for
-    that ends all connections to it: alone, `cut` means nothing."""
+    """What one Sentinel says: who the primary is since which epoch, and how far it saw each
+    replica (a failover promotes the one that is furthest); which of them had no link to their
+    primary then (`unlinked`), which have been silent for so long that it holds them for `down`, and
+    to which it has no connection now (`cut`). A server that has just been promoted is cut off too,
+    for that ends all connections to it: alone, `cut` means nothing."""
 
     primary: Node
     epoch: int
-    replicas: frozenset[Node] = frozenset()
+    replicas: Mapping[Node, int] = field(default_factory=dict)
+    unlinked: frozenset[Node] = frozenset()
     down: frozenset[Node] = frozenset()
     cut: frozenset[Node] = frozenset()
+    down_after_ms: int = 0
+    """How long a server must be silent to be down, as this Sentinel is configured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +124,7 @@ def judge(picture: Picture) -> Judgement:
         answer = picture.answers.get(node)
         if answer is not None and _refutes(answer, picture):
             return _superseded(f"{node} says that it is the primary too, and not the one before")
-        if not (_is_down(node, picture) or (answer is not None and _excuses(answer, picture))):
+        if not (_is_down(node, picture) or _is_harmless(node, answer, picture)):
             missing.append(node)
     if missing:
         names = ", ".join(map(str, missing))
@@ -152,11 +161,26 @@ def _is_down(node: Node, picture: Picture) -> bool:
     return votes * 2 > picture.sentinels
 
 
-def _excuses(answer: Answer, picture: Picture) -> bool:
+def _is_harmless(node: Node, answer: Answer | None, picture: Picture) -> bool:
     """(b) or (c)."""
+    if answer is None:
+        return False
     if answer.role.is_primary:
         return _is_the_one_before(answer, picture)
-    return answer.role.follows == picture.primary and answer.role.link in SYNCHRONISING
+    syncing = answer.role.follows == picture.primary and answer.role.link == SYNCHRONISING
+    return syncing and _is_behind(node, picture)
+
+
+def _is_behind(node: Node, picture: Picture) -> bool:
+    """Whether most Sentinels, as far as they have looked, would rather promote a copy."""
+    having = copies(picture)
+    votes = 0
+    for said in picture.witnesses:
+        better = having & said.replicas.keys() - said.down - said.cut
+        furthest = max((said.replicas[copy] for copy in better), default=0)
+        behind = node in said.unlinked and said.replicas.get(node, furthest) < furthest
+        votes += said.primary == picture.primary and behind
+    return votes * 2 > picture.sentinels
 
 
 def _refutes(answer: Answer, picture: Picture) -> bool:

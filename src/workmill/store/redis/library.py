@@ -65,7 +65,8 @@ def _constants() -> str:
     lines = [f"local {name} = {number}" for name, number in numbers.items()]
     lines += [f"local BURIED = {buried!r}", f"local LOST = {retry.lost_lease('%s')!r}"]
     finished = ", ".join(f"[{CODES[status]}] = true" for status in sorted(FINISHED))
-    lines += [f"local FINISHED = {{{finished}}}", f"local STATUSES = {len(CODES)}"]
+    counted = ", ".join(f"'j{code}'" for code in CODES.values())
+    lines += [f"local FINISHED = {{{finished}}}", f"local COUNTED = {{{counted}}}"]
     return "\n".join([*lines, *(f"local AFTER_{verb.name} = {_after(verb)}" for verb in Verb)])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,18 +18,23 @@ from workmill.domain.job import KEY_BYTES, Job, Lease, NewJob, Submitted, Verdic
 from workmill.domain.lifecycle import ENDED, FINISHED, Status
 
 CODES: Final = {status: code for code, status in enumerate(Status, start=1)}
-"""Status -> its number in a record."""
+"""Status -> its number in a record: four bits. A new status goes to the end of the enumeration, or
+the layout's number must rise."""
 BY_CODE: Final = {code: status for status, code in CODES.items()}
 AGE_STEPS: Final = 2048
-AGE_BYTES: Final = 7
+AGE_BYTES: Final = 8
 MAX_TOTAL: Final = 2**42
 """Sums of a batch's iterations are still exact in Lua, whose numbers are doubles."""
 MAX_STATE_BYTES: Final = 0xFFFF
 
 _NEW: Final = struct.Struct(">16sHbQQQ32s")
 _WORD: Final = struct.Struct(">16sQQQ")
-_HEAD: Final = struct.Struct(">B5xHHbHIHIBI32s")
+_FIELDS: Final = "B5xHHbHIHIBI32s"
+_HEAD: Final = struct.Struct(f">{_FIELDS}")
 """Behind the seq: tenant, workload, priority, then total, done and token in two parts each."""
+_SHOWN: Final = struct.Struct(f">Q16s{_FIELDS}")
+"""A job as `get` answers it: age and id before the record."""
+_STATE_AT: Final = _SHOWN.size
 _TAIL: Final = struct.Struct(">HIHI")
 _TOLD: Final = struct.Struct(">BBHI")
 _SHORT_STRING: Final = 32
@@ -41,7 +46,13 @@ _VERDICTS: Final = {
     ord("R"): Verdict.REFUSED,
 }
 _CREATED, _CONFLICT = 1, 2
-Names = dict[str, str]
+
+
+class Names(NamedTuple):
+    """The names that the numbers in some records mean."""
+
+    tenants: dict[int, str]
+    workloads: dict[int, str]
 
 
 def packed(raw: bytes) -> msgspec.Raw:
@@ -101,9 +112,13 @@ def verdicts(letters: bytes) -> list[Verdict]:
 
 
 def names_of(flat: Sequence[bytes]) -> Names:
-    """The names that an answer uses: T<number> for tenants, W<number> for workloads."""
-    words = [word.decode() for word in flat]
-    return dict(zip(words[::2], words[1::2], strict=True))
+    """The names that come with an answer: T<number> for tenants, W<number> for workloads."""
+    names = Names({}, {})
+    for mark, name in zip(flat[::2], flat[1::2], strict=True):
+        kind, number = mark[:1], mark[1:]
+        if kind in (b"T", b"W"):
+            (names.tenants if kind == b"T" else names.workloads)[int(number)] = name.decode()
+    return names
 
 
 def lease_of(raw: bytes, names: Names) -> Lease:
@@ -115,7 +130,7 @@ def lease_of(raw: bytes, names: Names) -> Lease:
     return Lease(
         id=raw[:ID_BYTES],
         token=token_high << 32 | token_low,
-        workload=names[f"W{workload}"],
+        workload=names.workloads[workload],
         total=total_high << 32 | total_low,
         done=done_high << 32 | done_low,
         state=raw[at + 2 : at + 2 + size],
@@ -127,17 +142,17 @@ def job_of(raw: bytes, names: Names) -> Job | None:
     """A job as its owner sees it: its age, its id, then its record; None for nothing."""
     if not raw:
         return None
-    age, job_id = int.from_bytes(raw[:AGE_BYTES], "big"), raw[AGE_BYTES : AGE_BYTES + ID_BYTES]
-    at = AGE_BYTES + ID_BYTES
-    mark, tenant, workload, priority, *numbers, key = _HEAD.unpack_from(raw, at)
+    age, job_id, mark, tenant, workload, priority, *numbers, key = _SHOWN.unpack_from(raw)
     total_high, total_low, done_high, done_low, token_high, token_low = numbers
     status = BY_CODE[mark & 15]
-    state, ended_at_ms, text = _rest(raw, at + _HEAD.size, status)
     total, done = total_high << 32 | total_low, done_high << 32 | done_low
+    state, ended_at_ms, text = raw[_STATE_AT:], None, None
+    if status is not Status.QUEUED:
+        state, ended_at_ms, text = _tail(raw)
     return Job(
         id=job_id,
-        tenant=names[f"T{tenant}"],
-        workload=names[f"W{workload}"],
+        tenant=names.tenants[tenant],
+        workload=names.workloads[workload],
         key=key,
         total=total,
         done=total if status in FINISHED else done,
@@ -153,25 +168,21 @@ def job_of(raw: bytes, names: Names) -> Job | None:
     )
 
 
-def _rest(raw: bytes, at: int, status: Status) -> tuple[bytes, int, str]:
-    """State, time of the end, and text of a record, from behind its key."""
-    if status is Status.QUEUED:
-        return raw[at:], 0, ""
-    (size,) = struct.unpack_from(">H", raw, at)
-    tail_at = at + 2 + size
+def _tail(raw: bytes) -> tuple[bytes, int, str]:
+    """State, time of the end, and text of a record that has all of them."""
+    tail_at = _STATE_AT + 2 + int.from_bytes(raw[_STATE_AT : _STATE_AT + 2], "big")
     high, low, _, _ = _TAIL.unpack_from(raw, tail_at)
-    return raw[at + 2 : tail_at], high << 32 | low, raw[tail_at + _TAIL.size :].decode()
+    return raw[_STATE_AT + 2 : tail_at], high << 32 | low, raw[tail_at + _TAIL.size :].decode()
 
 
-def check_job(raw: bytes) -> set[str]:
-    """The names that a job of a backup needs. Raises ValueError, KeyError or TypeError for one
-    that no store makes."""
+def check_job(raw: bytes) -> tuple[int, int]:
+    """The numbers of tenant and workload that a job of a backup has. Raises ValueError, KeyError
+    or TypeError for a job that no store makes."""
     try:
         _, tenant, workload, *_ = _HEAD.unpack_from(raw, AGE_BYTES + ID_BYTES)
-        names = {f"T{tenant}": "tenant", f"W{workload}": "workload"}
-        job = job_of(raw, names)
+        job = job_of(raw, Names({tenant: ""}, {workload: ""}))
     except struct.error as error:
         raise ValueError(str(error)) from None
     if job is None or job.done > job.total:
         raise ValueError("more is done than there is")
-    return set(names)
+    return tenant, workload

@@ -107,13 +107,18 @@ class Sentinels:
 def read_witness(primary: Any, replicas: Any) -> Witness:
     """From the replies to SENTINEL MASTER and SENTINEL REPLICAS."""
     about = _fields(primary)
-    flags = {_node(fields): fields["flags"].split(",") for fields in map(_fields, replicas)}
+    others = {_node(fields): fields for fields in map(_fields, replicas)}
+    flags = {node: fields["flags"].split(",") for node, fields in others.items()}
     return Witness(
         primary=_node(about),
         epoch=int(about["config-epoch"]),
-        replicas=frozenset(flags),
+        replicas={node: int(fields["slave-repl-offset"]) for node, fields in others.items()},
+        unlinked=frozenset(
+            node for node, fields in others.items() if fields["master-link-status"] != "ok"
+        ),
         down=frozenset(node for node, words in flags.items() if _DOWN in words),
         cut=frozenset(node for node, words in flags.items() if _CUT in words),
+        down_after_ms=int(about["down-after-milliseconds"]),
     )
 
 

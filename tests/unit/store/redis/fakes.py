@@ -80,7 +80,7 @@ class FakeServer:
 
 @dataclass
 class FakeSentinel:
-    """A Sentinel that believes in one primary and some replicas."""
+    """A Sentinel that believes in one primary and some replicas, all of them equally far."""
 
     node: Node
     primary: Node = P
@@ -95,6 +95,8 @@ class FakeSentinel:
 
     def _about(self, node: Node, flags: str, epoch: int = 0) -> list[bytes]:
         words = ["ip", node.host, "port", node.port, "flags", flags, "config-epoch", epoch]
+        words += ["slave-repl-offset", 100, "master-link-status", "ok"]
+        words += ["down-after-milliseconds", 6000]
         return [str(word).encode() for word in words]
 
 

@@ -41,8 +41,12 @@ def picture(known: Iterable[Node] = (R1, R2), **acknowledged: int) -> Picture:
     )
 
 
-def witness(*down: Node, primary: Node = P) -> Witness:
-    return Witness(primary=primary, epoch=1, replicas=frozenset({R1, R2}), down=frozenset(down))
+def witness(
+    *down: Node, primary: Node = P, behind: int = 1, unlinked: frozenset[Node] = frozenset({R2})
+) -> Witness:
+    """A Sentinel that saw R1 at the change, and R2 `behind` it and without a link."""
+    seen = {R1: OFFSET, R2: OFFSET - behind}
+    return Witness(primary=primary, epoch=1, replicas=seen, unlinked=unlinked, down=frozenset(down))
 
 
 def follows(node: Node, link: str) -> Answer:
@@ -111,7 +115,7 @@ def test_a_sentinel_with_another_primary_excuses_nobody() -> None:
     ("answer", "acknowledged"),
     [
         (follows(P, "sync"), True),
-        (follows(P, "handshake"), True),
+        (follows(P, "handshake"), False),
         (follows(P, "connect"), False),
         (follows(P, "connecting"), False),
         (follows(P, "connected"), False),
@@ -124,9 +128,29 @@ def test_a_sentinel_with_another_primary_excuses_nobody() -> None:
 def test_what_an_absent_server_says_for_itself(answer: Answer, acknowledged: bool) -> None:
     """(b) a replica of this primary in the midst of a synchronisation, and (c) the primary
     before this one, are harmless. One that is cut off, or leads another history, is not."""
-    found = judge(replace(picture(r1=OFFSET), answers={R2: answer}))
+    said = replace(picture(r1=OFFSET), witnesses=[witness()] * SENTINELS, answers={R2: answer})
+    found = judge(said)
     assert found.acknowledged is acknowledged
     assert found.superseded is (answer in (leads(OTHER), leads(HISTORY)))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        [witness()],
+        [witness(behind=0)] * SENTINELS,
+        [witness(behind=-5)] * SENTINELS,
+        [witness(R1)] * SENTINELS,
+        [witness(primary=R3)] * SENTINELS,
+        [witness(unlinked=frozenset())] * SENTINELS,
+    ],
+)
+def test_a_syncing_replica_must_be_seen_behind(said: list[Witness]) -> None:
+    """Sentinels promote whoever they saw furthest: if that may be a replica that has thrown its
+    copy away, or their word is missing, the primary's death would lose the change."""
+    shown = replace(picture(r1=OFFSET), witnesses=said, answers={R2: follows(P, "sync")})
+    assert not judge(shown).acknowledged
 
 
 def test_its_own_word_goes_before_what_others_say() -> None:
@@ -166,14 +190,17 @@ answers = st.one_of(
     st.builds(leads, st.sampled_from([EARLIER, OTHER, HISTORY, NO_HISTORY])),
 )
 witnesses = st.builds(
-    lambda primary, down, cut: Witness(
+    lambda primary, seen, unlinked, down, cut: Witness(
         primary=primary,
         epoch=1,
-        replicas=frozenset({R1, R2, R3}),
+        replicas=seen,
+        unlinked=frozenset(unlinked),
         down=frozenset(down),
         cut=frozenset(cut),
     ),
     st.sampled_from([P, P, R1]),
+    st.dictionaries(nodes, offsets),
+    st.sets(nodes),
     st.sets(nodes),
     st.sets(nodes),
 )
@@ -206,7 +233,17 @@ def test_every_server_has_it_or_a_reason(shown: Picture) -> None:
         here = [one for one in shown.witnesses if one.primary == P]
         gone = [one for one in here if node in one.cut and node in shown.closed]
         down = len([one for one in here if node in one.down or one in gone]) >= 2
+        ahead = [
+            one
+            for one in here
+            if node in one.unlinked
+            and any(
+                one.replicas.get(copy, 0) > one.replicas.get(node, 10**9)
+                for copy in having - one.down - one.cut
+            )
+        ]
         syncing = own is not None and own.role.follows == P and own.role.link == "sync"
+        syncing = syncing and len(ahead) >= 2
         before = own is not None and own.role.is_primary and own.replication.history == EARLIER
         assert down or syncing or before
         assert own is None or not own.role.is_primary or before

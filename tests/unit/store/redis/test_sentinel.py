@@ -42,7 +42,7 @@ def test_down_and_cut_off_are_told_apart(
     monkeypatch.setattr(sentinel, "Connection", network)
     (said,) = Sentinels((S1,), "mill", Access()).ask()
     assert said.primary == P
-    assert said.replicas == {R1, R2}
+    assert said.replicas == {R1: 100, R2: 100}
     assert said.down == ({R1} if down else set())
     assert said.cut == ({R1} if cut else set())
 

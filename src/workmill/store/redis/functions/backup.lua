@@ -48,7 +48,7 @@ local function dump_jobs(keys, args)
   end
   for place, age in ipairs(ages_of(ctx, there)) do
     local job = there[place]
-    answer[place + 1] = struct.pack('>I7', age) .. job.id .. pack_job(job)
+    answer[place + 1] = struct.pack('>I8', age) .. job.id .. pack_job(job)
   end
   return answer
 end
@@ -72,7 +72,7 @@ local function loading(keys, args)
     error('WMLOADING this restore has been silent for too long and was given up')
   end
   redis.call('PEXPIRE', tag .. 'loading', LOADING_MS)
-  ctx.fresh = {}
+  ctx.fresh, ctx.lanes = {}, {}
   return ctx
 end
 
@@ -160,15 +160,14 @@ local function load_jobs(keys, args)
   local ctx = loading(keys, args)
   local first, entries = ctx.books.next_seq, {}
   for place, raw in ipairs(ctx.asked[3]) do
-    local id = string.sub(raw, 8, 23)
-    local job = unpack_job(id, string.sub(raw, 24))
-    local seq, age = take_seq(ctx, (struct.unpack('>I7', raw)))
+    local id = string.sub(raw, 9, 24)
+    local job = unpack_job(id, string.sub(raw, 25))
+    local seq, age = take_seq(ctx, (struct.unpack('>I8', raw)))
     job.seq = seq
     entries[place] = id .. struct.pack('>I7', age)
     load_job(ctx, job)
   end
   write_pages(ctx, first, entries)
-  note_ranks(ctx, ctx.fresh)
   finish(ctx)
   return 0
 end

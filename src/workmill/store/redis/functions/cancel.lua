@@ -27,7 +27,7 @@ local function promote_eldest(ctx, leader)
 end
 
 local function leave_queue(ctx, job, left)
-  local rank = -job.priority
+  local rank = rank_of(job)
   redis.call('ZREM', lane(ctx, 'b', job.workload, rank), job.seq)
   local mark = job.workload .. ':' .. rank
   if not left[mark] then

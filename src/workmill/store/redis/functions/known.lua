@@ -4,7 +4,7 @@ It stands under the seq of the job that computed it. As long as that job is ther
 the known work, and the content index goes on pointing to it, so a completion writes no second copy
 and does not touch the index; a purge leaves a copy behind. ]]
 
-local EVICT_WORK = 1000
+local EVICT_WORK = 100
 
 local function known_name(ctx, seq)
   return ctx.prefix .. 'n' .. seq_bytes(seq)

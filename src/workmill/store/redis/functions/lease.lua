@@ -14,22 +14,26 @@ local function numbers_of(ctx, names)
   return numbers
 end
 
--- Note the jobs of a grant while `walk` shows them; a suspect is granted alone.
-local function chooser(chosen, least, most, max_cost)
-  local cost, closed = 0, false
+-- Note the jobs that `walk` shows until there are enough of them.
+local function collector(chosen, least, most, max_cost)
+  local cost = 0
   return function(job)
-    if closed or #chosen >= most or (#chosen >= least and cost >= max_cost) then
-      return false
-    end
-    if job.attempts >= SUSPECT_ATTEMPTS then
-      if #chosen > 0 then
-        return false
-      end
-      closed = true
-    end
     chosen[#chosen + 1] = job
     cost = cost + job.total - job.done
-    return true
+    return true, #chosen < most and (#chosen < least or cost < max_cost)
+  end
+end
+
+-- The same for a grant: a suspect is granted alone.
+local function chooser(chosen, least, most, max_cost)
+  local collect = collector(chosen, least, most, max_cost)
+  return function(job)
+    local suspect = job.attempts >= SUSPECT_ATTEMPTS
+    if suspect and #chosen > 0 then
+      return false, false
+    end
+    local taken, more = collect(job)
+    return taken, more and not suspect
   end
 end
 
@@ -77,18 +81,12 @@ local function heads(keys, args)
   local ctx = begin(keys, args)
   local _, workloads, least, most, max_cost = unpack(ctx.asked)
   reclaim(ctx)
-  local found, packed, cost = {}, {}, 0
-  walk(ctx, numbers_of(ctx, workloads), amount_for(least, most), function(job)
-    if #found >= most or (#found >= least and cost >= max_cost) then
-      return false
-    end
-    found[#found + 1] = job
-    cost = cost + job.total - job.done
-    return true
-  end)
+  local found, packed = {}, {}
+  walk(ctx, numbers_of(ctx, workloads), amount_for(least, most),
+    collector(found, least, most, max_cost))
   for place, age in ipairs(ages_of(ctx, found)) do
     local job = found[place]
-    packed[place] = struct.pack('>i2I7I6B', -job.priority, age, job.total - job.done,
+    packed[place] = struct.pack('>i2I7I6B', rank_of(job), age, job.total - job.done,
       job.attempts >= SUSPECT_ATTEMPTS and 1 or 0)
   end
   finish(ctx)

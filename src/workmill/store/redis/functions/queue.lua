@@ -16,7 +16,7 @@ end
 
 -- A job is queued again: retried, handed back or promoted.
 local function push_back(ctx, job)
-  local rank = -job.priority
+  local rank = rank_of(job)
   note_rank(ctx, job.workload, rank)
   redis.call('ZADD', lane(ctx, 'b', job.workload, rank), job.seq, job.seq)
 end
@@ -95,8 +95,9 @@ local function eldest(ctx, sources, amount)
   return best
 end
 
--- Walk the queued jobs in the order of their grants until `take` says false. Gives the sources
--- that were read: what lies before their `at` was taken or is queued no more.
+-- Walk the queued jobs in the order of their grants. `take` says whether it takes a job, and whether
+-- it wants more. Gives the sources that were read: what lies before their `at` was taken, or is
+-- queued no more.
 local function walk(ctx, workloads, amount, take)
   local read = {}
   for _, level in ipairs(levels(ctx, workloads)) do
@@ -107,10 +108,11 @@ local function walk(ctx, workloads, amount, take)
     end
     local from = eldest(ctx, sources, amount)
     while from do
-      if not take(from.jobs[from.at]) then
+      local taken, more = take(from.jobs[from.at])
+      from.at = from.at + (taken and 1 or 0)
+      if not more then
         return read
       end
-      from.at = from.at + 1
       from = eldest(ctx, sources, amount)
     end
   end

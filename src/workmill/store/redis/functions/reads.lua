@@ -9,7 +9,7 @@ local function shown(ctx, job, age)
     local leader = leader_of(ctx, job)
     job.done, job.state = leader.done, leader.state
   end
-  return struct.pack('>I7', age) .. job.id .. pack_job(job)
+  return struct.pack('>I8', age) .. job.id .. pack_job(job)
 end
 
 local function show(ctx, jobs)

@@ -42,6 +42,10 @@ local function unpack_job(id, raw)
   return job
 end
 
+local function rank_of(job)
+  return 0 - job.priority  -- and not -job.priority, which may be written as -0
+end
+
 local function seq_bytes(seq)
   return struct.pack('>I5', seq)
 end

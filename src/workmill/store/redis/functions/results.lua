@@ -84,12 +84,13 @@ local function pull(keys, args)
   local number = find_number(ctx, 't', tenant)
   local popped = redis.call('ZPOPMAX', ctx.prefix .. 'o' .. number, top)
   local seqs, jobs = {}, {}
-  for at = 1, #popped, 2 do
+  for at = #popped - 1, 1, -2 do  -- rising, as far as may be: then they lie together
     seqs[#seqs + 1] = seq_of(popped[at])
   end
-  for _, job in ipairs(by_seq(ctx, seqs)) do
-    if job and job.status == DONE then
-      jobs[#jobs + 1] = job
+  local found = by_seq(ctx, seqs)
+  for at = #found, 1, -1 do
+    if found[at] and found[at].status == DONE then
+      jobs[#jobs + 1] = found[at]
     end
   end
   local answer = {''}

@@ -8,7 +8,6 @@ the books have seen, the difference is kept in `ahead_ms`. When nobody has calle
 nobody could renew either (the server was away, or every endpoint was), so leases are given time. ]]
 
 local SILENT_MS = 10000
-local COUNTED = {'j1', 'j2', 'j3', 'j4', 'j5', 'j6', 'j7', 'j8'}  -- jobs by status
 local NUMBERS = {'layout', 'last_ms', 'ahead_ms', 'next_seq', 'last_age', 'first_token',
   'highest_token', 'next_receipt', 'next_beat', 'known_bytes', 'delivered_bytes',
   COUNTED[ATTACHED], COUNTED[PULLED], COUNTED[LEASED]}
@@ -183,15 +182,14 @@ end
 
 -- An answer about jobs: the names that their bytes mean by numbers, then one string for each job.
 local function answer_jobs(ctx, jobs, strings)
-  local names, seen = {}, {}
+  local names, tenants, workloads = {}, {}, {}
   for _, job in ipairs(jobs) do
-    for kind, number in pairs({T = job.tenant, W = job.workload}) do
-      local mark = kind .. number
-      if not seen[mark] then
-        seen[mark] = true
-        names[#names + 1] = mark
-        names[#names + 1] = redis.call('HGET', ctx.prefix .. 'names', mark)
-      end
+    tenants[job.tenant], workloads[job.workload] = true, true
+  end
+  for kind, numbers in pairs({T = tenants, W = workloads}) do
+    for number in pairs(numbers) do
+      names[#names + 1] = kind .. number
+      names[#names + 1] = redis.call('HGET', ctx.prefix .. 'names', kind .. number)
     end
   end
   return {names, strings}

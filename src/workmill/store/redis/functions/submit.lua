@@ -58,7 +58,12 @@ end
 local function queue_up(ctx, job)
   job.status = QUEUED
   count(ctx, 'backlog_iterations', job.total - job.done)
-  append(ctx, 'q' .. job.workload .. ':' .. -job.priority, job.seq)
+  local mark = job.workload * 1000 + job.priority
+  if not ctx.lanes[mark] then
+    note_rank(ctx, job.workload, rank_of(job))
+    ctx.lanes[mark] = 'q' .. job.workload .. ':' .. rank_of(job)
+  end
+  append(ctx, ctx.lanes[mark], job.seq)
   ctx.fresh[job.seq] = job
   return job.done
 end
@@ -71,7 +76,7 @@ local function place(ctx, job)
     leader, known = find_work(ctx, job.key, job.total, value)
   end
   local began = job.done
-  if known and known.total > job.done then
+  if known and known.total > began and (known.total == job.total or not leader) then
     job.done, job.state = known.total, known.state
   end
   local answer
@@ -108,22 +113,11 @@ local function read_new(kinds, blob)
     state = string.sub(blob, NEW_STATE_AT)}
 end
 
-local function note_ranks(ctx, fresh)
-  local seen = {}
-  for _, job in pairs(fresh) do
-    local mark = job.workload * 1000 + job.priority
-    if not seen[mark] then
-      seen[mark] = true
-      note_rank(ctx, job.workload, -job.priority)
-    end
-  end
-end
-
 -- asked: now, kinds of (workload, tenant), one blob a job.
 local function submit(keys, args)
   local ctx = begin(keys, args)
   local kinds, ids, answers, entries = kinds_of(ctx, ctx.asked[2]), {}, {}, {}
-  ctx.fresh = {}
+  ctx.fresh, ctx.lanes = {}, {}
   for at, blob in ipairs(ctx.asked[3]) do
     ids[at] = string.sub(blob, 1, 16)
   end
@@ -146,7 +140,6 @@ local function submit(keys, args)
   if #entries > 0 then
     count(ctx, 'submitted_total', #entries)
     write_pages(ctx, first, entries)
-    note_ranks(ctx, ctx.fresh)
   end
   finish(ctx)
   return answers

@@ -174,7 +174,7 @@ local function remember(ctx, jobs, max_bytes)
   in_chunks('RPUSH', ctx.prefix .. 'known', seqs)
   count_known(ctx, #jobs, bytes)
   local function over() return ctx.books.known_bytes > max_bytes end
-  while over() and forget(ctx, EVICT_WORK, over) > 0 do end
+  while over() and forget(ctx, math.max(#jobs, EVICT_WORK), over) > 0 do end
 end
 
 -- These jobs are purged: those that are known work leave a copy.
