@@ -21,16 +21,18 @@ WORKMILL = str(Path(sys.executable).with_name("workmill"))
 
 
 @contextmanager
-def running() -> Iterator[int]:
-    """`workmill up` with a fresh data directory and two workers; gives the port.
+def running(store: str | None = None) -> Iterator[int]:
+    """`workmill up` with a fresh store and two workers; gives the port.
 
-    The directory is made where the bench was started: the usual one for temporary files may be
-    in memory, where an fsync costs nothing.
+    `store` is the address of a Redis. Without one the store is embedded, in a directory made
+    where the bench was started: the usual one for temporary files may be in memory, where an
+    fsync costs nothing.
     """
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as made:
         port, log = free_port(), Path(made) / "workmill.log"
-        words = [WORKMILL, "up", "--port", str(port), "--data", f"{made}/data"]
-        with child([*words, "--workers", str(WORKER_PROCESSES)], log):
+        words = [WORKMILL, "up", "--port", str(port), "--workers", str(WORKER_PROCESSES)]
+        kept = ["--store", store] if store else ["--data", f"{made}/data"]
+        with child([*words, *kept], log):
             wait_for_port(port, log)
             yield port
 

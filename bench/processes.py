@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -69,14 +70,20 @@ def wait_for_port(port: int, log: Path) -> None:
 
 
 @contextmanager
-def redis_server(directory: Path, *, synced: bool = False) -> Iterator[str]:
-    """A Redis of its own on a free port of loopback, keeping nothing on disk unless it is to be
-    `synced` at every write; gives its URL."""
+def redis_server(*, durable: bool = False) -> Iterator[str]:
+    """A Redis of its own on a free port of loopback; gives its URL.
+
+    It keeps nothing on disk, unless `durable`: then every reply waits for an fsync. Its directory
+    is made where the bench was started, for the usual one may be in memory.
+    """
     port = free_port()
-    log = directory / "redis.log"
-    words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)]
-    words += ["--save", "", "--appendonly", "yes" if synced else "no"]
-    words += ["--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"] if synced else []
-    with child(words, log):
-        wait_for_port(port, log)
-        yield f"redis://127.0.0.1:{port}/0"
+    kept = ["--appendonly", "no"]
+    if durable:
+        kept = ["--appendonly", "yes", "--appendfsync", "always"]
+        kept += ["--auto-aof-rewrite-percentage", "0"]  # no rewrite in the middle of a figure
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as directory:
+        log = Path(directory) / "redis.log"
+        words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", directory]
+        with child([*words, "--save", "", *kept], log):
+            wait_for_port(port, log)
+            yield f"redis://127.0.0.1:{port}/0"

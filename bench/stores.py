@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import redis
+
 from bench.processes import redis_server
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
@@ -43,7 +44,7 @@ def redis_place(directory: Path) -> Iterator[Place]:
     """A server of its own with `appendfsync always`. It does not rewrite its log meanwhile: that
     is another process, on the cores that are measured."""
     directory.mkdir()
-    with redis_server(directory, synced=True) as url, redis.Redis.from_url(url) as client:
+    with redis_server(durable=True) as url, redis.Redis.from_url(url) as client:
         empty = _memory_bytes(client)
         yield Place(
             lambda: RedisStore(partial(RedisLink, parse_address(url), "{w}", prepare=load)),
@@ -56,11 +57,7 @@ def shards_place(directory: Path, parts: int) -> Iterator[Place]:
     """As many servers as there are parts, each as in `redis_place`."""
     directory.mkdir()
     with ExitStack() as stack:
-        urls = []
-        for number in range(parts):
-            folder = directory / str(number)
-            folder.mkdir()
-            urls.append(stack.enter_context(redis_server(folder, synced=True)))
+        urls = [stack.enter_context(redis_server(durable=True)) for _ in range(parts)]
         clients = [stack.enter_context(redis.Redis.from_url(url)) for url in urls]
         empty = sum(map(_memory_bytes, clients))
         yield Place(

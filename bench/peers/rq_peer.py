@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
+from redis import Redis
 from rq import Queue
 from rq.job import Job
 
 from bench.peers.work import REDIS_URL, work
 from bench.processes import WORKER_PROCESSES
-from redis import Redis
 
 WORKERS = [
     *[sys.executable, "-m", "rq.cli", "worker-pool"],

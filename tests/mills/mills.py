@@ -35,8 +35,8 @@ class Tally:
             folding.update(chunk)
         return folding.digest()
 
-    def fold_all(self, bodies: Sequence[bytes]) -> list[bytes]:
-        return [self.fold([body]) for body in bodies]
+    def fold_all(self, bodies: Sequence[bytes | memoryview]) -> list[bytes]:
+        return [self.fold([bytes(body)]) for body in bodies]
 
     def advance(self, states: Sequence[bytes], counts: Sequence[int]) -> list[bytes]:
         _account(sum(counts))

@@ -33,7 +33,7 @@ def running(servers: list[RedisServer], tmp_path: Path) -> Iterator[Running]:
 
 
 def batch(running: Running, data: list[bytes]) -> list[SubmitReply]:
-    items = [BatchItem(iterations=3, data=one) for one in data]
+    items = [BatchItem(iterations=3, data=memoryview(one)) for one in data]
     reply = running.http.post(
         paths.JOBS,
         content=msgspec.msgpack.encode(items),

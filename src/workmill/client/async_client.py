@@ -111,7 +111,7 @@ class AsyncClient:
     ) -> AsyncIterator[AsyncHandle]:
         """Submit any number of jobs in batches; yields their handles in order, once durable.
 
-        `items` is consumed only as fast as the handles are: at most five batches of 2 MiB are
+        `items` is consumed only as fast as the handles are: at most twelve batches of 2 MiB are
         under way, and nothing is sent until the first handle is asked for. An item that is
         refused does not touch the others: its handle has a `problem`, its `result()` raises.
         """

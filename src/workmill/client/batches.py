@@ -22,7 +22,7 @@ BATCH_BYTES: Final = 2 * 1024 * 1024
 """Data in one batch: enough to make the cost of a request vanish, small beside the limit of an
 endpoint. An item larger than this travels alone."""
 
-BATCHES_IN_FLIGHT: Final = 5
+BATCHES_IN_FLIGHT: Final = 12
 """Enough that the endpoint always has the next batch while it makes one durable."""
 
 CHUNK_BYTES: Final = 256 * 1024
@@ -58,12 +58,12 @@ def cut(
 
 def batch_items(batch: Sequence[Work], workload: str, *, fold_locally: bool) -> list[BatchItem]:
     """The batch as it travels, each job under its id. Reads files; folds when that is asked for."""
-    all_data: list[bytes | None] = [None] * len(batch)
+    all_data: list[memoryview | None] = [None] * len(batch)
     all_digests: list[bytes | None] = [None] * len(batch)
     if fold_locally:
         all_digests[:] = digests([work.data for work in batch], workload)
     else:
-        all_data[:] = [content(work.data) for work in batch]
+        all_data[:] = [memoryview(content(work.data)) for work in batch]
     return [
         BatchItem(
             iterations=work.iterations,

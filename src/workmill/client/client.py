@@ -110,7 +110,7 @@ class Client:
     ) -> Iterator[Handle]:
         """Submit any number of jobs in batches; yields their handles in order, once durable.
 
-        `items` is consumed only as fast as the handles are: at most five batches of 2 MiB are
+        `items` is consumed only as fast as the handles are: at most twelve batches of 2 MiB are
         under way, and nothing is sent until the first handle is asked for, so
         `handles = list(client.submit_many(...))` submits all. An item that is refused does not
         touch the others: its handle has a `problem`, and its `result()` raises.

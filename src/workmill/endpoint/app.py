@@ -20,6 +20,7 @@ from workmill.domain.errors import (
     NotFound,
     WorkmillError,
 )
+from workmill.endpoint.hosts import is_own_name
 from workmill.endpoint.http import ClientGone, Receive, Reply, Request, Scope, Send
 from workmill.endpoint.problems import problem_reply
 from workmill.endpoint.routes import Operation
@@ -76,7 +77,7 @@ class App:
         if methods is None:
             raise NotFound("There is nothing under this path. See /docs for what there is.")
         operation = methods.get("GET" if method == "HEAD" else method)
-        if operation is None:
+        if operation is None or (method == "HEAD" and not operation.head):
             raise MethodNotAllowed(
                 f"{method[:20]} is not taken here. Nothing was changed.", allowed=tuple(methods)
             )
@@ -109,13 +110,21 @@ class App:
 def _check_origin(method: str, request: Request) -> None:
     """Without a key, a page of any site could have its reader's browser pull or restore here.
 
-    A browser names the page's origin with whatever may change something; nobody else does.
+    A browser names the page's origin with whatever may change something; nobody else does. The
+    page is ours when it came from where the request went, and that place has a name of this
+    machine: any other site can have its own name lead here (DNS rebinding).
     """
     if method in _HARMLESS:
         return
     origin = request.header(b"origin")
-    if origin is not None and origin.partition(b"://")[2] != request.header(b"host"):
-        raise CrossSite("A page of another site sent this. Nothing was changed.")
+    if origin is None:
+        return
+    host = request.header(b"host") or b""
+    if origin.partition(b"://")[2] != host or not is_own_name(host.decode("latin-1")):
+        raise CrossSite(
+            "A page of another site sent this. Nothing was changed. Open the page under this "
+            "machine's address or name, or set a key."
+        )
 
 
 async def _send_stream(request: Request, chunks: AsyncIterator[bytes], send: Send) -> None:

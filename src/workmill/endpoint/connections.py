@@ -20,6 +20,8 @@ from workmill.wire import codecs
 HEAD_SECONDS: Final = 15.0
 """Time for a head to arrive, the first one from the opening of the connection."""
 MAX_HEAD_BYTES: Final = 64 * 1024
+STALLED_SECONDS: Final = 60.0
+"""How long a caller may leave what waits for it: its answer stays in memory meanwhile."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -27,6 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     max_connections = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _stalled_timer: asyncio.TimerHandle | None = None
     _loose_bytes = 0
 
     @classmethod
@@ -44,7 +47,20 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._got_on()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More waits for the caller than it takes: from now on its time is counted."""
+        super().pause_writing()
+        self._stalled_timer = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The caller has taken most of it."""
+        super().resume_writing()
+        if self._stalled_timer is not None:
+            self._stalled_timer.cancel()
+            self._stalled_timer = None
 
     def data_received(self, data: bytes) -> None:
         self._loose_bytes += len(data)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from workmill.domain.errors import Unavailable
 from workmill.endpoint.http import Reply, Request
-from workmill.endpoint.metrics import CONTENT_TYPE
 from workmill.endpoint.service import Service
+from workmill.telemetry.metrics import CONTENT_TYPE
 
 
 async def healthz(_service: Service, _request: Request) -> Reply:

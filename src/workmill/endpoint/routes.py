@@ -57,6 +57,8 @@ class Operation:
     problems: tuple[int, ...] = ()
     open: bool = False
     """Answered without a key."""
+    head: bool = True
+    """HEAD is answered as well, by the work of GET; false where that work is too much for it."""
 
     @property
     def text(self) -> str:
@@ -156,6 +158,7 @@ RESULTS: Final = (
     ),
     _op(
         *("GET", paths.EVENTS, "Results", events.events),
+        head=False,
         parameters=(Parameter("id", "a job to watch; may be repeated, up to 100", "string"),),
         gives=str,
         gives_kind="text/event-stream",
@@ -186,6 +189,7 @@ OPERATORS: Final = (
     _op("GET", paths.NODES, "Operators", nodes.nodes, gives=messages.NodeList),
     _op(
         *("GET", paths.BACKUP, "Operators", files.backup),
+        head=False,
         gives=bytes,
         gives_kind=RAW,
         problems=(503,),

@@ -46,7 +46,7 @@ def from_json(data: bytes, kind: type[T]) -> T:
         raise _refusal(error) from None
 
 
-def from_msgpack(data: bytes, kind: type[T]) -> T:
+def from_msgpack(data: bytes | memoryview, kind: type[T]) -> T:
     """Decode MessagePack strictly into `kind`. Raises InvalidInput."""
     try:
         return msgspec.msgpack.decode(data, type=kind)

@@ -20,13 +20,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class BatchItem(Message, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One job of `POST /v1/jobs`: its `data`, or the `digest` that the client folded itself.
 
-    MessagePack carries both as raw bytes, NDJSON as Base64. `id` is a UUID's text, chosen by
+    MessagePack carries both as raw bytes, NDJSON as Base64. `data` is a view of the message that
+    it came in, so that large data is not copied out of it. `id` is a UUID's text, chosen by
     the client so that a repeat is harmless; without one the endpoint chooses.
     """
 
     iterations: int
     id: str | None = None
-    data: bytes | None = None
+    data: memoryview | None = None
     digest: bytes | None = None
     priority: int = 0
     workload: str = "sha512"

@@ -9,7 +9,10 @@ the house knows what is computed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+Body: TypeAlias = bytes | memoryview
+"""Data to fold. A view is a read-only one, and what lies under it stays as it is meanwhile."""
 
 
 class Folding(Protocol):
@@ -48,7 +51,7 @@ class Workload(Protocol):
         """The first state of the data that the chunks make up; it counts as one iteration."""
         ...
 
-    def fold_all(self, bodies: Sequence[bytes]) -> list[bytes]:
+    def fold_all(self, bodies: Sequence[Body]) -> list[bytes]:
         """The first state of each body, in order; one call, so that a kernel may take many at
         once. Any bytes have one."""
         ...

@@ -26,7 +26,9 @@ def _send(running: Running, items: list[Any], status: int = 200) -> list[SubmitR
 
 def test_a_thousand_jobs_in_one_body(shared: Running) -> None:
     """All are taken, in order, and every value is right."""
-    items = [BatchItem(iterations=2, data=b"batch %d" % number) for number in range(1000)]
+    items = [
+        BatchItem(iterations=2, data=memoryview(b"batch %d" % number)) for number in range(1000)
+    ]
     replies = _send(shared, items)
     shared.work()
     for number in (0, 499, 999):
@@ -55,21 +57,24 @@ def test_a_digest_folded_by_the_client(shared: Running) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        BatchItem(iterations=0, data=b"x"),
-        BatchItem(iterations=10**10 + 1, data=b"x"),
+        BatchItem(iterations=0, data=memoryview(b"x")),
+        BatchItem(iterations=10**10 + 1, data=memoryview(b"x")),
         BatchItem(iterations=1),
-        BatchItem(iterations=1, data=b"x", digest=bytes(64)),
+        BatchItem(iterations=1, data=memoryview(b"x"), digest=bytes(64)),
         BatchItem(iterations=1, digest=bytes(63)),
-        BatchItem(iterations=1, data=b"x", priority=101),
-        BatchItem(iterations=1, data=b"x", id="nonsense"),
-        BatchItem(iterations=1, data=b"x", workload="nonsense"),
-        BatchItem(iterations=1, data=bytes(1024 * 1024 + 1)),
+        BatchItem(iterations=1, data=memoryview(b"x"), priority=101),
+        BatchItem(iterations=1, data=memoryview(b"x"), id="nonsense"),
+        BatchItem(iterations=1, data=memoryview(b"x"), workload="nonsense"),
+        BatchItem(iterations=1, data=memoryview(bytes(1024 * 1024 + 1))),
     ],
 )
 def test_a_bad_item_harms_only_itself(shared: Running, bad: BatchItem) -> None:
     """Its reply has the problem and its kind; the items around it are taken."""
     before = shared.stored()
-    good = [BatchItem(iterations=1, data=b"a"), BatchItem(iterations=1, data=b"b")]
+    good = [
+        BatchItem(iterations=1, data=memoryview(b"a")),
+        BatchItem(iterations=1, data=memoryview(b"b")),
+    ]
     first, refused, last = _send(shared, [good[0], bad, good[1]])
     assert (first.problem, last.problem) == (None, None)
     assert first.value == value_of(b"a", 1)
@@ -84,11 +89,11 @@ def test_each_job_gets_the_state_of_its_own_data(shared: Running) -> None:
     """All data is folded together; digests and bad items in between shift nothing."""
     digest = hashlib.sha512(b"2").digest()
     items = [
-        BatchItem(iterations=1, data=b"0"),
-        BatchItem(iterations=0, data=b"1"),
+        BatchItem(iterations=1, data=memoryview(b"0")),
+        BatchItem(iterations=0, data=memoryview(b"1")),
         BatchItem(iterations=1, digest=digest),
-        BatchItem(iterations=1, data=b""),
-        BatchItem(iterations=1, data=b"4" * 1000),
+        BatchItem(iterations=1, data=memoryview(b"")),
+        BatchItem(iterations=1, data=memoryview(b"4" * 1000)),
     ]
     wanted = [value_of(b"0", 1), None, digest.hex(), value_of(b"", 1), value_of(b"4" * 1000, 1)]
     assert [reply.value for reply in _send(shared, items)] == wanted
@@ -97,9 +102,11 @@ def test_each_job_gets_the_state_of_its_own_data(shared: Running) -> None:
 def test_a_taken_id_is_refused_in_its_place(shared: Running) -> None:
     """A conflict is an item's own affair, and a repeat none at all."""
     taken = str(uuid.uuid4())
-    item = BatchItem(id=taken, iterations=9, data=b"mine")
+    item = BatchItem(id=taken, iterations=9, data=memoryview(b"mine"))
     _send(shared, [item])
-    again, conflict = _send(shared, [item, BatchItem(id=taken, iterations=8, data=b"mine")])
+    again, conflict = _send(
+        shared, [item, BatchItem(id=taken, iterations=8, data=memoryview(b"mine"))]
+    )
     assert (again.problem, again.id) == (None, taken)
     assert (conflict.status, conflict.slug) == ("refused", "conflict")
 
@@ -108,7 +115,7 @@ def test_a_taken_id_is_refused_in_its_place(shared: Running) -> None:
     "items",
     [
         [],
-        [BatchItem(iterations=1, data=b"x")] * 1001,
+        [BatchItem(iterations=1, data=memoryview(b"x"))] * 1001,
         [{"iterations": 1.0, "data": b"x"}],
         [{"iterations": True, "data": b"x"}],
         [{"iterations": "1", "data": b"x"}],
@@ -132,10 +139,10 @@ def test_a_batch_says_what_it_is(shared: Running, label: str) -> None:
 def test_all_batches_together_are_bounded(start: Start) -> None:
     """Over the bound on bytes in memory a batch is refused with a time to retry."""
     running = start(max_uncommitted_batch_bytes=1000)
-    items = [BatchItem(iterations=1, data=bytes(2000))]
+    items = [BatchItem(iterations=1, data=memoryview(bytes(2000)))]
     headers = {"Content-Type": codecs.MSGPACK}
     body = msgspec.msgpack.encode(items)
     reply = running.http.post("/v1/jobs", content=body, headers=headers)
     assert reply.status_code == 503
     assert int(reply.headers["retry-after"]) >= 1
-    _send(running, [BatchItem(iterations=1, data=bytes(100))])
+    _send(running, [BatchItem(iterations=1, data=memoryview(bytes(100)))])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from tests.http.endpoint.conftest import Start
 
@@ -52,6 +54,25 @@ def test_a_page_of_another_site_can_do_nothing(
     assert running.stored() == 1
     own = {"Origin": running.url}
     assert len(running.http.post("/pullCompleted?top=9", headers=own).json()) == 1
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:5000", "localhost.evil.example"])
+def test_a_name_that_was_made_to_lead_here_is_another_site(start: Start, host: str) -> None:
+    """DNS rebinding: origin and host agree, yet the page is not ours."""
+    running = start()
+    running.submit(b"mine", 1)
+    headers = {"Origin": f"http://{host}", "Host": host}
+    assert running.http.post("/pullCompleted?top=9", headers=headers).status_code == 403
+    assert running.stored() == 1
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:5000", "[::1]:5000", "[::1]", "LOCALHOST", socket.gethostname() + ":80"]
+)
+def test_addresses_and_our_own_name_are_ours(start: Start, host: str) -> None:
+    """The page of this service may use it, however it was reached."""
+    headers = {"Origin": f"http://{host}", "Host": host}
+    assert start().http.post("/pullCompleted?top=9", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])

@@ -38,6 +38,13 @@ def test_a_backup_taken_under_load_restores_on_another_machine(start: Start) -> 
         )
 
 
+@pytest.mark.parametrize("path", ["/v1/backup", "/v1/events"])
+def test_a_head_request_makes_no_copy(shared: Running, path: str) -> None:
+    """405 for what would be made only to be thrown away; the way to ask is named."""
+    reply = shared.http.head(path)
+    assert (reply.status_code, reply.headers["allow"]) == (405, "GET")
+
+
 @pytest.mark.parametrize("body", [b"", b"no backup", bytes(100_000)])
 def test_what_is_no_backup_changes_nothing(shared: Running, body: bytes) -> None:
     """422, and the jobs are still there."""

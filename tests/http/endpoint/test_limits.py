@@ -83,6 +83,22 @@ def test_a_second_head_that_stalls_is_given_up(
         assert line.recv(65536) == b""
 
 
+def test_who_takes_nothing_of_an_answer_is_cut_off(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that its caller leaves lying is not kept in memory for ever."""
+    monkeypatch.setattr("workmill.endpoint.connections.STALLED_SECONDS", 0.2)
+    with socket.socket() as listener, socket.socket() as line:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # the caller's share
+        listener.bind(("127.0.0.1", 0))
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.settimeout(20)
+        line.connect(("127.0.0.1", start(listen_fd=os.dup(listener.fileno())).port))
+        with suppress(ConnectionError):  # once cut off, sending fails, if not at once
+            while True:
+                line.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+
+
 def test_what_is_no_http_is_told_so(shared: Running) -> None:
     """400 with a problem document, like any other refusal."""
     reply = shared.raw(b"hello?\r\n\r\n")

@@ -40,7 +40,9 @@ def test_iterations_in_a_batch_are_whole_numbers_only(iterations: str) -> None:
 
 
 def test_ndjson_is_one_message_a_line() -> None:
-    lines = codecs.to_ndjson([BatchItem(iterations=1), BatchItem(iterations=2, data=b"x")])
+    lines = codecs.to_ndjson(
+        [BatchItem(iterations=1), BatchItem(iterations=2, data=memoryview(b"x"))]
+    )
     assert lines.count(b"\n") == 2
     assert [item.iterations for item in codecs.from_ndjson(lines, BatchItem, max_lines=2)] == [1, 2]
 

@@ -54,12 +54,22 @@ def test_any_number_of_bodies_fills_the_lanes(variant: str, number: int) -> None
     assert fold_all(bodies) == by_hashlib(bodies)
 
 
-@pytest.mark.parametrize("bad", ["text", bytearray(3), memoryview(b"view"), None, 3])
+@pytest.mark.parametrize("bad", ["text", bytearray(3), memoryview(bytearray(3)), None, 3])
 def test_what_is_not_bytes_is_refused(bad: object) -> None:
-    """Promise: only bytes are folded, for nothing can change them meanwhile."""
+    """Promise: only what cannot be changed through it is folded."""
     bodies: list[bytes] = [b"good", bad]  # type: ignore[list-item]
     with pytest.raises(InvalidInput, match=r"Body 1 .* nothing was computed"):
         fold_all(bodies)
+
+
+@every_variant
+def test_a_view_is_folded_where_it_lies(variant: str) -> None:
+    """Promise: a part of a larger message gives the digest of that part."""
+    whole = random.Random(7).randbytes(4000)
+    views = [memoryview(whole)[start : start * 2] for start in range(0, 2000, 111)]
+    wanted = by_hashlib([bytes(view) for view in views])
+    assert fold_with(variant, views) == wanted
+    assert fold_all(views) == wanted
 
 
 def test_one_body_goes_to_openssl() -> None:
@@ -69,7 +79,9 @@ def test_one_body_goes_to_openssl() -> None:
 
 
 @pytest.mark.skipif(HASHLIB == BEST, reason="the C kernel is not built here")
-@pytest.mark.parametrize("bodies", [(b"good", "text"), [b"a list"], (bytearray(9),)])
+@pytest.mark.parametrize(
+    "bodies", [(b"good", "text"), [b"a list"], (bytearray(9),), (b"x", bytearray(9))]
+)
 def test_the_extension_itself_refuses_what_could_change(bodies: object) -> None:
     """Promise: even called past the checks, the C never reads what is not held and unchanging."""
     from workmill.workloads.sha512 import _chains

@@ -122,9 +122,9 @@ def _place(session: Session, intake: _Intake, job: NewJob) -> Submitted:
     if found and found.known and found.known.done > done:
         done, state = found.known.done, bytes.fromhex(found.known.state)
     leader = None if done == job.total else _leader_of(intake, content, found)
-    if leader is not None:  # it has done nothing itself, and shows what its leader has done
-        done, state = job.done, job.state
-    if leader is None and done > job.done:
+    if leader is not None:
+        done, state = job.done, job.state  # its own, until it has the leader's
+    elif done > job.done:
         books.known_hits_total += 1
         books.iterations_saved_total += done - job.done
     if done == job.total:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from workmill.domain.errors import InvalidInput
-from workmill.workloads.port import Folding
+from workmill.workloads.port import Body, Folding
 from workmill.workloads.sha512.kernel import (
     BEST,
     LANES,
@@ -49,14 +49,17 @@ def fold(chunks: Iterable[bytes]) -> bytes:
     return digest.digest()
 
 
-def fold_all(bodies: Sequence[bytes]) -> list[bytes]:
+def fold_all(bodies: Sequence[Body]) -> list[bytes]:
     """The 64-byte digest of each body, in order; many at once, and without the GIL.
 
-    Runs to its end. Raises InvalidInput, having computed nothing, unless all are `bytes`.
+    Runs to its end. Raises InvalidInput, having computed nothing, unless all are `bytes` or
+    read-only views.
     """
     for index, body in enumerate(bodies):
-        if not isinstance(body, bytes):
-            raise InvalidInput(f"Body {index} is not bytes; nothing was computed.")
+        if not (body.readonly if isinstance(body, memoryview) else isinstance(body, bytes)):
+            raise InvalidInput(
+                f"Body {index} is not bytes or a read-only view; nothing was computed."
+            )
     return fold_with(folder_of(len(bodies)), bodies)
 
 

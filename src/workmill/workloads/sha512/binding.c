@@ -59,32 +59,26 @@ static PyObject *advance(PyObject *module, PyObject *args)
     return result;
 }
 
-/* Where each of the bodies lies, for as long as the tuple does; NULL with an exception set. */
-static struct messages_body *find_bodies(PyObject *tuple, size_t messages)
+/* Hold every body of the tuple; says how many were held before one could not be. */
+static size_t hold_bodies(PyObject *tuple, Py_buffer *held, size_t messages)
 {
-    struct messages_body *bodies = PyMem_Calloc(messages ? messages : 1, sizeof *bodies);
-    if (bodies == NULL) {
-        PyErr_NoMemory();
-        return NULL;
-    }
     for (size_t i = 0; i < messages; i++) {
-        char *bytes;
-        Py_ssize_t length;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(tuple, (Py_ssize_t)i), &bytes, &length) < 0) {
-            PyMem_Free(bodies);
-            return NULL;
+        PyObject *body = PyTuple_GetItem(tuple, (Py_ssize_t)i);
+        if (PyObject_GetBuffer(body, &held[i], PyBUF_SIMPLE) < 0)
+            return i;
+        if (!held[i].readonly) {
+            PyErr_SetString(PyExc_TypeError, "a body must be read-only");
+            return i + 1;
         }
-        bodies[i] = (struct messages_body){(const unsigned char *)bytes, (size_t)length};
     }
-    return bodies;
+    return messages;
 }
 
-static PyObject *fold_tuple(const struct chains_variant *variant, PyObject *tuple)
+static PyObject *fold_held(const struct chains_variant *variant, const Py_buffer *held,
+                           struct messages_body *bodies, size_t messages)
 {
-    size_t messages = (size_t)PyTuple_Size(tuple);
-    struct messages_body *bodies = find_bodies(tuple, messages);
-    if (bodies == NULL)
-        return NULL;
+    for (size_t i = 0; i < messages; i++)
+        bodies[i] = (struct messages_body){held[i].buf, (size_t)held[i].len};
     PyObject *result =
         PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(messages * CHAINS_STATE_BYTES));
     if (result != NULL) {
@@ -93,11 +87,28 @@ static PyObject *fold_tuple(const struct chains_variant *variant, PyObject *tupl
         messages_fold(variant, bodies, messages, digests);
         Py_END_ALLOW_THREADS
     }
+    return result;
+}
+
+static PyObject *fold_tuple(const struct chains_variant *variant, PyObject *tuple)
+{
+    size_t messages = (size_t)PyTuple_Size(tuple), count = 0;
+    size_t room = messages ? messages : 1;
+    Py_buffer *held = PyMem_Calloc(room, sizeof *held);
+    struct messages_body *bodies = PyMem_Calloc(room, sizeof *bodies);
+    PyObject *result = NULL;
+    if (held == NULL || bodies == NULL)
+        PyErr_NoMemory();
+    else if ((count = hold_bodies(tuple, held, messages)) == messages && !PyErr_Occurred())
+        result = fold_held(variant, held, bodies, messages);
+    while (count > 0)
+        PyBuffer_Release(&held[--count]);
+    PyMem_Free(held);
     PyMem_Free(bodies);
     return result;
 }
 
-/* The bodies are a tuple so that nothing can let go of one of them while the GIL is released. */
+/* Held as buffers, so that nothing can let go of one of them while the GIL is released. */
 static PyObject *fold(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -129,7 +140,7 @@ static PyMethodDef methods[] = {
      "advance(states, counts, variant): joined 64-byte states, each moved on by its own count.\n\n"
      "`counts` holds native unsigned 64-bit integers. The GIL is released."},
     {"fold", fold, METH_VARARGS,
-     "fold(bodies, variant): the joined 64-byte digests of a tuple of bytes.\n\n"
+     "fold(bodies, variant): the joined 64-byte digests of a tuple of buffers.\n\n"
      "The GIL is released."},
     {"variants", variants, METH_NOARGS,
      "The variants this processor runs, the best one last, each with its number of lanes."},

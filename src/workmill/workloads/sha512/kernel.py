@@ -11,6 +11,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from workmill.workloads.port import Body
+
 try:
     from workmill.workloads.sha512 import _chains
 except ImportError:  # no compiler when this was installed
@@ -37,7 +39,7 @@ def advance_with(variant: str, states: Sequence[bytes], counts: Sequence[int]) -
     return _cut(_chains.advance(b"".join(states), array("Q", counts), variant))
 
 
-def fold_with(variant: str, bodies: Sequence[bytes]) -> list[bytes]:
+def fold_with(variant: str, bodies: Sequence[Body]) -> list[bytes]:
     """The digest of each body, by this one of `VARIANTS`. Takes valid input only."""
     if variant == HASHLIB:
         return [hashlib.sha512(body).digest() for body in bodies]
