@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.http.endpoint.conftest import Running, finished, value_of
 from tests.redis_servers import RedisServer, running_redis
 from tests.system.processes import until
 
+from workmill import Client
 from workmill.domain.job import Verdict
 from workmill.endpoint import EndpointSettings
 from workmill.store.sharded.opening import open_sharded
@@ -87,6 +89,23 @@ def test_one_part_down_over_http(running: Running, servers: list[RedisServer]) -
     values = {one["value"] for one in pulled}
     assert {value_of(one, 3) for one in data} <= values
     assert len({one["id"] for one in pulled}) == len(pulled)
+
+
+def test_a_client_waits_for_a_part_that_is_away(
+    running: Running, servers: list[RedisServer]
+) -> None:
+    """What one part keeps out of a batch is sent again under the same ids, and all of it is taken
+    once, without a word to the caller."""
+    servers[1].kill()
+    with Client(running.url) as client, ThreadPoolExecutor(1) as pool:
+        items = [b"%d" % number for number in range(40)]
+        submitting = pool.submit(lambda: list(client.submit_many(items, 3)))
+        until(lambda: 0 < running.stored() < 40)
+        assert not submitting.done()
+        servers[1].start()
+        handles = submitting.result()
+    assert [handle.problem for handle in handles] == [None] * 40
+    assert running.stored() == 40
 
 
 def _bytes(text: str) -> bytes:
