@@ -19,8 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.report import Figure, Report
-from bench.stores import ABOUT, PLACES, USED, Place
-from workmill.domain.ids import new_id
+from bench.stores import Kind, Place, kind_of
 from workmill.domain.job import (
     Completion,
     Lease,
@@ -40,18 +39,20 @@ GROUP_SECONDS = 1.0
 _numbers = itertools.count()
 
 
-def new_jobs(count: int) -> list[NewJob]:
-    """Jobs on data that nobody has seen before."""
+def new_jobs(count: int, store: Store) -> list[NewJob]:
+    """Jobs on data that nobody has seen before, named as an endpoint does it."""
     states = [hashlib.sha512(b"%d" % next(_numbers)).digest() for _ in range(count)]
+    keys = [content_key("default", "sha512", state) for state in states]
     return [
         NewJob(
-            id=new_id(),
+            id=store.new_id(key),
             workload="sha512",
-            key=content_key("default", "sha512", state),
+            key=key,
             total=100_000,
             state=state,
+            fresh=True,
         )
-        for state in states
+        for key, state in zip(keys, states, strict=True)
     ]
 
 
@@ -73,7 +74,7 @@ class Mill:
 
     def fill(self, count: int) -> None:
         for _ in range(count // BATCH):
-            self.submit(new_jobs(BATCH))
+            self.submit(new_jobs(BATCH, self.store))
 
     def lease(self) -> list[Lease]:
         request = LeaseRequest(
@@ -113,17 +114,17 @@ class Mill:
 
 
 @contextmanager
-def place(kind: str, root: Path) -> Iterator[Place]:
+def place(kind: Kind, root: Path) -> Iterator[Place]:
     """A place for one store in a directory of its own."""
     made = Path(tempfile.mkdtemp(prefix="workmill-bench-", dir=root))
     try:
-        with PLACES[kind](made / "store") as opened:
+        with kind.place(made / "store") as opened:
             yield opened
     finally:
         shutil.rmtree(made)
 
 
-def group_commit(kind: str, root: Path, report: Report) -> None:
+def group_commit(kind: Kind, root: Path, report: Report) -> None:
     """Submits per second by how many share a commit."""
     with place(kind, root) as home:
         mill = Mill(home.open())
@@ -131,7 +132,7 @@ def group_commit(kind: str, root: Path, report: Report) -> None:
         for size in GROUP_SIZES:
             spent: list[float] = []
             while sum(spent) < GROUP_SECONDS:
-                jobs = new_jobs(size)
+                jobs = new_jobs(size, mill.store)
                 spent.append(seconds_of(partial(mill.submit, jobs)))
             rate = size / statistics.median(spent)
             alone = alone or rate
@@ -139,7 +140,7 @@ def group_commit(kind: str, root: Path, report: Report) -> None:
         mill.store.close()
 
 
-def queue_depth(kind: str, root: Path, deep_jobs: int, report: Report) -> None:
+def queue_depth(kind: Kind, root: Path, deep_jobs: int, report: Report) -> None:
     """Lease + complete on a short and on a long queue; then what a long one costs."""
     with place(kind, root) as near, place(kind, root) as far:
         short, deep = Mill(near.open()), Mill(far.open())
@@ -160,14 +161,14 @@ def queue_depth(kind: str, root: Path, deep_jobs: int, report: Report) -> None:
         report.figures += [
             Figure(f"lease + complete, {SHORT_JOBS:,} queued", BATCH / one, "jobs/s"),
             Figure(f"{depth} (ratio: time)", BATCH / other, "jobs/s", other / one),
-            Figure(USED[kind], size / deep_jobs, "bytes"),
+            Figure(kind.used, size / deep_jobs, "bytes"),
             Figure(f"open with {deep_jobs:,} queued", reopen, "s"),
         ]
         short.store.close()
         deep.store.close()
 
 
-def results(kind: str, root: Path, jobs: int, report: Report) -> None:
+def results(kind: Kind, root: Path, jobs: int, report: Report) -> None:
     """Renewals, and finished results pulled, per second."""
     with place(kind, root) as home:
         mill = Mill(home.open())
@@ -190,15 +191,17 @@ def results(kind: str, root: Path, jobs: int, report: Report) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench store", description=__doc__)
-    parser.add_argument("--store", choices=PLACES, default="sqlite", help="(%(default)s)")
+    parser.add_argument("--store", choices=["sqlite", "redis"], default="sqlite")
+    parser.add_argument("--shards", type=int, default=1, help="of redis: so many servers")
     parser.add_argument("--jobs", type=int, default=1_000_000, help="the long queue (%(default)s)")
     parser.add_argument("--directory", type=Path, default=Path(), help="on the disk to measure")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     asked = parser.parse_args()
-    report = Report("store", f"{ABOUT[asked.store]}, batches of {BATCH}")
-    group_commit(asked.store, asked.directory, report)
-    results(asked.store, asked.directory, 40_000, report)
-    queue_depth(asked.store, asked.directory, asked.jobs, report)
+    kind = kind_of(asked.store, asked.shards)
+    report = Report("store", f"{kind.about}, batches of {BATCH}")
+    group_commit(kind, asked.directory, report)
+    results(kind, asked.directory, 40_000, report)
+    queue_depth(kind, asked.directory, asked.jobs, report)
     report.show(asked.json)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,9 @@ from workmill.store.redis import RedisStore
 from workmill.store.redis.addresses import parse_address
 from workmill.store.redis.library import load
 from workmill.store.redis.link import RedisLink
+from workmill.store.redis.part import PartStore
+from workmill.store.sharded.opening import open_parts
+from workmill.store.sharded.part import Opened
 from workmill.store.sqlite import SqliteStore
 
 
@@ -49,10 +52,42 @@ def redis_place(directory: Path) -> Iterator[Place]:
         )
 
 
+@contextmanager
+def shards_place(directory: Path, parts: int) -> Iterator[Place]:
+    """As many servers as there are parts, each as in `redis_place`."""
+    directory.mkdir()
+    with ExitStack() as stack:
+        urls = [stack.enter_context(redis_server(durable=True)) for _ in range(parts)]
+        clients = [stack.enter_context(redis.Redis.from_url(url)) for url in urls]
+        empty = sum(map(_memory_bytes, clients))
+        yield Place(
+            lambda: open_parts([(url, partial(_part, url)) for url in urls]),
+            lambda: sum(map(_memory_bytes, clients)) - empty,
+        )
+
+
+def _part(url: str) -> Opened:
+    store = PartStore(partial(RedisLink, parse_address(url), "{w}", prepare=load))
+    return Opened(store, store)
+
+
 def _memory_bytes(client: redis.Redis) -> int:
     return int(client.info("memory")["used_memory"])
 
 
-PLACES = {"sqlite": sqlite_place, "redis": redis_place}
-USED = {"sqlite": "bytes on disk per queued job", "redis": "bytes of memory per queued job"}
-ABOUT = {"sqlite": "SQLite, fsync at every group", "redis": "Redis, appendfsync always"}
+class Kind(NamedTuple):
+    """One kind of store: a new place for it, and how a report calls it and its room."""
+
+    place: Callable[[Path], AbstractContextManager[Place]]
+    about: str
+    used: str
+
+
+def kind_of(name: str, shards: int) -> Kind:
+    """The kind that was asked for."""
+    if name == "sqlite":
+        return Kind(sqlite_place, "SQLite, fsync at every group", "bytes on disk per queued job")
+    about, used = "Redis, appendfsync always", "bytes of memory per queued job"
+    if shards == 1:
+        return Kind(redis_place, about, used)
+    return Kind(partial(shards_place, parts=shards), f"{shards} shards of {about}", used)

@@ -16,6 +16,9 @@ from workmill.domain.clock import Clock
 from workmill.store.bounds import Bounds
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
+from workmill.store.redis.part import PartStore
+from workmill.store.sharded.opening import open_parts
+from workmill.store.sharded.part import Opened
 from workmill.store.sqlite import SqliteStore
 
 
@@ -29,8 +32,20 @@ def open_redis(url: str, directory: Path, clock: Clock, bounds: Bounds | None = 
     return RedisStore(connect, clock=clock, bounds=bounds)
 
 
-def tag_of(directory: Path) -> str:
-    return "{" + hashlib.sha256(str(directory).encode()).hexdigest()[:12] + "}"
+def open_shards(url: str, directory: Path, clock: Clock, bounds: Bounds | None = None) -> Store:
+    """Two parts for each directory: two tags on the one server."""
+
+    def opener(number: int) -> Opened:
+        connect = partial(link_to, url, tag_of(directory, number))
+        part = PartStore(connect, clock=clock, bounds=bounds)
+        return Opened(part, part)
+
+    return open_parts([(f"part {n}", partial(opener, n)) for n in range(2)], clock=clock)
+
+
+def tag_of(directory: Path, part: int | None = None) -> str:
+    named = f"{directory}" if part is None else f"{directory} {part}"
+    return "{" + hashlib.sha256(named.encode()).hexdigest()[:12] + "}"
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +64,7 @@ def watched_url() -> Iterator[str]:
 STORES: dict[str, Callable[[pytest.FixtureRequest], OpenStore]] = {
     "sqlite": lambda _: open_sqlite,
     "redis": lambda request: partial(open_redis, request.getfixturevalue("redis_url")),
+    "shards": lambda request: partial(open_shards, request.getfixturevalue("redis_url")),
     "watched": lambda request: partial(open_redis, request.getfixturevalue("watched_url")),
 }
 

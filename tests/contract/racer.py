@@ -2,7 +2,7 @@
 
 Arguments: a way to a store, and how many jobs. It says "ready", waits for a line, then submits all
 of them in an order of its own, leases, completes and pulls until all are delivered, and prints
-one line of JSON. The way is `redis URL TAG`, straight to the store, or `http URL`, through an
+one line of JSON. The way is `redis URL TAGS`, straight to the store, or `http URL`, through an
 endpoint.
 """
 
@@ -12,7 +12,7 @@ import json
 import os
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -32,7 +32,12 @@ from workmill.domain.job import (
     PullRequest,
     Verdict,
 )
+from workmill.store.port import Store
 from workmill.store.redis import RedisStore
+from workmill.store.redis.part import PartStore
+from workmill.store.redis.port import Link
+from workmill.store.sharded.opening import open_parts
+from workmill.store.sharded.part import Opened
 
 BATCH = 7
 SHARED = 3
@@ -65,11 +70,24 @@ class Way(Protocol):
     def delivered(self) -> int: ...
 
 
-class StoreWay:
-    """Straight to a Redis."""
+def opened(url: str, tags: str) -> Store:
+    """A Redis under one tag, or a store whose parts lie under several, parted by commas."""
+    connects = [partial(link_to, url, tag) for tag in tags.split(",")]
+    if len(connects) == 1:
+        return RedisStore(connects[0])
+    return open_parts([(tags, partial(_part, connect)) for connect in connects])
 
-    def __init__(self, url: str, tag: str) -> None:
-        self.store = RedisStore(partial(link_to, url, tag))
+
+def _part(connect: Callable[[], Link]) -> Opened:
+    part = PartStore(connect)
+    return Opened(part, part)
+
+
+class StoreWay:
+    """Straight to a Redis, or to several parts."""
+
+    def __init__(self, url: str, tags: str) -> None:
+        self.store = opened(url, tags)
         self.at_once = False
 
     def submit(self, numbers: Sequence[int]) -> None:

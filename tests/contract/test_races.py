@@ -1,7 +1,7 @@
 """Real processes race for the same jobs: nothing is had twice, nothing is lost.
 
-On Redis they speak to the store itself, each over a connection of its own; SQLite has one owner,
-so there they race through its endpoint.
+On Redis, and on a store of two parts, they speak to the store itself, each over a connection of
+its own; SQLite has one owner, so there they race through its endpoint.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from workmill.domain.lifecycle import Status
 
 ROOT = Path(__file__).parents[2]
 RACERS = 4
-JOBS = {"redis": 900, "sqlite": 300}
+JOBS = {"redis": 900, "shards": 900, "sqlite": 300}
+TAGS = {"redis": "{race}", "shards": "{race0},{race1}"}
 
 
 class Race(NamedTuple):
@@ -60,10 +61,10 @@ def run(jobs: int, *way: str) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module", params=JOBS)
 def race(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Race:
     jobs = JOBS[request.param]
-    if request.param == "redis":
+    if tags := TAGS.get(request.param):
         url = request.getfixturevalue("redis_url")
-        told = run(jobs, "redis", url, "{race}")
-        store = StoreWay(url, "{race}").store
+        told = run(jobs, "redis", url, tags)
+        store = StoreWay(url, tags).store
         with store.group():
             stats = store.stats()
         store.close()

@@ -58,7 +58,7 @@ def test_a_tenant_pulls_its_own_results_only(stand: Stand, done: list[NewJob]) -
 def test_an_acknowledged_receipt_is_delivered(stand: Stand, done: list[NewJob]) -> None:
     """In parts or as a whole; a repeat finds nothing left to do."""
     pulled = stand.pull(receipt_seconds=60)
-    assert len(pulled.receipt or b"") == 16
+    assert pulled.receipt
     assert ids(stand.pull(receipt_seconds=60)) == []
     assert stand.acknowledge(pulled, done[0].id, new_job().id) == 1
     assert [stand.status(job) for job in done] == [Status.DELIVERED, Status.PULLED, Status.PULLED]

@@ -99,13 +99,15 @@ def small(open_store: OpenStore, tmp_path: Path) -> Iterator[Stand]:
 
 
 def test_known_work_is_bounded_in_bytes(small: Stand) -> None:
-    """The eldest goes first, and the counters tell the truth."""
-    for data in "abcde":
-        small.submit(job := new_job(data))
-        small.finish(job, state_of(data, 100))
+    """The eldest goes first, and the counters tell the truth. All of it is about the same data: a
+    store of several parts has this room in each."""
+    totals = range(101, 106)
+    for total in totals:
+        small.submit(job := new_job("a", total=total))
+        small.finish(job, state_of("a", total))
     stats = small.stats()
     assert (stats.known_jobs, stats.known_bytes) == (3, 3 * KNOWN_BYTES)
-    again = small.submit(*(new_job(data) for data in "abcde"))
+    again = small.submit(*(new_job("a", total=total) for total in totals))
     assert [reply.status for reply in again] == [Status.QUEUED] * 2 + [Status.DONE] * 3
     small.reopen()
     assert small.stats().known_bytes == 3 * KNOWN_BYTES

@@ -114,6 +114,7 @@ class AsyncClient:
         `items` is consumed only as fast as the handles are: at most twelve batches of 2 MiB are
         under way, and nothing is sent until the first handle is asked for. An item that is
         refused does not touch the others: its handle has a `problem`, its `result()` raises.
+        Items whose part of the store is away are sent again for up to `timeout_seconds` first.
         """
 
         async def send(batch: list[Work]) -> list[AsyncHandle]:

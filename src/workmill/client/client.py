@@ -113,7 +113,8 @@ class Client:
         `items` is consumed only as fast as the handles are: at most twelve batches of 2 MiB are
         under way, and nothing is sent until the first handle is asked for, so
         `handles = list(client.submit_many(...))` submits all. An item that is refused does not
-        touch the others: its handle has a `problem`, and its `result()` raises.
+        touch the others: its handle has a `problem`, and its `result()` raises. Items whose
+        part of the store is away are sent again for up to `timeout_seconds` first.
         """
 
         def send(batch: list[Work]) -> list[Handle]:

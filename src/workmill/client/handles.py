@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workmill.client.retries import worth_retrying
 from workmill.domain.errors import InvalidInput, WorkmillError, error_for
 from workmill.wire.messages import SubmitReply
 
@@ -43,3 +44,8 @@ def refusal(reply: SubmitReply) -> WorkmillError:
     """The error that a refused item of a batch stands for."""
     kind = error_for(reply.slug or InvalidInput.slug)
     return kind(f"Job {reply.id} was refused: {reply.problem}")
+
+
+def may_pass_later(reply: SubmitReply) -> bool:
+    """Whether an item was refused for a reason that passes, and may be sent again."""
+    return reply.problem is not None and worth_retrying(refusal(reply))

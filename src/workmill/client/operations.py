@@ -13,10 +13,17 @@ from typing import Final, TypeVar
 
 from workmill.client.batches import chosen_id, content
 from workmill.client.core import SILENCE_SECONDS, Request, Steps
-from workmill.client.handles import refusal
-from workmill.client.retries import Ticks, retrying
+from workmill.client.handles import may_pass_later, refusal
+from workmill.client.retries import Ticks, pause_seconds, retrying
 from workmill.client.values import Data, PulledBatch
-from workmill.domain.errors import InvalidInput, JobCancelled, JobFailed, WaitTimeout, WorkmillError
+from workmill.domain.errors import (
+    InvalidInput,
+    JobCancelled,
+    JobFailed,
+    Unavailable,
+    WaitTimeout,
+    WorkmillError,
+)
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Node
 from workmill.wire import codecs, paths
@@ -73,9 +80,35 @@ class Operations:
         return reply
 
     def submit_batch(self, items: Sequence[BatchItem]) -> Steps[list[SubmitReply]]:
-        """Send a batch; the replies come in its order, refusals among them."""
-        request = Request("POST", paths.JOBS, {}, codecs.to_msgpack(items), codecs.MSGPACK)
-        replies = _read(codecs.from_msgpack, (yield from self._ask(request)), list[SubmitReply])
+        """Send a batch; the replies come in its order, refusals among them.
+
+        Items that time may heal, because their part of the store is away, are sent again under
+        their ids. When patience ends they stay refused, and the others are taken.
+        """
+        deadline = self._ticks() + self._patience_seconds
+        replies = yield from self._batch(items, self._patience_seconds)
+        failures = 0
+        while again := [place for place, reply in enumerate(replies) if may_pass_later(reply)]:
+            failures += 1
+            pause = pause_seconds(failures, refusal(replies[again[0]]))
+            left = deadline - self._ticks()
+            if pause >= left:
+                break
+            try:
+                told = yield from self._batch([items[place] for place in again], left, pause)
+            except Unavailable:
+                break
+            for place, reply in zip(again, told, strict=True):
+                replies[place] = reply
+        return replies
+
+    def _batch(
+        self, items: Sequence[BatchItem], patience_seconds: float, delay_seconds: float = 0.0
+    ) -> Steps[list[SubmitReply]]:
+        body = codecs.to_msgpack(items)
+        request = Request("POST", paths.JOBS, {}, body, codecs.MSGPACK, delay_seconds=delay_seconds)
+        reply = yield from self._ask(request, patience_seconds)
+        replies = _read(codecs.from_msgpack, reply, list[SubmitReply])
         if len(replies) != len(items):
             raise WorkmillError(f"{len(items)} jobs were sent, {len(replies)} were answered.")
         return replies

@@ -15,6 +15,7 @@
     │   └── AlreadyEnded 409      the job takes no such word any more
     ├── Unavailable 503           cannot promise anything now; try again
     │   ├── StoreUnavailable      the store did not answer or did not commit
+    │   │   ├── StorePartlyUnavailable  some parts of it: most of a group may still stand
     │   │   ├── StoreFull         nothing new fits; what ends jobs is still taken
     │   │   └── StoreLost         and never will in this process: it must be replaced
     │   └── EndpointUnreachable   the client got no answer at all
@@ -29,7 +30,8 @@ A message says what happened, what was kept, and what to do.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 
 class WorkmillError(Exception):
@@ -107,6 +109,27 @@ class Unavailable(WorkmillError):
 
 class StoreUnavailable(Unavailable):
     slug, title = "store-unavailable", "The store did not confirm the change"
+
+
+class StorePartlyUnavailable(StoreUnavailable):
+    """Raised by a group at its end: its answers stand, but for those that `lost_of` names."""
+
+    slug, title = "store-partly-unavailable", "A part of the store did not confirm the change"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        retry_after_seconds: float | None = None,
+        lost: Sequence[tuple[list[Any], Mapping[int, StoreUnavailable]]] = (),
+    ) -> None:
+        """`lost` has for each list of answers the places that count for nothing, and why."""
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+        self._lost = lost
+
+    def lost_of(self, answers: object) -> Mapping[int, StoreUnavailable]:
+        """Which places of this very list, as a verb gave it, are not to be relied on."""
+        return next((places for listed, places in self._lost if listed is answers), {})
 
 
 class StoreFull(StoreUnavailable):

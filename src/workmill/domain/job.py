@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -63,6 +64,8 @@ class NewJob(Value, frozen=True, kw_only=True, gc=False):
     done: int = 1
     tenant: str = DEFAULT_TENANT
     priority: int = 0
+    fresh: bool = False
+    """Whether the id was made for this job just now, by `Store.new_id`: nobody else has it."""
 
 
 class Submitted(Value, frozen=True, kw_only=True, gc=False):
@@ -154,6 +157,8 @@ class Verdict(StrEnum):
     REFUSED = "refused"
     """The lifecycle table has no such step, or the word cannot be true: a state of another size
     than the job's, or `done` beyond its total."""
+    UNAVAILABLE = "unavailable"
+    """The part of the store that has the job does not answer now: say it again later."""
 
 
 class PullRequest(Value, frozen=True, kw_only=True, gc=False):
@@ -172,7 +177,8 @@ class Result(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Pulled(Value, frozen=True, kw_only=True, gc=False):
-    """Results under one receipt (16 bytes), or delivered for good when it is None."""
+    """Results under one receipt (some bytes that say nothing to their holder), or delivered for
+    good when it is None."""
 
     results: list[Result]
     receipt: bytes | None = None
@@ -221,7 +227,8 @@ class Stats(Value, frozen=True, kw_only=True, gc=False):
     """Counters that the verbs keep; reading them costs the same however long the queue is.
 
     `jobs` has one number per status. `backlog_iterations` is the work still to do in queued
-    and leased jobs. The `*_total` figures only grow.
+    and leased jobs. The `*_total` figures only grow. `unavailable` names the parts of the store
+    that do not answer now: what they counted is as it was when they last did.
     """
 
     jobs: dict[str, int]
@@ -239,3 +246,12 @@ class Stats(Value, frozen=True, kw_only=True, gc=False):
     iterations_done_total: int
     known_jobs: int
     known_bytes: int
+    unavailable: tuple[str, ...] = ()
+
+
+COUNTERS: Final = tuple(
+    name
+    for name in Stats.__struct_fields__
+    if name not in {"jobs", "oldest_queued_at_ms", "unavailable"}
+)
+"""The fields of `Stats` that are one number each."""

@@ -22,8 +22,14 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta
 
 from workmill.domain import limits
-from workmill.domain.errors import Conflict, InvalidInput, Unavailable, WorkmillError
-from workmill.domain.ids import id_text, new_id, parse_id
+from workmill.domain.errors import (
+    Conflict,
+    InvalidInput,
+    StoreUnavailable,
+    Unavailable,
+    WorkmillError,
+)
+from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import DEFAULT_TENANT, NewJob, Submitted, content_key
 from workmill.domain.lifecycle import FINISHED
 from workmill.endpoint.body import body_chunks
@@ -42,7 +48,7 @@ _Batch: TypeAlias = Annotated[list[BatchItem], Meta(max_length=limits.MAX_BATCH_
 
 @dataclass(frozen=True, slots=True)
 class _Sound:
-    id: bytes
+    id: bytes | None
     workload: Workload
     item: BatchItem
 
@@ -74,7 +80,7 @@ async def post_jobs(service: Service, request: Request) -> Reply:
                 )
             chunks.append(chunk)
         items = await asyncio.get_running_loop().run_in_executor(
-            service.folders, _fold_all, chunks, lines, settings
+            service.folders, _fold_all, chunks, lines, service
         )
         replies = await _submit_all(service, items)
     finally:
@@ -96,9 +102,7 @@ def _is_ndjson(kind: bytes | None) -> bool:
     )
 
 
-def _fold_all(
-    chunks: list[bytes], lines: bool, settings: EndpointSettings
-) -> list[NewJob | _Refused]:
+def _fold_all(chunks: list[bytes], lines: bool, service: Service) -> list[NewJob | _Refused]:
     """Decode and fold. Raises InvalidInput when the body as a whole makes no sense."""
     if lines:
         items = codecs.from_ndjson(b"".join(chunks), BatchItem, max_lines=limits.MAX_BATCH_JOBS)
@@ -107,9 +111,10 @@ def _fold_all(
     chunks.clear()
     if not items:
         raise InvalidInput("A batch has at least one job. Nothing was stored.")
-    judged = [_judged(item, settings) for item in items]
+    judged = [_judged(item, service.settings) for item in items]
     states = _states(judged)
-    return [one if isinstance(one, _Refused) else _new_job(one, states) for one in judged]
+    new_id = service.committer.new_id
+    return [one if isinstance(one, _Refused) else _new_job(one, states, new_id) for one in judged]
 
 
 class _Scratch(threading.local):
@@ -141,7 +146,7 @@ def _judged(item: BatchItem, settings: EndpointSettings) -> _Sound | _Refused:
 
 
 def _checked(item: BatchItem, settings: EndpointSettings) -> _Sound:
-    job_id = new_id() if item.id is None else parse_id(item.id)
+    job_id = None if item.id is None else parse_id(item.id)
     workload = find_workload(item.workload)
     if not 1 <= item.iterations <= settings.max_iterations:
         raise InvalidInput(f"iterations is not between 1 and {settings.max_iterations}.")
@@ -168,16 +173,20 @@ def _states(judged: Sequence[_Sound | _Refused]) -> dict[str, Iterator[bytes]]:
     return {name: iter(find_workload(name).fold_all(data)) for name, data in bodies.items()}
 
 
-def _new_job(sound: _Sound, states: dict[str, Iterator[bytes]]) -> NewJob:
+def _new_job(
+    sound: _Sound, states: dict[str, Iterator[bytes]], new_id: Callable[[bytes], bytes]
+) -> NewJob:
     item, name = sound.item, sound.workload.name
     state = next(states[item.workload]) if item.digest is None else item.digest
+    key = content_key(DEFAULT_TENANT, name, state)
     return NewJob(
-        id=sound.id,
+        id=sound.id or new_id(key),
         workload=name,
-        key=content_key(DEFAULT_TENANT, name, state),
+        key=key,
         total=item.iterations,
         state=state,
         priority=item.priority,
+        fresh=sound.id is None,
     )
 
 
@@ -193,8 +202,12 @@ async def _submit_all(service: Service, items: Sequence[NewJob | _Refused]) -> l
 
 
 def _reply(
-    job: NewJob, submitted: Submitted, eta_of_new: Callable[[int], float | None]
+    job: NewJob,
+    submitted: Submitted | StoreUnavailable,
+    eta_of_new: Callable[[int], float | None],
 ) -> SubmitReply:
+    if isinstance(submitted, StoreUnavailable):
+        return _refusal(_Refused(id_text(job.id), submitted.detail, submitted.slug))
     if submitted.conflict:
         why = conflict_text(job.id)
         return _refusal(_Refused(id_text(job.id), why, Conflict.slug))

@@ -90,7 +90,15 @@ class Committer:
                 retry_after_seconds=min(MAX_RETRY_AFTER_SECONDS, seconds),
             )
 
-    def submit(self, jobs: Sequence[values.NewJob]) -> Awaitable[list[values.Submitted]]:
+    def new_id(self, key: bytes) -> bytes:
+        """See `Store.new_id`; in any thread."""
+        return self._store.new_id(key)
+
+    def submit(
+        self, jobs: Sequence[values.NewJob]
+    ) -> Awaitable[list[values.Submitted | StoreUnavailable]]:
+        """A job whose part of the store is away has the error in its place; when all have, it is
+        raised."""
         self.check_room()
         return self._put("submit", jobs, len(jobs))
 

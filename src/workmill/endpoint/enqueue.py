@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from workmill.domain import limits
-from workmill.domain.errors import Conflict
-from workmill.domain.ids import id_text, new_id, parse_id
+from workmill.domain.errors import Conflict, StoreUnavailable
+from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import DEFAULT_TENANT, NewJob, Submitted, content_key
 from workmill.domain.lifecycle import FINISHED
 from workmill.endpoint import params
@@ -29,7 +29,7 @@ async def enqueue(service: Service, request: Request) -> Reply:
     iterations = params.integer(request.query, "iterations", 1, service.settings.max_iterations)
     workload = find_workload(DEFAULT_WORKLOAD)
     service.committer.check_room()
-    job = await _fold(service, request, workload, new_id(), iterations)
+    job = await _fold(service, request, workload, None, iterations)
     submitted = await _submit(service, job)
     if submitted.state is not None and submitted.status in FINISHED:
         return Reply.json(reply_to(submitted))
@@ -77,7 +77,7 @@ async def _fold(
     service: Service,
     request: Request,
     workload: Workload,
-    job_id: bytes,
+    job_id: bytes | None,
     iterations: int,
     priority: int = 0,
 ) -> NewJob:
@@ -85,18 +85,22 @@ async def _fold(
     state = await fold_body(
         request, workload, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds
     )
+    key = content_key(DEFAULT_TENANT, workload.name, state)
     return NewJob(
-        id=job_id,
+        id=job_id or service.committer.new_id(key),
         workload=workload.name,
-        key=content_key(DEFAULT_TENANT, workload.name, state),
+        key=key,
         total=iterations,
         state=state,
         priority=priority,
+        fresh=job_id is None,
     )
 
 
 async def _submit(service: Service, job: NewJob) -> Submitted:
     (submitted,) = await service.committer.submit((job,))
+    if isinstance(submitted, StoreUnavailable):
+        raise submitted
     if submitted.created:
         service.idle.wake()
     return submitted

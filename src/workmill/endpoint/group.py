@@ -3,16 +3,25 @@
 All calls of a group were under way at the same time, so any order between them is a right
 one. `VERBS` fixes it: what workers bring back goes first (a renewal saves its lease from
 the `lease` behind it), reads come last (they see, durably, what the group did).
+
+A store of several parts may lose one of them on the way. Then each call is told what that means to
+it: a call all of whose items are lost fails; in one that is lost in part, a word of a worker is
+answered `unavailable`, a submit by the error in its place, a look at a job by nothing. Leases and
+results that are lost are not handed out; they come back by themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-from workmill.domain.errors import StoreFull
+import msgspec
+
+from workmill.domain.errors import StoreFull, StorePartlyUnavailable, StoreUnavailable
+from workmill.domain.job import Pulled, Verdict
 from workmill.store.port import Store
 
 VERBS: Final = (
@@ -37,7 +46,8 @@ class Call:
         self.jobs = jobs
         self.waiter = waiter
         self.answer: Any = None
-        self.error: StoreFull | None = None
+        self.error: StoreUnavailable | None = None
+        """Why this call failed in a group that did not."""
 
     @property
     def alone(self) -> bool:
@@ -60,26 +70,83 @@ def run_group(store: Store, calls: Sequence[Call]) -> None:
     by_verb: dict[str, list[Call]] = {}
     for call in calls:
         by_verb.setdefault(call.verb, []).append(call)
-    with store.group():
-        for verb in VERBS:
-            if verb in by_verb:
-                try:
-                    _run_verb(store, verb, by_verb[verb])
-                except StoreFull as full:
-                    for call in by_verb[verb]:
-                        call.error = full
+    told: list[_Told] = []
+    lost: StorePartlyUnavailable | None = None
+    try:
+        with store.group():
+            for verb in VERBS:
+                if verb in by_verb:
+                    told += _take_in(store, verb, by_verb[verb])
+    except StorePartlyUnavailable as partly:
+        lost = partly
+    for one in told:
+        one.deal_out(lost)
 
 
-def _run_verb(store: Store, verb: str, calls: list[Call]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a verb has answered to one call, or to several that were merged."""
+
+    verb: str
+    calls: Sequence[Call]
+    answer: Any
+
+    def deal_out(self, partly: StorePartlyUnavailable | None) -> None:
+        """Give each call its own, now that the group has closed."""
+        if self.verb not in _MERGED:
+            self.calls[0].answer = _kept(self.answer, partly)
+            return
+        lost = partly.lost_of(self.answer) if partly else {}
+        start = 0
+        for call in self.calls:
+            end = start + len(call.argument)
+            call.answer = self.answer[start:end]
+            if lost:
+                _mark(call, {place - start: lost[place] for place in lost if start <= place < end})
+            start = end
+
+
+def _take_in(store: Store, verb: str, calls: list[Call]) -> list[_Told]:
+    try:
+        return _run_verb(store, verb, calls)
+    except StoreFull as full:
+        for call in calls:
+            call.error = full
+        return []
+
+
+def _run_verb(store: Store, verb: str, calls: list[Call]) -> list[_Told]:
     perform = getattr(store, verb)
     if verb in _MERGED:
         items = list(chain.from_iterable(call.argument for call in calls))
-        answers = perform(items)
-        start = 0
-        for call in calls:
-            end = start + len(call.argument)
-            call.answer = answers[start:end]
-            start = end
-    else:
-        for call in calls:
-            call.answer = perform() if verb in _WITHOUT_ARGUMENT else perform(call.argument)
+        return [_Told(verb, calls, perform(items))]
+    without = verb in _WITHOUT_ARGUMENT
+    return [_Told(verb, [call], perform() if without else perform(call.argument)) for call in calls]
+
+
+def _kept(answer: Any, partly: StorePartlyUnavailable | None) -> Any:
+    """Leases or results without those that are lost; any other answer as it is."""
+    if partly is None:
+        return answer
+    listed = answer.results if isinstance(answer, Pulled) else answer
+    lost = partly.lost_of(listed)
+    if not lost:
+        return answer
+    kept = [one for place, one in enumerate(listed) if place not in lost]
+    return msgspec.structs.replace(answer, results=kept) if isinstance(answer, Pulled) else kept
+
+
+def _mark(call: Call, lost: Mapping[int, StoreUnavailable]) -> None:
+    """Say in the answer of one call which of its items are lost."""
+    if lost and len(lost) == len(call.answer):
+        call.error = next(iter(lost.values()))
+        return
+    for place, error in lost.items():
+        if call.verb == "submit":
+            call.answer[place] = error
+        elif call.verb == "get":
+            call.answer[place] = None
+        elif call.verb == "acknowledge":
+            call.error = error
+        else:
+            call.answer[place] = Verdict.UNAVAILABLE

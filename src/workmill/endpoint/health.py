@@ -14,11 +14,13 @@ async def healthz(_service: Service, _request: Request) -> Reply:
 
 
 async def readyz(service: Service, _request: Request) -> Reply:
-    """Whether new calls should be sent here: 503 while draining or without a store."""
+    """Whether new calls should be sent here: 503 while draining or without a store. A store that
+    lacks some of its parts is ready, and they are named."""
     if not service.ready:
         why = "is draining" if service.draining else "cannot reach its store"
         raise Unavailable(f"This endpoint {why}. Use another one.", retry_after_seconds=1)
-    return Reply.json({"status": "ready"})
+    away = service.pulse.stats.unavailable
+    return Reply.json({"status": "ready", "unavailable": away} if away else {"status": "ready"})
 
 
 async def metrics(service: Service, _request: Request) -> Reply:

@@ -106,6 +106,8 @@ class Pulse:
         yield "rate_hz", "Iterations per second of all live workers", self.rate_hz
         yield "known_jobs", "Finished work remembered", self.stats.known_jobs
         yield "known_bytes", "Size of finished work remembered", self.stats.known_bytes
+        away = len(self.stats.unavailable)
+        yield "store_parts_away", "Parts of the store that do not answer", away
 
     def counters(self) -> Iterator[tuple[str, str, float]]:
         """Name, text and value of what only grows."""

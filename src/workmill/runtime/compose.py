@@ -52,7 +52,8 @@ def run_worker(config: WorkerConfig) -> None:
 
 
 def open_store(config: EndpointConfig) -> Store:
-    """The embedded store in its directory, made if it is not there, or the Redis that is named.
+    """The embedded store in its directory, made if it is not there, or the Redis that is named, or
+    the several that are its parts.
     Raises InvalidInput for what is no address."""
     if not config.store:
         from workmill.store.sqlite import SqliteStore
@@ -63,9 +64,12 @@ def open_store(config: EndpointConfig) -> Store:
     from workmill.store.redis.opening import open_redis
 
     addresses = parse_addresses(config.store)
-    if len(addresses) > 1:
-        raise InvalidInput("Several partitions cannot be opened together yet: give one --store.")
-    return open_redis(addresses[0], level=Level(config.durability) if config.durability else None)
+    level = Level(config.durability) if config.durability else None
+    if len(addresses) == 1:
+        return open_redis(addresses[0], level=level)
+    from workmill.store.sharded.opening import open_sharded
+
+    return open_sharded(addresses, level=level)
 
 
 def where_kept(config: EndpointConfig) -> str:

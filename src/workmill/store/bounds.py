@@ -17,7 +17,7 @@ with the tokens it issued since. No job is leased this often between two backups
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How long and how much one store keeps."""
+    """How long and how much one store keeps; of a store of several parts, each of them."""
 
     result_retention_seconds: float = limits.RESULT_RETENTION_SECONDS
     delivered_retention_seconds: float = limits.DELIVERED_RETENTION_SECONDS

@@ -56,8 +56,14 @@ class Store(Protocol):
         A group that fails may have happened in part or not at all: a store that can takes all of
         it back, and one that cannot, having written something, raises StoreUnavailable. That is
         also raised when durability cannot be promised, StoreLost when it never will be again by
-        this object.
+        this object. A store that is made of parts goes on without one that fails, and says at the
+        end, by StorePartlyUnavailable, which answers of which verbs are lost by that.
         """
+        ...
+
+    def new_id(self, key: bytes) -> bytes:
+        """An id for a new job with this content key, by which the store finds it without looking
+        about. Needs no group and may be called in any thread."""
         ...
 
     def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:

@@ -2,14 +2,15 @@
 
 One batch is on its way at a time; what gathers meanwhile is the next batch. A batch is offered
 until it is answered. An answer that never arrived does no harm: asked again, the endpoint
-calls the token stale, which is an answer too.
+calls the token stale, which is an answer too. A word about a job whose part of the store is away
+goes back to the end, and holds up no other.
 """
 
 from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import cast
+from typing import Final, cast
 
 from workmill.client.work import WorkClient
 from workmill.domain.errors import Unavailable
@@ -18,6 +19,9 @@ from workmill.domain.limits import MAX_LEASE_JOBS
 from workmill.telemetry import emit
 from workmill.worker.outbox import Outbox, Word
 from workmill.worker.reach import Reach
+
+AGAIN_SECONDS: Final = 1.0
+"""The pause when every word there is has to wait for a part of the store."""
 
 
 class Delivery:
@@ -36,8 +40,13 @@ class Delivery:
                 verdicts = self._reach.insist(partial(self._send, batch), self.give_up)
             except Unavailable:
                 return  # given up: what is left stays counted in the outbox
+            answered = list(zip(batch, verdicts, strict=True))
+            again = [word for word, verdict in answered if verdict is Verdict.UNAVAILABLE]
+            self._outbox.put(again)
             self._outbox.settle()
-            refused = sum(verdict is not Verdict.APPLIED for verdict in verdicts)
+            if len(again) == len(batch):
+                self.give_up.wait(AGAIN_SECONDS)
+            refused = sum(v not in {Verdict.APPLIED, Verdict.UNAVAILABLE} for v in verdicts)
             if refused:
                 emit("worker.words_refused", kind=type(batch[0]).__name__.lower(), jobs=refused)
 

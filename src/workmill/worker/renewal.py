@@ -3,7 +3,8 @@
 Each turn sends the latest checkpoint of every job in hand, so a crash costs no more than the
 time between two turns and one slice. It waits for nothing but the clock: computing happens in
 another process, leasing and delivering in other threads. A turn that no endpoint answers is
-made again from scratch, with newer checkpoints, never repeated as it was.
+made again from scratch, with newer checkpoints, never repeated as it was. A job whose part of the
+store is away is kept: what is lost is told when the part is back.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Renewal:
         lost = [
             (renewal.id, renewal.token)
             for renewal, verdict in zip(renewals, verdicts, strict=True)
-            if verdict is not Verdict.APPLIED
+            if verdict not in {Verdict.APPLIED, Verdict.UNAVAILABLE}
         ]
         if dropped := self._ledger.drop(lost):
             emit("worker.leases_lost", jobs=dropped)

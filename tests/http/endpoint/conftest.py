@@ -59,8 +59,14 @@ class Gated:
 class Running:
     """One endpoint at work in a thread of this process."""
 
-    def __init__(self, directory: Path, settings: EndpointSettings) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: EndpointSettings,
+        open_store: Callable[[Path], Store] = SqliteStore,
+    ) -> None:
         self._directory = directory
+        self._open_store = open_store
         self._endpoint = Endpoint(self._open, settings)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.failure: BaseException | None = None
@@ -91,7 +97,7 @@ class Running:
         assert not self._thread.is_alive()
 
     def _open(self) -> Store:
-        self.store = Gated(SqliteStore(self._directory))
+        self.store = Gated(self._open_store(self._directory))
         return self.store
 
     def _run(self) -> None:

@@ -101,15 +101,68 @@ def test_a_stranger_behind_the_url_is_told_apart(service: Counterpart) -> None:
     assert type(raised.value) is WorkmillError
 
 
+def msgpack(*replies: SubmitReply) -> Reply:
+    return Reply(200, codecs.to_msgpack(replies))
+
+
+def refused(item: BatchItem, slug: str) -> SubmitReply:
+    return SubmitReply(id=item.id or "", status="refused", problem="no", slug=slug)
+
+
+def taken(item: BatchItem) -> SubmitReply:
+    return SubmitReply(id=item.id or "")
+
+
+def test_items_whose_part_is_away_are_sent_again(service: Counterpart) -> None:
+    """Those alone, under their ids, until they are taken; the replies keep the batch's order, and
+    what no time heals is not repeated."""
+    items = batch_items([Work(b"%d" % n, 1) for n in range(4)], "sha512", fold_locally=False)
+    away = [refused(item, "store-unavailable") for item in items]
+    conflict = refused(items[1], "conflict")
+    answer = each(
+        msgpack(away[0], conflict, taken(items[2]), away[3]),
+        msgpack(taken(items[0]), away[3]),
+        Reply(503),
+        msgpack(taken(items[3])),
+    )
+    replies = service.carry(service.operations.submit_batch(items), answer)
+    assert replies == [taken(items[0]), conflict, taken(items[2]), taken(items[3])]
+    bodies = [request.content for request in service.asked]
+    assert all(isinstance(body, bytes) for body in bodies)
+    assert [codecs.from_msgpack(body, list[BatchItem]) for body in bodies] == [  # type: ignore[arg-type]
+        items,
+        [items[0], items[3]],
+        [items[3]],
+        [items[3]],
+    ]
+    assert all(later.delay_seconds > 0 for later in service.asked[1:])
+
+
+@pytest.mark.parametrize("then", [None, Reply(503), LOST])
+def test_patience_with_a_part_that_stays_away_ends(
+    service: Counterpart, then: Reply | EndpointUnreachable | None
+) -> None:
+    """Whatever the repeats meet: the items that were taken are told, and the others stay refused
+    with what was said of them."""
+    items = batch_items([Work(b"a", 1), Work(b"b", 1)], "sha512", fold_locally=False)
+    away = refused(items[0], "store-unavailable")
+    began = service.now
+    answer = each(msgpack(away, taken(items[1])), then or msgpack(away))
+    replies = service.carry(service.operations.submit_batch(items), answer)
+    assert replies == [away, taken(items[1])]
+    assert len(service.asked) > 10
+    assert service.now - began <= 30.0
+
+
 @pytest.mark.parametrize(("slug", "kind"), [("body-too-large", BodyTooLarge), (None, InvalidInput)])
 def test_a_single_refused_item_raises_its_refusal(
     service: Counterpart, slug: str | None, kind: type[WorkmillError]
 ) -> None:
     """Who submits one job is told at once, by the kind of error that the endpoint named."""
-    refused = SubmitReply(id=ID, status="refused", problem="too big", slug=slug)
+    reply = SubmitReply(id=ID, status="refused", problem="too big", slug=slug)
     steps = service.operations.submit_item(BatchItem(iterations=1, id=ID, digest=VALUE))
     with pytest.raises(kind, match="too big") as raised:
-        service.carry(steps, each(Reply(200, codecs.to_msgpack([refused]))))
+        service.carry(steps, each(msgpack(reply)))
     assert type(raised.value) is kind
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workmill.domain.errors import InvalidInput
+from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.runtime.compose import endpoint_settings, open_store, where_kept
 from workmill.runtime.config import EndpointConfig
 
@@ -24,7 +24,10 @@ def test_a_wrong_address_is_refused_before_a_child_is_started() -> None:
         endpoint_settings(EndpointConfig(durability="memory"))
 
 
-def test_partitions_need_their_store() -> None:
+def test_several_addresses_are_the_parts_of_one_store() -> None:
     """Opening only the first of several would hide the jobs of the others."""
-    with pytest.raises(InvalidInput, match="partitions"):
-        open_store(EndpointConfig(store=("redis://a", "redis://b")))
+    nowhere = ("redis+unix:///nowhere/a.sock", "redis+unix:///nowhere/b.sock")
+    with pytest.raises(StoreUnavailable):
+        open_store(EndpointConfig(store=nowhere))
+    with pytest.raises(InvalidInput, match="from 2 to 64 parts"):
+        open_store(EndpointConfig(store=tuple(f"redis://h{number}" for number in range(65))))

@@ -10,8 +10,8 @@ from workmill.store.redis.addresses import Address
 from workmill.store.redis.judgement import Level
 from workmill.store.redis.library import load
 from workmill.store.redis.link import RedisLink
+from workmill.store.redis.part import PartStore
 from workmill.store.redis.resubmission import ResubmittingStore
-from workmill.store.redis.store import RedisStore
 
 TAG: Final = "{w}"
 """The hash tag under which all keys of a store lie."""
@@ -22,5 +22,12 @@ def open_redis(
 ) -> ResubmittingStore:
     """Open one logical Redis. Raises StoreUnavailable when it cannot be reached or does not keep
     what the level promises."""
-    store = RedisStore(partial(RedisLink, address, TAG, level=level, prepare=load), bounds=bounds)
-    return ResubmittingStore(store, lambda: store.history)
+    return open_part(address, level=level, bounds=bounds)[1]
+
+
+def open_part(
+    address: Address, *, level: Level | None = None, bounds: Bounds | None = None
+) -> tuple[PartStore, ResubmittingStore]:
+    """The same for a store that is one part of several: its own verbs, and the second layer."""
+    store = PartStore(partial(RedisLink, address, TAG, level=level, prepare=load), bounds=bounds)
+    return store, ResubmittingStore(store, lambda: store.history)

@@ -109,9 +109,16 @@ class ResubmittingStore:
         except StoreFull:
             return []
 
-    def submit(self, jobs: Sequence[values.NewJob]) -> list[values.Submitted]:
-        """See `Store.submit`."""
-        submitted = self._store.submit(jobs)
+    def new_id(self, key: bytes) -> bytes:
+        """See `Store.new_id`."""
+        return self._store.new_id(key)
+
+    def submit(
+        self, jobs: Sequence[values.NewJob], ages: Sequence[int] = ()
+    ) -> list[values.Submitted]:
+        """See `Store.submit`, and `RedisStore.submit` about `ages`."""
+        submit: Callable[..., list[values.Submitted]] = self._store.submit
+        submitted = submit(jobs, ages) if ages else submit(jobs)
         self._new += [job for job, one in zip(jobs, submitted, strict=True) if not one.conflict]
         return submitted
 

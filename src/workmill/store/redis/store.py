@@ -21,8 +21,9 @@ import msgspec
 
 from workmill.domain.clock import Clock
 from workmill.domain.errors import StoreUnavailable
-from workmill.domain.ids import ID_BYTES
+from workmill.domain.ids import ID_BYTES, new_id
 from workmill.domain.job import (
+    COUNTERS,
     Acknowledgement,
     Completion,
     Failure,
@@ -55,9 +56,6 @@ here. Results that nobody has fetched never do."""
 _HEAD: Final = struct.Struct(">hBHIHIB")
 _LATEST: Final = struct.Struct(">HIBHI")
 _SEEN_BYTES: Final = 6
-_COUNTERS: Final = tuple(
-    name for name in Stats.__struct_fields__ if name not in {"jobs", "oldest_queued_at_ms"}
-)
 
 
 class Head(NamedTuple):
@@ -158,6 +156,10 @@ class RedisStore:
         if not self._grouped:
             raise RuntimeError("every verb runs inside a group()")
         return _fcall(self._link, verb, (self._now_ms, *given), writes)
+
+    def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
+        """See `Store.new_id`."""
+        return new_id()
 
     def submit(self, jobs: Sequence[NewJob], ages: Sequence[int] = ()) -> list[Submitted]:
         """See `Store.submit`. `ages` are for a store that is made of several: rising hybrid
@@ -280,10 +282,11 @@ class RedisStore:
         """See `Store.stats`."""
         age, flat = self._read("stats")
         books = dict(zip(flat[::2], flat[1::2], strict=True))
+        counters: dict[str, Any] = {name: int(books.get(name.encode(), 0)) for name in COUNTERS}
         return Stats(
             jobs={str(s): int(books.get(b"j%d" % code, 0)) for s, code in records.CODES.items()},
             oldest_queued_at_ms=None if age < 0 else age // records.AGE_STEPS,
-            **{name: int(books.get(name.encode(), 0)) for name in _COUNTERS},
+            **counters,
         )
 
     def beat(self, nodes: Sequence[Node]) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from workmill.domain.job import Job, Page, Query, Stats
+from workmill.domain.job import COUNTERS, Job, Page, Query, Stats
 from workmill.domain.lifecycle import ENDED, FINISHED
 from workmill.store.sqlite.schema import BY_CODE, CODES, sql
 from workmill.store.sqlite.session import Session
@@ -140,10 +140,7 @@ _OLDEST_QUEUED = sql("""
 
 def stats(session: Session) -> Stats:
     """See `Store.stats`."""
-    counters = {name: getattr(session.books, name) for name in _COUNTERS}
+    counters = {name: getattr(session.books, name) for name in COUNTERS}
     counters["jobs"] = dict(session.books.jobs)
     oldest = session.connection.execute(_OLDEST_QUEUED).get
     return Stats(oldest_queued_at_ms=oldest, **counters)
-
-
-_COUNTERS: Final = tuple(name for name in Stats.__struct_fields__ if name != "oldest_queued_at_ms")

@@ -12,6 +12,7 @@ import apsw
 
 from workmill.domain.clock import Clock, steady_clock
 from workmill.domain.errors import StoreLost, StoreUnavailable
+from workmill.domain.ids import new_id
 from workmill.domain.job import (
     Acknowledgement,
     Completion,
@@ -149,6 +150,10 @@ class SqliteStore:
         if not self._grouped:
             raise RuntimeError("every verb runs inside a group()")
         return self._session
+
+    def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
+        """See `Store.new_id`."""
+        return new_id()
 
     def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """See `Store.submit`."""

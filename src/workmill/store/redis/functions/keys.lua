@@ -2,6 +2,7 @@
 
 {w}                string  the letter of the generation that lives, a or b; a restore fills the
                            other one and then changes this letter. `p` below is {w}a or {w}b.
+{w}part            string  "<number> <since ms>" of a store that is one part of several
 {w}loading         string  who is restoring now; it expires
 
 p j <id 16>        string  one job, packed (records.lua)
@@ -22,10 +23,12 @@ p receipts         zset    receipt -> when it lapses       p r <receipt>  string
 p delivered, ended list    seqs that wait for their purge, in the order of its time
 p names            hash    w<name>, t<name> -> number; W<number>, T<number> -> name
 p beats, nodes     zset    incarnation -> order of its beat; hash incarnation -> (ms 6, packed node)
+p h<2 bytes>       hash    the other 14 bytes of an id -> (part 1, hour 3): where its job is
 p owners           zset    open endpoints -> when they opened
 p books            hash    counters, and the numbers that only rise
 
-Everything but jobs, pages, known, names and books can be derived from those.
+Everything but jobs, pages, known, names and books can be derived from those (notes of ids from the
+jobs of all parts).
 
 A seq is a job's number: dense, rising, never used twice. Its age is a hybrid time (milliseconds
 times AGE_STEPS and a count), which rises with the seq and can be compared between servers.

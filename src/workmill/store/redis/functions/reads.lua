@@ -48,29 +48,81 @@ local function jobs_below(ctx, below)
   return by_seq(ctx, seqs), first
 end
 
--- asked: now, tenant, status or 0, below or -1, limit. Answers the seq from which the next page
--- goes on (-1 on the last one), the names, the jobs.
-local function find(keys, args)
-  local ctx = look(keys, args)
-  local _, tenant, status, below, limit = unpack(ctx.asked)
-  local number, found, looked = find_number(ctx, 't', tenant), {}, 0
-  if below < 0 then
-    below = ctx.books.next_seq
-  end
+-- A tenant's jobs under seqs below this one, the newest first, and the seq from which the next page
+-- goes on (-1 on the last one).
+local function listed(ctx, number, status, below, limit)
+  local found, looked = {}, 0
   while below > 0 and looked < FIND_JOBS do
     local jobs, first = jobs_below(ctx, below)
     for at = #jobs, 1, -1 do
       local job = jobs[at]
       if job and job.tenant == number and (status == 0 or job.status == status) then
         if #found == limit then
-          return {found[limit].seq, unpack(show(ctx, found))}
+          return found, found[limit].seq
         end
         found[#found + 1] = job
       end
     end
     below, looked = first, looked + #jobs
   end
-  return {below > 0 and below or -1, unpack(show(ctx, found))}
+  return found, below > 0 and below or -1
+end
+
+-- asked: now, tenant, status or 0, below or -1, limit. Answers the seq from which the next page
+-- goes on (-1 on the last one), the names, the jobs.
+local function find(keys, args)
+  local ctx = look(keys, args)
+  local _, tenant, status, below, limit = unpack(ctx.asked)
+  local number = find_number(ctx, 't', tenant)
+  local found, following = listed(ctx, number, status, below < 0 and ctx.books.next_seq or below,
+    limit)
+  return {following, unpack(show(ctx, found))}
+end
+
+local function age_at(ctx, seq)
+  return age_of(entries_of(ctx, {seq})[1])
+end
+
+-- The first number from low up to high for which `is_young` holds; it holds for all behind it.
+local function first_young(low, high, is_young)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if is_young(middle) then
+      high = middle
+    else
+      low = middle + 1
+    end
+  end
+  return low
+end
+
+-- The first seq whose age is not below this one.
+local function seq_of_age(ctx, age)
+  local pages = ctx.prefix .. 'pages'
+  local function page_at(place)
+    return tonumber(redis.call('ZRANGE', pages, place, place)[1])
+  end
+  local place = first_young(0, redis.call('ZCARD', pages), function(middle)
+    return age_at(ctx, page_at(middle) * PAGE_JOBS) >= age
+  end)
+  if place == 0 then
+    return 0
+  end
+  local first = page_at(place - 1) * PAGE_JOBS
+  return first_young(first, math.min(first + PAGE_JOBS, ctx.books.next_seq), function(seq)
+    return age_at(ctx, seq) >= age
+  end)
+end
+
+-- asked: now, tenant, status or 0, age or -1, limit. As `find`, for a store that is made of
+-- several: the cursor is an age, below which the page begins.
+local function find_aged(keys, args)
+  local ctx = look(keys, args)
+  local _, tenant, status, age, limit = unpack(ctx.asked)
+  local number = find_number(ctx, 't', tenant)
+  local below = age < 0 and ctx.books.next_seq or seq_of_age(ctx, age)
+  local found, following = listed(ctx, number, status, below, limit)
+  return {following > 0 and age_at(ctx, following) or -1, unpack(show(ctx, found))}
 end
 
 -- The eldest queued job of a lane, nil when it is empty.
@@ -104,4 +156,5 @@ end
 
 register('get', get, 'no-writes')
 register('find', find, 'no-writes')
+register('find_aged', find_aged, 'no-writes')
 register('stats', stats, 'no-writes')

@@ -29,6 +29,19 @@ local function take_seq(ctx, age)
   return seq, books.last_age
 end
 
+-- A job that was purged elsewhere may come back under its id here, where its tokens are not known.
+-- So where ages come from outside, tokens begin with the time, which is ahead of any: no job is
+-- leased every TOKEN_MS for long.
+local TOKEN_MS = 4
+
+local function first_token(ctx, age)
+  local token = math.max(ctx.books.first_token, math.floor(age / (AGE_STEPS * TOKEN_MS)))
+  if token > ctx.books.highest_token then
+    set_book(ctx, 'highest_token', token)
+  end
+  return token
+end
+
 local function be_born_done(ctx, job)
   job.status, job.done, job.ended_ms = DONE, job.total, ctx.now_ms
   count(ctx, 'completed_total', 1)
@@ -108,8 +121,7 @@ local function submit(keys, args)
   for at, blob in ipairs(ctx.asked[3]) do
     ids[at] = string.sub(blob, 1, 16)
   end
-  local first, born = ctx.books.next_seq, math.max(ctx.books.last_age, ctx.now_ms * AGE_STEPS - 1)
-  ctx.books.last_age = born
+  local first = ctx.books.next_seq
   by_id(ctx, ids)
   for at, blob in ipairs(ctx.asked[3]) do
     local new = read_new(kinds, blob)
@@ -117,8 +129,8 @@ local function submit(keys, args)
     if old then
       answers[at] = already_there(ctx, new, old)
     else
-      new.seq, new.age = take_seq(ctx, new.age)
-      new.token = ctx.books.first_token
+      new.token = first_token(ctx, new.age)
+      new.seq, new.age = take_seq(ctx, new.age > 0 and new.age or ctx.now_ms * AGE_STEPS)
       answers[at] = place(ctx, new)
       ctx.jobs[new.id] = new
       entries[#entries + 1] = new.id .. struct.pack('>I7', new.age)

@@ -1,0 +1,96 @@
+"""A Redis store that is one part of several: verbs for whoever puts the parts together.
+
+Parts know nothing of each other. One notes its number, and where jobs lie whose ids are at home
+here (functions/parts.lua).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from workmill.domain.ids import ID_BYTES
+from workmill.domain.job import Job, Query
+from workmill.store.redis import records
+from workmill.store.redis.store import RedisStore
+
+HERE: Final = 255
+NOWHERE: Final = 254
+BUCKETS: Final = 65536
+
+
+class Standing(NamedTuple):
+    """What a part says of itself. `number` and `since_ms` are None before it has joined."""
+
+    number: int | None
+    since_ms: int | None
+    has_jobs: bool
+    last_age: int
+    now_ms: int
+
+
+class AgedPage(NamedTuple):
+    """A page with the age of each job; `next_age` is None on the last one."""
+
+    jobs: list[tuple[int, Job]]
+    next_age: int | None
+
+
+class PartStore(RedisStore):
+    """`RedisStore` with a number and a directory."""
+
+    def standing(self) -> Standing:
+        """Its number, and how far it has come."""
+        noted, next_seq, last_age, now_ms = self._read("part")
+        number, since_ms = map(int, noted.split()) if noted else (None, None)
+        return Standing(number, since_ms, next_seq > 0, last_age, now_ms)
+
+    def join(self, number: int, since_ms: int) -> int:
+        """Take this number unless it has one; says which it has."""
+        noted: bytes = self._write("join", f"{number} {since_ms}")
+        return int(noted.split()[0])
+
+    def listed(self, query: Query) -> AgedPage:
+        """As `find`, with an age for a cursor."""
+        status = records.CODES[query.status] if query.status else 0
+        age = -1 if query.after is None else query.after
+        following, names, found = self._read("find_aged", query.tenant, status, age, query.limit)
+        names = records.names_of(names)
+        pairs = [
+            (int.from_bytes(raw[: records.AGE_BYTES], "big"), records.job_of(raw, names))
+            for raw in found
+        ]
+        jobs = [(age, job) for age, job in pairs if job is not None]
+        return AgedPage(jobs, following if following > 0 else None)
+
+    def claim(self, ids: Sequence[bytes], parts: Sequence[int]) -> list[int]:
+        """Note where the jobs of these ids belong, unless that is known; says where (or HERE)."""
+        if not ids:
+            return []
+        asked = [records.packed(one) for one in ids]
+        return list(self._write("claim", asked, records.packed(bytes(parts))))
+
+    def locate(self, ids: Sequence[bytes]) -> list[int]:
+        """Where the jobs of these ids belong, as far as is known here: a part, HERE or NOWHERE."""
+        return list(self._read("locate", [records.packed(one) for one in ids])) if ids else []
+
+    def old_notes(self, bucket: int, amount: int) -> list[tuple[bytes, bytes]]:
+        """Notes (id, note) of a slice of the directory that have not been used for hours."""
+        flat = self._read("old_notes", bucket, amount)
+        return list(zip(flat[::2], flat[1::2], strict=True))
+
+    def unclaim(self, notes: Sequence[tuple[bytes, bytes]]) -> None:
+        """Remove these notes, unless they have been used since they were read."""
+        if notes:
+            ids, values = zip(*notes, strict=True)
+            self._write(
+                "unclaim",
+                [records.packed(one) for one in ids],
+                [records.packed(one) for one in values],
+            )
+
+    def ids(self, page: int) -> tuple[int, list[bytes]]:
+        """The ids of a slice of all jobs, and the page to go on with (-1 at the end)."""
+        following, *jobs = self._read("dump_jobs", page, 2**40)
+        at = records.AGE_BYTES
+        return following, [raw[at : at + ID_BYTES] for raw in jobs]

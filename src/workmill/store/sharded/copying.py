@@ -1,0 +1,158 @@
+"""Backup and restore of all parts: one file, which holds the file of each part as it is.
+
+A line that says what it is, how many parts, then for each its length and its bytes, then the
+SHA-256 of all before it. The parts are copied side by side, each while it serves. They are not of
+one instant, and need not be: no job is in two parts, and nothing in one refers to another.
+
+A restore checks the whole file before anything is changed. Then the parts are restored side by
+side, each of which replaces everything or nothing. When some fail, the error says so, the others
+hold the backup, and the same restore again completes it. Parts that the backup does not have (they
+were added since) are restored to nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from workmill.domain.errors import InvalidInput, StoreUnavailable
+from workmill.store.files import sync
+from workmill.store.redis import copy_file
+from workmill.store.sharded.part import Part
+from workmill.store.sharded.placement import MAX_PARTS
+
+MAGIC: Final = (
+    b"Workmill backup of a store of several parts, layout 1. Give it to `workmill restore`.\n"
+)
+_LENGTH_BYTES: Final = 8
+_CHUNK_BYTES: Final = 1024 * 1024
+_DIGEST_BYTES: Final = 32
+
+
+def backup(parts: Sequence[Part], file: Path) -> None:
+    """See `Store.backup`. Raises StoreUnavailable, leaving `file` as it was, when it fails."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".workmill-", dir=file.parent) as made:
+            copies = [Path(made, str(part.number)) for part in parts]
+            _side_by_side(
+                [
+                    lambda part=part, copy=copy: part.opened.verbs.backup(copy)  # type: ignore[misc]
+                    for part, copy in zip(parts, copies, strict=True)
+                ]
+            )
+            whole = Path(made, "whole")
+            _join(copies, whole)
+            sync(whole)
+            whole.replace(file)
+        sync(file.parent)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The backup to {file} failed: {error}. The service is not touched; "
+            "make room or mend the path, and try again."
+        ) from error
+
+
+def restore(parts: Sequence[Part], file: Path) -> None:
+    """See `Store.restore`. Raises InvalidInput having changed nothing, StoreUnavailable when some
+    parts may hold the backup and others what they had."""
+    with tempfile.TemporaryDirectory(prefix=".workmill-", dir=_folder_of(file)) as made:
+        copies = _part(file, Path(made))
+        if len(copies) > len(parts):
+            raise copy_file.refusal(
+                file, f"has {len(copies)} parts, and this store {len(parts)}: none may be left out"
+            )
+        for copy in copies:
+            copy_file.check(copy)
+        while len(copies) < len(parts):
+            copies.append(_empty(Path(made, str(len(copies)))))
+        futures = [
+            part.alone(lambda opened, copy=copy: opened.outer.restore(copy))  # type: ignore[misc]
+            for part, copy in zip(parts, copies, strict=True)
+        ]
+        wait(futures)
+        errors = [(part, future.exception()) for part, future in zip(parts, futures, strict=True)]
+        if failed := [(part, error) for part, error in errors if error is not None]:
+            names = ", ".join(f"{part.name} ({error})" for part, error in failed)
+            raise StoreUnavailable(
+                f"These parts were not restored and are as they were: {names}. The others hold "
+                "the backup. Restore the same file again when all parts are there."
+            )
+
+
+def _side_by_side(acts: Sequence[Callable[[], None]]) -> None:
+    with ThreadPoolExecutor(len(acts)) as threads:
+        for future in [threads.submit(act) for act in acts]:
+            future.result()
+
+
+def _join(copies: Sequence[Path], whole: Path) -> None:
+    digest = hashlib.sha256()
+    with whole.open("wb") as file:
+
+        def put(raw: bytes) -> None:
+            digest.update(raw)
+            file.write(raw)
+
+        put(MAGIC + len(copies).to_bytes(1, "big"))
+        for copy in copies:
+            put(copy.stat().st_size.to_bytes(_LENGTH_BYTES, "big"))
+            with copy.open("rb") as source:
+                while chunk := source.read(_CHUNK_BYTES):
+                    put(chunk)
+        file.write(digest.digest())
+
+
+def _folder_of(file: Path) -> Path | None:
+    """Beside the backup, where there must be room for it, if that can be written to."""
+    return file.parent if os.access(file.parent, os.W_OK) else None
+
+
+def _part(file: Path, folder: Path) -> list[Path]:
+    """The files of the parts. Raises InvalidInput unless the file is whole."""
+    try:
+        with file.open("rb") as whole:
+            return _parted(whole, file, folder)
+    except OSError as error:
+        raise copy_file.refusal(file, f"cannot be read: {error}") from None
+
+
+def _parted(whole: BinaryIO, file: Path, folder: Path) -> list[Path]:
+    digest = hashlib.sha256()
+
+    def take(size: int) -> bytes:
+        raw = whole.read(size)
+        digest.update(raw)
+        if len(raw) != size:
+            raise copy_file.refusal(file, "ends too early or is damaged")
+        return raw
+
+    if whole.read(len(MAGIC)) != MAGIC:
+        raise copy_file.refusal(file, "is no backup of a store of several parts")
+    digest.update(MAGIC)
+    copies = [Path(folder, str(number)) for number in range(take(1)[0])]
+    if not 0 < len(copies) <= MAX_PARTS:
+        raise copy_file.refusal(file, "has no parts, or too many")
+    for copy in copies:
+        left = int.from_bytes(take(_LENGTH_BYTES), "big")
+        with copy.open("wb") as sink:
+            while left:
+                chunk = take(min(left, _CHUNK_BYTES))
+                sink.write(chunk)
+                left -= len(chunk)
+    if whole.read(_DIGEST_BYTES + 1) != digest.digest():
+        raise copy_file.refusal(file, "is damaged: its checksum is another")
+    return copies
+
+
+def _empty(path: Path) -> Path:
+    with path.open("wb") as file:
+        copy_file.Writer(file).end()
+    return path
+
+
+__all__ = ["InvalidInput", "backup", "restore"]

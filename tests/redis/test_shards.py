@@ -1,0 +1,315 @@
+"""A store of several parts over real servers: where jobs go, and what one part's death costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.contract.making import new_job, state_of
+from tests.contract.stand import HandClock, Stand
+from tests.redis_servers import RedisServer, running_redis
+from tests.system.processes import until
+
+from workmill.domain.errors import InvalidInput, StorePartlyUnavailable, StoreUnavailable
+from workmill.domain.job import (
+    Acknowledgement,
+    Completion,
+    LeaseRequest,
+    NewJob,
+    PullRequest,
+    Submitted,
+    Verdict,
+)
+from workmill.domain.lifecycle import Status
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
+from workmill.store.redis.part import PartStore
+from workmill.store.redis.records import AGE_STEPS
+from workmill.store.sharded import ShardedStore
+from workmill.store.sharded.opening import CAUTIOUS_MS, open_parts
+from workmill.store.sharded.part import Opened
+from workmill.store.sharded.placement import home, place
+
+TAG = "{w}"
+
+
+def open_on(servers: list[RedisServer], clock: HandClock | None = None) -> ShardedStore:
+    def opener(server: RedisServer) -> Opened:
+        part = PartStore(partial(RedisLink, server.address, TAG, prepare=load), clock=clock)
+        return Opened(part, part)
+
+    openers = [(str(server.node), partial(opener, server)) for server in servers]
+    return open_parts(openers, clock=clock)
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[list[RedisServer]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(running_redis(tmp_path / str(n))) for n in range(3)]
+
+
+def fresh(store: ShardedStore, part: int) -> NewJob:
+    """A job that the endpoint names, whose work belongs to this part."""
+    while True:
+        job = new_job()
+        if place(job.key, 2) == part:
+            job_id = store.new_id(job.key)
+            return msgspec.structs.replace(job, id=job_id, fresh=True)
+
+
+def chosen(target: int, at_home: int, parts: int = 2) -> NewJob:
+    """A job whose client chose the id: its work belongs to one part, its id to another."""
+    while True:
+        job = new_job()
+        if (place(job.key, parts), home(job.id, parts)) == (target, at_home):
+            return job
+
+
+def submit(store: ShardedStore, *jobs: NewJob) -> list[Submitted]:
+    with store.group():
+        return store.submit(jobs)
+
+
+def held(server: RedisServer) -> int:
+    """How many jobs lie on this server."""
+    return len(server.ask("KEYS", TAG + "aj*"))
+
+
+def test_an_id_with_other_work_is_in_conflict_in_every_part(servers: list[RedisServer]) -> None:
+    """Whichever part the new work and the id belong to, the first job under an id stands."""
+    store = open_on(servers[:2])
+    for target in range(2):
+        for at_home in range(2):
+            job = chosen(target, at_home)
+            others = [new_job(job_id=job.id, data=str(number)) for number in range(6)]
+            assert {place(other.key, 2) for other in others} == {0, 1}
+            first, *rest = submit(store, job, *others[:3]) + submit(store, *others[3:])
+            assert (first.created, first.conflict) == (True, False)
+            assert [one.conflict for one in rest] == [True] * 6
+    with store.group():
+        assert store.stats().submitted_total == 4
+    store.close()
+
+
+def test_a_claim_without_a_job_leads_the_repeat_to_the_same_part(
+    servers: list[RedisServer],
+) -> None:
+    """An endpoint died between claim and submit: the id is not lost, and names one job."""
+    store = open_on(servers[:2])
+    job = chosen(target=1, at_home=0)
+    other = new_job("other data", job_id=job.id)
+    with store.group():
+        store._directory.settle([job])
+    assert (held(servers[0]), held(servers[1])) == (0, 0)
+    (first, second) = submit(store, other, job)
+    assert (first.created, second.conflict) == (True, True)
+    assert held(servers[1]) == 1
+    store.close()
+
+
+def test_every_verb_finds_jobs_that_another_endpoint_submitted(
+    servers: list[RedisServer],
+) -> None:
+    """By the id itself, or by the note at its home; nothing is remembered here."""
+    store = open_on(servers[:2])
+    jobs = [chosen(target, at_home) for target in range(2) for at_home in range(2)]
+    jobs += [fresh(store, 0), fresh(store, 1)]
+    submit(store, *jobs)
+    other = open_on(servers[:2])
+    with other.group():
+        found = other.get([job.id for job in jobs])
+        assert [one.id for one in found if one] == [job.id for job in jobs]
+        assert other.cancel([job.id for job in jobs]) == [Verdict.APPLIED] * 6
+        assert other.cancel([b"?" * 16]) == [Verdict.UNKNOWN]
+    store.close()
+    other.close()
+
+
+def test_one_redis_grows_into_several_parts(servers: list[RedisServer]) -> None:
+    """Jobs from before stay where they are, and a repeat of their submit finds them."""
+    clock = HandClock()
+    alone = PartStore(partial(RedisLink, servers[0].address, TAG, prepare=load), clock=clock)
+    old = [new_job(str(number)) for number in range(40)]
+    with alone.group():
+        alone.submit(old[:20])
+    alone.close()
+    two = open_on(servers[:2], clock)
+    assert not any(one.created for one in submit(two, *old[:20]))
+    assert all(one.created for one in submit(two, *old[20:]))
+    two.close()
+    three = open_on(servers, clock)
+    assert not any(one.created for one in submit(three, *old))
+    with three.group():
+        assert all(three.get([job.id for job in old]))
+        assert three.stats().submitted_total == 40
+        leases = three.lease(request(100))
+    assert [one.id for one in leases] == [job.id for job in old]
+    assert held(servers[2]) == 0
+    new = [new_job() for _ in range(40)]
+    submit(three, *new)
+    assert held(servers[2]) > 0
+    three.close()
+
+
+def request(most: int) -> LeaseRequest:
+    return LeaseRequest(
+        worker="w",
+        workloads=("sha512",),
+        min_jobs=most,
+        max_jobs=most,
+        max_cost=0,
+        lease_seconds=60,
+    )
+
+
+def test_notes_leave_when_their_jobs_are_gone(servers: list[RedisServer]) -> None:
+    """A directory does not grow for ever; what is used again meanwhile stays."""
+    clock = HandClock()
+    store = open_on(servers[:2], clock)
+    gone, kept = chosen(target=1, at_home=0), chosen(target=1, at_home=0)
+    submit(store, gone, kept)
+    with store.group():
+        store.cancel([gone.id])
+    clock.advance(8 * 24 * 3600)
+    for _ in range(512):
+        with store.group():
+            store.purge(10)
+    assert len(servers[0].ask("KEYS", TAG + "ah*")) == 1
+    assert not submit(store, kept)[0].created
+    store.close()
+
+
+def test_parts_are_known_by_their_place(servers: list[RedisServer]) -> None:
+    """Given in another order, or with one left out, they are refused: jobs would go astray."""
+    open_on(servers[:2]).close()
+    with pytest.raises(InvalidInput, match="in the order in which they were first given"):
+        open_on([servers[1], servers[0]])
+    with pytest.raises(InvalidInput, match="is part 1 of its store"):
+        open_on([servers[1], servers[2]])
+    open_on(servers).close()
+
+
+def test_a_new_store_needs_all_its_parts_once(servers: list[RedisServer]) -> None:
+    """Else nobody would know whether the one that is away was ever there."""
+    servers[1].kill()
+    with pytest.raises(StoreUnavailable):
+        open_on(servers[:2])
+
+
+def test_one_part_down_stops_only_its_own_work(servers: list[RedisServer]) -> None:
+    """Its jobs are refused one by one; all else goes on, is told apart, and it comes back."""
+    store = open_on(servers[:2])
+    here, there = fresh(store, 0), fresh(store, 1)
+    submit(store, here, there)
+    servers[1].kill()
+    more = [fresh(store, 0), fresh(store, 1), fresh(store, 0)]
+    with pytest.raises(StorePartlyUnavailable) as lost, store.group():  # noqa: PT012 - at its end
+        answers = store.submit(more)
+        found = store.get([here.id, there.id])
+        verdicts = store.cancel([there.id])
+        leases = store.lease(request(10))
+    assert set(lost.value.lost_of(answers)) == {1}
+    assert set(lost.value.lost_of(found)) == {1}
+    assert verdicts == [Verdict.UNAVAILABLE]
+    assert [one.id for one in leases] == [here.id, more[0].id, more[2].id]
+    assert not lost.value.lost_of(leases)
+    with store.group():
+        stats = store.stats()
+    assert stats.unavailable == (str(servers[1].node),)
+    items = [Completion(id=one.id, token=one.token, state=b"r" * 64) for one in leases]
+    with store.group():
+        assert store.complete(items) == [Verdict.APPLIED] * 3
+        pulled = store.pull(PullRequest(top=10, receipt_seconds=60))
+        assert store.acknowledge([Acknowledgement(receipt=pulled.receipt or b"")]) == [3]
+    servers[1].start()
+    until(lambda: not _away(store))
+    with store.group():
+        (job,) = store.get([there.id])
+        assert job is not None
+        assert job.status is Status.QUEUED
+        assert store.stats().submitted_total == 4
+    assert submit(store, more[1])[0].created
+    store.close()
+
+
+def _away(store: ShardedStore) -> tuple[str, ...]:
+    with store.group():
+        return store.stats().unavailable
+
+
+def test_a_store_opens_with_a_part_away(servers: list[RedisServer]) -> None:
+    """An endpoint started during an outage serves the rest, and the part when it is back."""
+    store = open_on(servers[:2])
+    submit(store, there := fresh(store, 1))
+    store.close()
+    servers[1].kill()
+    again = open_on(servers[:2])
+    assert submit(again, fresh(again, 0))[0].created
+    servers[1].start()
+    until(lambda: not _away(again))
+    with again.group():
+        assert again.get([there.id]) != [None]
+    again.close()
+
+
+def test_the_order_is_that_of_submits_whatever_the_parts(servers: list[RedisServer]) -> None:
+    """Many batches over three parts are leased, listed and pulled in one order."""
+    stand = Stand(lambda _, clock, __=None: open_on(servers, clock), Path())
+    jobs = [new_job() for _ in range(300)]
+    for start in range(0, 300, 7):
+        stand.submit(*jobs[start : start + 7])
+    leases = [one for _ in range(6) for one in stand.lease(50)]
+    assert [one.id for one in leases] == [job.id for job in jobs]
+    for lease in leases:
+        stand.complete(lease, state_of("r", 100))
+        stand.clock.advance(0.001)
+    pulled = [one.id for _ in range(3) for one in stand.pull(100).results]
+    assert pulled == [job.id for job in reversed(jobs)]
+    stand.store.close()
+
+
+def test_a_part_that_joins_makes_claims_careful_for_a_while() -> None:
+    """As long as a job may be kept after its end, and a day more."""
+    assert CAUTIOUS_MS == 8 * 24 * 3600 * 1000
+    assert AGE_STEPS == 2048
+
+
+def test_a_backup_goes_into_more_parts_and_not_into_fewer(
+    servers: list[RedisServer], tmp_path: Path
+) -> None:
+    """Parts that were added since are emptied; ids are found and kept from other work again."""
+    two = open_on(servers[:2])
+    jobs = [chosen(target, at_home) for target in range(2) for at_home in range(2)]
+    submit(two, *jobs)
+    two.backup(tmp_path / "copy")
+    two.close()
+    three = open_on(servers)
+    submit(three, *(new_job() for _ in range(20)))
+    three.backup(tmp_path / "larger")
+    three.restore(tmp_path / "copy")
+    with three.group():
+        assert all(three.get([job.id for job in jobs]))
+        assert three.stats().jobs[Status.QUEUED] == 4
+    clash = [new_job(job_id=job.id) for job in jobs]
+    assert not any(one.created for one in submit(three, *jobs, *clash))
+    three.close()
+    with pytest.raises(InvalidInput, match="has 3 parts, and this store 2"):
+        open_on(servers[:2]).restore(tmp_path / "larger")
+
+
+def test_work_that_lies_in_one_part_is_leased_in_full(servers: list[RedisServer]) -> None:
+    """A part that shows its share only is asked again when all of it is taken."""
+    store = open_on(servers)
+    jobs = [job for job in (new_job() for _ in range(300)) if place(job.key, 3) == 1][:60]
+    submit(store, *jobs)
+    with store.group():
+        leases = store.lease(request(60))
+    assert [one.id for one in leases] == [job.id for job in jobs]
+    with store.group():
+        store.complete([Completion(id=one.id, token=one.token, state=b"r" * 64) for one in leases])
+        assert len(store.pull(PullRequest(top=60)).results) == 60
+    store.close()
