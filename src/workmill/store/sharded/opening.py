@@ -23,6 +23,7 @@ from workmill.domain.limits import RESULT_RETENTION_SECONDS
 from workmill.store.bounds import Bounds
 from workmill.store.redis.addresses import Address
 from workmill.store.redis.judgement import Level
+from workmill.store.redis.link import Pace
 from workmill.store.redis.opening import open_part
 from workmill.store.redis.part import Standing
 from workmill.store.sharded.part import Opened, Part
@@ -32,6 +33,8 @@ from workmill.store.sharded.store import ShardedStore
 CAUTIOUS_MS: Final = round((RESULT_RETENTION_SECONDS + 24 * 3600) * 1000)
 """For so long after a part has joined, every claim asks all parts first: a repeat of a submit from
 before it must find its job, which is kept for a week after its end."""
+PACE: Final = Pace(patience_seconds=0.2, answer_seconds=2.0)
+"""The first failure of a part is waited for by the groups of all; its own thread then goes on."""
 FOUNDER: Final = 0
 """When a part joined that was there from the beginning."""
 
@@ -42,7 +45,7 @@ def open_sharded(
     """The store whose parts are at these addresses, in their order."""
 
     def opener(address: Address) -> Callable[[], Opened]:
-        return lambda: Opened(*open_part(address, level=level, bounds=bounds))
+        return lambda: Opened(*open_part(address, level=level, bounds=bounds, pace=PACE))
 
     return open_parts([(str(address), opener(address)) for address in addresses])
 
