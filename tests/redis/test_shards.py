@@ -30,7 +30,7 @@ from workmill.store.redis.link import RedisLink
 from workmill.store.redis.part import PartStore
 from workmill.store.redis.records import AGE_STEPS
 from workmill.store.sharded import ShardedStore
-from workmill.store.sharded.opening import CAUTIOUS_MS, open_parts
+from workmill.store.sharded.opening import CAUTIOUS_MS, open_parts, open_sharded
 from workmill.store.sharded.part import Opened
 from workmill.store.sharded.placement import home, place
 
@@ -302,6 +302,25 @@ def test_one_part_down_stops_only_its_own_work(servers: list[RedisServer]) -> No
         assert job.status is Status.QUEUED
         assert store.stats().submitted_total == 4
     assert submit(store, more[1])[0].created
+    store.close()
+
+
+def test_a_part_that_hangs_is_waited_for_once(servers: list[RedisServer]) -> None:
+    """Paused, not dead: the first group tells its jobs from the others', the next ones go on while
+    it hangs, and when it runs again it is back by itself."""
+    store = open_sharded([server.address for server in servers[:2]])
+    servers[1].pause()
+    jobs = [fresh(store, 0), fresh(store, 1)]
+    with pytest.raises(StorePartlyUnavailable) as lost, store.group():
+        answers = store.submit(jobs)
+    assert set(lost.value.lost_of(answers)) == {1}
+    assert submit(store, fresh(store, 0))[0].created
+    assert _away(store) == (str(servers[1].address),)
+    servers[1].resume()
+    until(lambda: not _away(store))
+    submit(store, *jobs)
+    with store.group():
+        assert store.stats().submitted_total == 3
     store.close()
 
 
