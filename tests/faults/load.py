@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.faults.ledger import Ledger
-from tests.system.processes import Up, until
+from tests.system.processes import PATIENCE_SECONDS, Up, until
 
 from workmill import Client
 from workmill.domain.errors import Unavailable
@@ -25,7 +25,14 @@ class Load:
     A submit whose outcome stayed unknown is not counted as acknowledged.
     """
 
-    def __init__(self, up: Up, *, receipt_seconds: float = RECEIPT_SECONDS) -> None:
+    def __init__(
+        self,
+        up: Up,
+        *,
+        receipt_seconds: float = RECEIPT_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`patience_seconds` is how long a submitter tries for one job before it takes another."""
         self.ledger = Ledger()
         self._up = up
         self._receipt_seconds = receipt_seconds
@@ -33,10 +40,12 @@ class Load:
         self._enough = threading.Event()
         self._emptied = threading.Event()
         self._submitters = [
-            threading.Thread(target=self._with_client, args=(self._submit,))
+            threading.Thread(target=self._with_client, args=(self._submit, patience_seconds))
             for _ in range(SUBMITTERS)
         ]
-        self._puller = threading.Thread(target=self._with_client, args=(self._pull,))
+        self._puller = threading.Thread(
+            target=self._with_client, args=(self._pull, PATIENCE_SECONDS)
+        )
         self._errors: list[BaseException] = []
 
     def __enter__(self) -> Self:
@@ -76,9 +85,9 @@ class Load:
         delivered = {job for job, _ in list(self.ledger.delivered)}
         return len(self.ledger.acknowledged.keys() - delivered)
 
-    def _with_client(self, act: Callable[[Client], None]) -> None:
+    def _with_client(self, act: Callable[[Client], None], patience_seconds: float) -> None:
         try:
-            with self._up.client() as client:
+            with Client(self._up.url, timeout_seconds=patience_seconds) as client:
                 act(client)
         except BaseException as error:
             self._errors.append(error)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.redis_servers import RedisServer, ReplicatedRedis, free_port
+from tests.redis_servers import RedisServer, ReplicatedRedis, free_port, running_redis
 from tests.system.processes import run
 
 from workmill.runtime.doctor import redis
@@ -117,3 +117,22 @@ def test_the_command_looks_at_a_whole_cluster(watched: ReplicatedRedis, tmp_path
     assert report["healthy"]
     watched.replicas()[0].ask("CONFIG", "SET", "appendfsync", "no")
     assert run(*words).returncode == 1
+
+
+def test_the_command_looks_at_every_part(tmp_path: Path) -> None:
+    """Several addresses are looked at one by one: what is wrong with one is said of that one."""
+    with running_redis(tmp_path / "sound") as sound, running_redis(tmp_path / "lax") as lax:
+        stores = ("--store", str(sound.address), "--store", str(lax.address))
+        words = ("doctor", *stores, "--data", str(tmp_path), "--port", "0", "--json")
+        report = json.loads(run(*words).stdout)
+        assert report["healthy"]
+        assert [one["name"] for one in report["findings"]].count("redis log") == 2
+        lax.ask("CONFIG", "SET", "appendfsync", "no")
+        sound.kill()
+        done = run(*words)
+    assert done.returncode == 1
+    to_mend = [one for one in json.loads(done.stdout)["findings"] if one["verdict"] == "mend"]
+    assert [(one["name"], str(one["said"]).split()[0]) for one in to_mend] == [
+        ("redis", str(sound.node)),
+        ("redis log", str(lax.node)),
+    ]

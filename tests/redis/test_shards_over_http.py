@@ -74,6 +74,7 @@ def test_one_part_down_over_http(running: Running, servers: list[RedisServer]) -
     again = [
         one for one, verdict in zip(leases, verdicts, strict=True) if verdict != Verdict.APPLIED
     ]
+    assert set(running.complete(again)) == {Verdict.UNAVAILABLE}
     shown = running.http.get(f"{paths.JOBS}/{again[0].id.hex()}")
     assert (shown.status_code, shown.json()["type"]) == (
         503,

@@ -5,8 +5,9 @@ one. `VERBS` fixes it: what workers bring back goes first (a renewal saves its l
 the `lease` behind it), reads come last (they see, durably, what the group did).
 
 A store of several parts may lose one of them on the way. Then each call is told what that means to
-it: a call all of whose items are lost fails; in one that is lost in part, a word of a worker is
-answered `unavailable`, a submit by the error in its place, a look at a job by nothing. Leases and
+it: words of a worker are answered `unavailable`, each for itself, for it has others to say; any
+other call fails when all its items are lost, and where only some are, a submit is answered by the
+error in its place, a look at a job by nothing. Leases and
 results that are lost are not handed out; they come back by themselves.
 """
 
@@ -31,6 +32,7 @@ VERBS: Final = (
 _MERGED: Final = frozenset(
     {"renew", "complete", "fail", "release", "cancel", "acknowledge", "submit", "get"}
 )
+_WORDS: Final = frozenset({"renew", "complete", "fail", "release"})
 _WITHOUT_ARGUMENT: Final = frozenset({"stats", "nodes"})
 _RESTORE: Final = "restore"
 
@@ -138,7 +140,7 @@ def _kept(answer: Any, partly: StorePartlyUnavailable | None) -> Any:
 
 def _mark(call: Call, lost: Mapping[int, StoreUnavailable]) -> None:
     """Say in the answer of one call which of its items are lost."""
-    if lost and len(lost) == len(call.answer):
+    if lost and len(lost) == len(call.answer) and call.verb not in _WORDS:
         call.error = next(iter(lost.values()))
         return
     for place, error in lost.items():

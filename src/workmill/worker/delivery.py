@@ -3,7 +3,7 @@
 One batch is on its way at a time; what gathers meanwhile is the next batch. A batch is offered
 until it is answered. An answer that never arrived does no harm: asked again, the endpoint
 calls the token stale, which is an answer too. A word about a job whose part of the store is away
-goes back to the end, and holds up no other.
+is put off, and holds up no other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from workmill.worker.outbox import Outbox, Word
 from workmill.worker.reach import Reach
 
 AGAIN_SECONDS: Final = 1.0
-"""The pause when every word there is has to wait for a part of the store."""
+"""How long a word waits whose part of the store is away."""
 
 
 class Delivery:
@@ -35,17 +35,15 @@ class Delivery:
 
     def run(self) -> None:
         """The thread's body."""
-        while batch := self._outbox.take(MAX_LEASE_JOBS):
+        while not self.give_up.is_set() and (batch := self._outbox.take(MAX_LEASE_JOBS)):
             try:
                 verdicts = self._reach.insist(partial(self._send, batch), self.give_up)
             except Unavailable:
                 return  # given up: what is left stays counted in the outbox
             answered = list(zip(batch, verdicts, strict=True))
             again = [word for word, verdict in answered if verdict is Verdict.UNAVAILABLE]
-            self._outbox.put(again)
+            self._outbox.put_off(again, AGAIN_SECONDS)
             self._outbox.settle()
-            if len(again) == len(batch):
-                self.give_up.wait(AGAIN_SECONDS)
             refused = sum(v not in {Verdict.APPLIED, Verdict.UNAVAILABLE} for v in verdicts)
             if refused:
                 emit("worker.words_refused", kind=type(batch[0]).__name__.lower(), jobs=refused)

@@ -1,12 +1,14 @@
 """Words about jobs that no endpoint has taken yet: results, failures, jobs handed back.
 
 Safe for threads: any number put, one takes. A word stays counted until the endpoint has
-answered for it (`settle`), so that whoever bounds the worker's memory sees it.
+answered for it (`settle`), so that whoever bounds the worker's memory sees it. Words that must
+wait are put off: they lie aside for a while, and those that come meanwhile pass them.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice, takewhile
@@ -22,12 +24,14 @@ class Outbox:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._words: deque[Word] = deque()
+        self._aside: list[Word] = []
+        self._aside_until = 0.0
         self._taken = 0
         self._closed = False
 
     def __len__(self) -> int:
         with self._changed:
-            return len(self._words) + self._taken
+            return len(self._words) + len(self._aside) + self._taken
 
     def put(self, words: Iterable[Word]) -> None:
         """Add words at the end."""
@@ -35,11 +39,21 @@ class Outbox:
             self._words.extend(words)
             self._changed.notify_all()
 
+    def put_off(self, words: Iterable[Word], seconds: float) -> None:
+        """Add words that are not to be taken before that time is over."""
+        with self._changed:
+            if not self._aside:
+                self._aside_until = time.monotonic() + seconds
+            self._aside.extend(words)
+
     def take(self, max_words: int) -> list[Word]:
         """Wait for words and take those at the front that are of one kind; none once the outbox
         is closed and empty. What was taken last must be settled first."""
         with self._changed:
-            self._changed.wait_for(lambda: self._words or self._closed)
+            while not self._words and (self._aside or not self._closed):
+                self._changed.wait(self._rest_seconds())
+                self._bring_back()
+            self._bring_back()
             kind = type(self._words[0]) if self._words else None
             same = takewhile(lambda word: type(word) is kind, self._words)
             batch = list(islice(same, max_words))
@@ -47,6 +61,14 @@ class Outbox:
                 self._words.popleft()
             self._taken = len(batch)
             return batch
+
+    def _rest_seconds(self) -> float | None:
+        return max(0.0, self._aside_until - time.monotonic()) if self._aside else None
+
+    def _bring_back(self) -> None:
+        if self._aside and not self._rest_seconds():
+            self._words.extend(self._aside)
+            self._aside.clear()
 
     def settle(self) -> None:
         """The endpoint has answered for what was taken last."""

@@ -7,6 +7,8 @@ import pytest
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.runtime.compose import endpoint_settings, open_store, where_kept
 from workmill.runtime.config import EndpointConfig
+from workmill.store.redis.addresses import Address
+from workmill.store.redis.judgement import Level
 
 
 def test_a_password_is_not_shown() -> None:
@@ -22,6 +24,25 @@ def test_a_wrong_address_is_refused_before_a_child_is_started() -> None:
         endpoint_settings(EndpointConfig(store=("http://db",)))
     with pytest.raises(InvalidInput, match="always synced"):
         endpoint_settings(EndpointConfig(durability="memory"))
+
+
+def test_parts_may_each_be_under_sentinels_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each address is one part with its Sentinels and name, in the order given, and the level that
+    a person chose holds for all."""
+    opened: list[tuple[str, str | None, Level | None]] = []
+
+    def open_part(address: Address, *, level: Level | None, **_: object) -> None:
+        opened.append((",".join(map(str, address.nodes)), address.name, level))
+        raise StoreUnavailable(f"{address} is not there.")
+
+    monkeypatch.setattr("workmill.store.sharded.opening.open_part", open_part)
+    store = ("rediss+sentinel://a1,a2,a3/mill", "redis+sentinel://b1:1,b2:2,b3:3/other")
+    with pytest.raises(StoreUnavailable, match="a1:26379,a2:26379,a3:26379/mill is not there"):
+        open_store(EndpointConfig(store=store, durability="replicated"))
+    assert sorted(opened) == [
+        ("a1:26379,a2:26379,a3:26379", "mill", Level.REPLICATED),
+        ("b1:1,b2:2,b3:3", "other", Level.REPLICATED),
+    ]
 
 
 def test_several_addresses_are_the_parts_of_one_store() -> None:

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from workmill.domain.errors import StoreFull, StoreUnavailable
 from workmill.store.redis.addresses import Address
-from workmill.store.redis.connection import Connection, Refused, Silent
+from workmill.store.redis.connection import ANSWER_SECONDS, Connection, Refused, Silent
 from workmill.store.redis.judgement import Judgement, Level, Picture, judge
 from workmill.store.redis.outage import FIRST_PAUSE_SECONDS, RETRY_AFTER_SECONDS, Outage
 from workmill.store.redis.refusals import Remedy, remedy_for
@@ -50,6 +50,8 @@ class Pace:
     patience_seconds: float = PATIENCE_SECONDS
     wait_seconds: float = WAIT_SECONDS
     confirm_seconds: float = CONFIRM_SECONDS
+    answer_seconds: float = ANSWER_SECONDS
+    """How long the primary may be silent; more than a WAIT takes."""
 
 
 class RedisLink:
@@ -73,7 +75,7 @@ class RedisLink:
         self._prepare = prepare
         self._judge = verdict
         self._pace = pace or Pace()
-        self._servers = Servers(address, self.level)
+        self._servers = Servers(address, self.level, self._pace.answer_seconds)
         self._outage = Outage(str(address))
         self._primary: Primary | None = None
         self._replicas = 0

@@ -9,7 +9,7 @@ from workmill.store.bounds import Bounds
 from workmill.store.redis.addresses import Address
 from workmill.store.redis.judgement import Level
 from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
+from workmill.store.redis.link import Pace, RedisLink
 from workmill.store.redis.part import PartStore
 from workmill.store.redis.resubmission import ResubmittingStore
 
@@ -26,8 +26,13 @@ def open_redis(
 
 
 def open_part(
-    address: Address, *, level: Level | None = None, bounds: Bounds | None = None
+    address: Address,
+    *,
+    level: Level | None = None,
+    bounds: Bounds | None = None,
+    pace: Pace | None = None,
 ) -> tuple[PartStore, ResubmittingStore]:
     """The same for a store that is one part of several: its own verbs, and the second layer."""
-    store = PartStore(partial(RedisLink, address, TAG, level=level, prepare=load), bounds=bounds)
+    connect = partial(RedisLink, address, TAG, level=level, prepare=load, pace=pace)
+    store = PartStore(connect, bounds=bounds)
     return store, ResubmittingStore(store, lambda: store.history)

@@ -20,10 +20,12 @@ BUCKETS: Final = 65536
 
 
 class Standing(NamedTuple):
-    """What a part says of itself. `number` and `since_ms` are None before it has joined."""
+    """What a part says of itself. The first three are None before it has joined."""
 
     number: int | None
     since_ms: int | None
+    family: str | None
+    """The same in all parts of one store, and in no other."""
     has_jobs: bool
     last_age: int
     now_ms: int
@@ -42,13 +44,15 @@ class PartStore(RedisStore):
     def standing(self) -> Standing:
         """Its number, and how far it has come."""
         noted, next_seq, last_age, now_ms = self._read("part")
-        number, since_ms = map(int, noted.split()) if noted else (None, None)
-        return Standing(number, since_ms, next_seq > 0, last_age, now_ms)
+        has_jobs = next_seq > 0
+        if not noted:
+            return Standing(None, None, None, has_jobs, last_age, now_ms)
+        number, since_ms, family = noted.decode().split()
+        return Standing(int(number), int(since_ms), family, has_jobs, last_age, now_ms)
 
-    def join(self, number: int, since_ms: int) -> int:
-        """Take this number unless it has one; says which it has."""
-        noted: bytes = self._write("join", f"{number} {since_ms}")
-        return int(noted.split()[0])
+    def join(self, number: int, since_ms: int, family: str) -> None:
+        """Take this number in this family, unless it has one: `standing` tells."""
+        self._write("join", f"{number} {since_ms} {family}")
 
     def listed(self, query: Query) -> AgedPage:
         """As `find`, with an age for a cursor."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from workmill.domain.errors import StoreUnavailable
 from workmill.store.redis.addresses import Address, Node
-from workmill.store.redis.connection import Connection, Refused, Silent
+from workmill.store.redis.connection import ANSWER_SECONDS, Connection, Refused, Silent
 from workmill.store.redis.judgement import Answer, Level, Picture, Witness
 from workmill.store.redis.replies import read_replication, read_role
 from workmill.store.redis.sentinel import Sentinels, choose
@@ -38,9 +38,13 @@ class Primary:
 class Servers:
     """Every server of one logical Redis, as far as Sentinels or the address tell."""
 
-    def __init__(self, address: Address, level: Level) -> None:
+    def __init__(
+        self, address: Address, level: Level, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
+        """`answer_seconds` is how long the primary may be silent."""
         self._address = address
         self._level = level
+        self._answer_seconds = answer_seconds
         self._peers: dict[Node, Connection] = {}
         self._sentinels: Sentinels | None = None
         if address.name is not None:
@@ -51,7 +55,9 @@ class Servers:
     def find_primary(self) -> Primary:
         """Connect to the primary. Raises Silent or Refused, or StoreUnavailable when what is
         there cannot keep the level."""
-        connection = Connection(self._primary_node(), self._address.access)
+        connection = Connection(
+            self._primary_node(), self._address.access, answer_seconds=self._answer_seconds
+        )
         try:
             return self._verified(connection)
         except BaseException:

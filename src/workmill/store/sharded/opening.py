@@ -1,12 +1,17 @@
 """The parts put together: each gets its number once, and is refused under another.
 
-The number of a part is its place in the list of addresses. It is noted in the part itself, so a
-list in another order, or with one left out, is refused before a job goes astray. A new store needs
-all of its parts once; after that it opens with any of them away. New parts go to the end.
+The number of a part is its place in the list of addresses. It is noted in the part itself, with the
+family, a word that is the same in all parts of one store and in no other. So a list in another
+order, with one left out, with a part of another store or an empty one in the place of an old one
+is refused before a job goes astray. A new store needs all of its parts once; after that it opens
+with any of them away. New parts go to the end, each when all before it are there.
+
+Two endpoints may found a store at the same time: the family that part 0 took first is that of all.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from functools import partial
@@ -18,6 +23,7 @@ from workmill.domain.limits import RESULT_RETENTION_SECONDS
 from workmill.store.bounds import Bounds
 from workmill.store.redis.addresses import Address
 from workmill.store.redis.judgement import Level
+from workmill.store.redis.link import Pace
 from workmill.store.redis.opening import open_part
 from workmill.store.redis.part import Standing
 from workmill.store.sharded.part import Opened, Part
@@ -27,6 +33,8 @@ from workmill.store.sharded.store import ShardedStore
 CAUTIOUS_MS: Final = round((RESULT_RETENTION_SECONDS + 24 * 3600) * 1000)
 """For so long after a part has joined, every claim asks all parts first: a repeat of a submit from
 before it must find its job, which is kept for a week after its end."""
+PACE: Final = Pace(patience_seconds=0.2, answer_seconds=2.0)
+"""The first failure of a part is waited for by the groups of all; its own thread then goes on."""
 FOUNDER: Final = 0
 """When a part joined that was there from the beginning."""
 
@@ -37,7 +45,7 @@ def open_sharded(
     """The store whose parts are at these addresses, in their order."""
 
     def opener(address: Address) -> Callable[[], Opened]:
-        return lambda: Opened(*open_part(address, level=level, bounds=bounds))
+        return lambda: Opened(*open_part(address, level=level, bounds=bounds, pace=PACE))
 
     return open_parts([(str(address), opener(address)) for address in addresses])
 
@@ -75,25 +83,53 @@ class _Joining:
     """How a part that is opened gets its number."""
 
     def __init__(self) -> None:
-        self._begun = False
+        self._family = ""
+        self._joined: set[int] = set()
+        """The parts that were seen to be of this family."""
 
     def begin(self, parts: Sequence[Part], away: dict[int, StoreUnavailable]) -> list[Standing]:
-        """Number those that are there."""
-        there = [part for part in parts if part.number not in away]
-        standings = [part.alone(_standing).result() for part in there]
-        founded = any(one.number is not None or one.has_jobs for one in standings)
-        if not founded and away:
+        """Number those that are there, once all that have a number are seen to belong here."""
+        there = {part.number: part for part in parts if part.number not in away}
+        standings = {number: part.alone(_standing).result() for number, part in there.items()}
+        numbered = {number: one for number, one in standings.items() if one.family is not None}
+        founded = bool(numbered) or any(one.has_jobs for one in standings.values())
+        if not numbered and away:
             raise next(iter(away.values()))
-        self._begun = True
+        if not numbered:
+            act = partial(_noted, number=0, family=secrets.token_hex(8), founded=founded)
+            numbered[0] = there[0].alone(act).result()
+        family = next(one.family for one in numbered.values())
+        for number, standing in numbered.items():
+            _check(standing, number, there[number].name, family)
+        self._joined.update(numbered)
+        self._family = family or ""
+        take = partial(self._take, founded=founded)
         return [
-            part.alone(partial(join, number=part.number, name=part.name, founded=founded)).result()
-            for part in there
+            part.alone(partial(take, number=number, name=part.name)).result()
+            for number, part in there.items()
         ]
 
     def later(self, opened: Opened, number: int, name: str) -> None:
         """One that was away comes back, or comes for the first time."""
-        if self._begun:
-            join(opened, number, name, founded=True)
+        if self._family:
+            self._take(opened, number, name, founded=True)
+
+    def _take(self, opened: Opened, number: int, name: str, *, founded: bool) -> Standing:
+        """Raises InvalidInput for what is no part of this family, or not this one."""
+        standing = _standing(opened)
+        if standing.number is None:
+            if number < max(self._joined):
+                raise InvalidInput(
+                    f"{name} was given as part {number}, and is no part of a store. Nothing was "
+                    "changed. It has lost its data, or is not where it was; new parts go to the "
+                    "end."
+                )
+            if not self._joined.issuperset(range(number)):
+                raise StoreUnavailable(f"{name} is new, and joins when all before it are there.")
+            standing = _noted(opened, number, self._family, founded=founded)
+        _check(standing, number, name, self._family)
+        self._joined.add(number)
+        return standing
 
 
 def _joined(
@@ -111,21 +147,27 @@ def _joined(
     return opened
 
 
-def join(opened: Opened, number: int, name: str, *, founded: bool) -> Standing:
-    """Give a part its number. Raises InvalidInput when it has another one."""
+def _noted(opened: Opened, number: int, family: str, *, founded: bool) -> Standing:
+    """Let a part without a number take this one; another endpoint may have been first."""
     standing = _standing(opened)
-    if standing.number is None:
-        new = founded and not standing.has_jobs
-        with opened.verbs.group():
-            opened.verbs.join(number, standing.now_ms if new else FOUNDER)
-        standing = _standing(opened)
+    new = founded and not standing.has_jobs
+    with opened.verbs.group():
+        opened.verbs.join(number, standing.now_ms if new else FOUNDER, family)
+    return _standing(opened)
+
+
+def _check(standing: Standing, number: int, name: str, family: str | None) -> None:
     if standing.number != number:
         raise InvalidInput(
             f"{name} is part {standing.number} of its store, and was given as part {number}. "
             "Nothing was changed. Give all parts in the order in which they were first given, "
             "and new ones at the end."
         )
-    return standing
+    if standing.family != family:
+        raise InvalidInput(
+            f"{name} is part {number} of another store than the parts before it. Nothing was "
+            "changed. Give the addresses of one store."
+        )
 
 
 def _standing(opened: Opened) -> Standing:

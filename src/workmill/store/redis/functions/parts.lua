@@ -85,20 +85,20 @@ local function unclaim(keys, args)
   return 0
 end
 
--- asked: now. Answers number and joining time as `join` noted them or '', the next seq, the last
--- age, the time.
+-- asked: now. Answers what `join` noted or '', the next seq, the last age, the time.
 local function part(keys, args)
   local ctx = look(keys, args)
   return {redis.call('GET', ctx.tag .. 'part') or '', ctx.books.next_seq, ctx.books.last_age,
     ctx.now_ms}
 end
 
--- asked: now, "<number> <since ms>". From now on this is a part of a store.
+-- asked: now, "<number> <since ms> <family>". From now on this is a part of that store; the first
+-- word stands.
 local function join(keys, args)
   local ctx = begin(keys, args)
   redis.call('SET', ctx.tag .. 'part', ctx.asked[2], 'NX')
   finish(ctx)
-  return redis.call('GET', ctx.tag .. 'part')
+  return 0
 end
 
 register('claim', claim)
