@@ -1,4 +1,5 @@
-"""May this host start its data server, and as what? May its replica be promoted? Pure.
+"""May this host start its data server, and as what? May its replica be promoted, whom does it
+follow? Pure.
 
 Theory. Sentinel and Redis alone lose everything in three ways, each of one fault too many for
 them and each refused here:
@@ -16,18 +17,37 @@ them and each refused here:
 
 A replica that only lost its primary keeps its priority: it is the one to promote.
 
-A primary that was replaced while it was paused or cut off goes on believing in itself until it
-is told. Sentinel tells it after up to ten seconds; the watch beside it asks twice a second.
+Who follows whom. Sentinels only promote. A single Sentinel would also turn servers round, to what
+it believes, and one that was cut off believes in the past: it made the new primary a replica of
+the old one, and all that was acknowledged since was lost. So the right to do that is not theirs
+(`users`), and every server is turned by the watch beside it, to the primary that a majority name.
+
+- Majorities do not go back. A Sentinel's configuration has an epoch and only ever changes for a
+  higher one, each epoch names one primary, and two majorities share a Sentinel. So whoever sees a
+  majority name a primary, after another majority was seen, sees the same one or a newer one.
+- A replica therefore follows the one that is named. A primary follows when it has been named in
+  its history, or began as a primary (its start had seen it named), and another is named now: that
+  one is newer.
+- A primary that was promoted and has not been named yet may be the next primary, whom its
+  Sentinel has not told the others yet. It is left alone. One that is not named for long is a stray
+  (the Sentinel that promoted it died, or its order came late). It is ended and starts anew, which
+  asks again: if it was the next one after all, it has everything, and comes back as that.
+- Nobody confirms a change to a primary that was never named, for nobody turned to it; only a
+  server that still follows it from an earlier time could.
+- An order goes to the server as it was looked at, or to nobody (`server`).
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 PROMOTABLE = 100
 NEVER_PROMOTED = 0
+STRAY_SECONDS = 30.0
+"""How long a server that was promoted may wait to be named. Safety does not rest on it."""
 
 
 class Start(NamedTuple):
@@ -99,12 +119,17 @@ def _judged_founding(peers: Sequence[Peer]) -> Start | Wait:
 
 
 class Replication(NamedTuple):
-    """What a data server says about itself (INFO replication)."""
+    """What a data server says about itself (INFO). `promoted` is whether it has been a replica
+    since its process began: else, if it is a primary, its start made it one."""
 
     is_primary: bool
     link_up: bool
     copying: bool
     priority: int
+    follows: str | None
+    history: str
+    promoted: bool
+    process: int
 
 
 def judged_priority(now: Replication) -> int:
@@ -114,24 +139,38 @@ def judged_priority(now: Replication) -> int:
     return PROMOTABLE if now.link_up else now.priority
 
 
-class Primacy:
-    """Whether a primary has been replaced, told by what it sees of the Sentinels look by look.
+class Follow(NamedTuple):
+    """The server follows this primary from now on."""
 
-    A server is promoted before a majority of Sentinels name it. So one that they do not name may
-    be the next primary as well as the last: only one that they have named, and then name no
-    more, has been replaced.
-    """
+    primary: str
+
+
+class StartAnew(NamedTuple):
+    """The server ends; its start asks what it should be."""
+
+
+class Roles:
+    """What a server should do, told by what it says of itself and whom a majority of Sentinels
+    name, look by look. The theory is at the head of this file."""
 
     def __init__(self, own_address: str) -> None:
         self._own = own_address
-        self._was_named = False
+        self._named = ""
+        """The history under which a majority have named this server."""
+        self._stray_since = math.inf
 
-    def no_primary(self) -> None:
-        """This server follows another one now."""
-        self._was_named = False
-
-    def successor(self, agreed: str | None) -> str | None:
-        """Who has replaced this primary, as `agreed` by a majority of Sentinels."""
-        if agreed == self._own:
-            self._was_named = True
-        return agreed if self._was_named and agreed != self._own else None
+    def judged(
+        self, now: Replication, agreed: str | None, seconds: float
+    ) -> Follow | StartAnew | None:
+        """What must change, at this time of a clock that only goes forward."""
+        if now.is_primary and agreed == self._own:
+            self._named = now.history
+        if agreed is None or agreed == self._own:
+            self._stray_since = math.inf
+            return None
+        if not now.is_primary:
+            return Follow(agreed) if now.follows != agreed else None
+        if not now.promoted or now.history == self._named:
+            return Follow(agreed)
+        self._stray_since = min(self._stray_since, seconds)
+        return StartAnew() if seconds - self._stray_since > STRAY_SECONDS else None
