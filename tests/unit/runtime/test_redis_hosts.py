@@ -147,11 +147,12 @@ def test_a_primary_that_was_just_promoted_is_left_alone() -> None:
 
 
 def test_a_stray_is_one_that_nobody_names_for_long_without_a_break() -> None:
-    """While no majority answers, nothing is known."""
+    """While no majority answers, nothing is known; a replica is none."""
     roles = Roles(ME)
     assert roles.judged(LED, OTHER, 0) is None
-    assert roles.judged(LED, None, STRAY_SECONDS) is None
-    assert roles.judged(LED, OTHER, 1 + STRAY_SECONDS) is None
+    for between, named in ((LED, None), (server(), OTHER)):
+        assert roles.judged(between, named, STRAY_SECONDS) is None
+        assert roles.judged(LED, OTHER, 1 + STRAY_SECONDS) is None
 
 
 def test_a_replica_follows_who_is_named() -> None:

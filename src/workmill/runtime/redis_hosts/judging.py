@@ -39,7 +39,6 @@ the old one, and all that was acknowledged since was lost. So the right to do th
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -157,20 +156,25 @@ class Roles:
         self._own = own_address
         self._named = ""
         """The history under which a majority have named this server."""
-        self._stray_since = math.inf
+        self._stray: tuple[str, float] | None = None
+        """The history under which it seems to be a stray, and since when."""
 
     def judged(
         self, now: Replication, agreed: str | None, seconds: float
     ) -> Follow | StartAnew | None:
         """What must change, at this time of a clock that only goes forward."""
-        if now.is_primary and agreed == self._own:
-            self._named = now.history
-        if agreed is None or agreed == self._own:
-            self._stray_since = math.inf
+        stray, self._stray = self._stray, None
+        if agreed is None:
+            return None
+        if agreed == self._own:
+            if now.is_primary:
+                self._named = now.history
             return None
         if not now.is_primary:
             return Follow(agreed) if now.follows != agreed else None
         if not now.promoted or now.history == self._named:
             return Follow(agreed)
-        self._stray_since = min(self._stray_since, seconds)
-        return StartAnew() if seconds - self._stray_since > STRAY_SECONDS else None
+        if stray is None or stray[0] != now.history:
+            stray = (now.history, seconds)
+        self._stray = stray
+        return StartAnew() if seconds - stray[1] > STRAY_SECONDS else None
