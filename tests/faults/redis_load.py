@@ -9,6 +9,7 @@ confirmed is written into a ledger, which is judged at the end.
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -97,8 +98,17 @@ class RedisLoad:
     @property
     def longest_silence_seconds(self) -> float:
         """The longest time in which no submit was confirmed."""
+        return max(self.longest_silences_seconds([self.confirmed_at[0]]))
+
+    def longest_silences_seconds(self, begun: list[float]) -> list[float]:
+        """The same for each round, from its beginning to that of the next."""
         times = sorted(self.confirmed_at)
-        return max(after - before for before, after in pairwise(times))
+        ends = [*begun[1:], math.inf]
+        found = []
+        for begin, end in zip(begun, ends, strict=True):
+            gaps = [after - before for before, after in pairwise(times) if begin <= after < end]
+            found.append(max(gaps, default=0.0))
+        return found
 
     def judge(self) -> Judgement:
         return self.ledger.judge()

@@ -7,7 +7,9 @@ meanwhile; afterwards everything acknowledged must have been delivered, right an
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
+from statistics import median
 
 import pytest
 from tests.faults.redis_load import RedisLoad
@@ -116,19 +118,31 @@ ACTS: list[Act] = [
     lose_changes,
     slow_replica,
 ]
+REPEATED: list[Act] = [
+    kill_sentinel,
+    replica_loses_its_disk,
+    isolate,
+    unplug,
+    lose_confirmations,
+    lose_changes,
+]
+ROUNDS = 20
 
 
 def suffered(hosts: Hosts, *acts: Act) -> RedisLoad:
     """A load under which these things happened one after the other, judged and mended."""
+    begun = []
     with RedisLoad(hosts) as load:
         for act in acts:
+            begun.append(time.monotonic())
             load.wait_for(BEFORE)
             act(hosts, hosts.primary())
             load.wait_for(AFTER)
             hosts.mend()
     judgement = load.judge()
+    silences = load.longest_silences_seconds(begun)
     print(f"{[act.__name__ for act in acts]}: {judgement}, ", end="")
-    print(f"no submit was confirmed for {load.longest_silence_seconds:.1f} s at most")
+    print(f"no submit was confirmed for {median(silences):.1f} s (median), {max(silences):.1f} s")
     assert judgement == (len(load.ledger.acknowledged), 0, 0, 0)
     return load
 
@@ -140,6 +154,14 @@ def test_a_fault_loses_nothing(hosts: Hosts, act: Act) -> None:
     """0 lost, 0 wrong, 0 twice, and submits are confirmed again soon."""
     load = suffered(hosts, act)
     assert load.longest_silence_seconds < FLOWING_SECONDS.get(act.__name__, CUT_OFF_SECONDS)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("act", REPEATED, ids=lambda act: act.__name__)
+def test_twenty_rounds_lose_nothing(hosts: Hosts, act: Act) -> None:
+    """The same again and again, to whoever is the primary then."""
+    suffered(hosts, *[act] * ROUNDS)
 
 
 def test_a_killed_primary_loses_nothing(hosts: Hosts) -> None:

@@ -63,8 +63,16 @@ DEPLOY: Final = User(
     "deploy",
     (
         *("ping", "info", "role", "dbsize", "config|get", "config|set", "acl|load", "acl|log"),
-        *("client|list", "client|kill", "slowlog|get", "latency|latest", "bgrewriteaof"),
+        *(
+            "acl|getuser",
+            "client|list",
+            "client|kill",
+            "slowlog|get",
+            "latency|latest",
+            "bgrewriteaof",
+        ),
         *("function|list", "function|stats", "function|kill", "function|delete", "replicaof"),
+        "bgrewriteaof",
     ),
 )
 """People, the start of a host, and the watch that turns it round. No key can be read with it."""
