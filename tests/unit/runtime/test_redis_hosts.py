@@ -18,6 +18,7 @@ import pytest
 from workmill.domain.errors import InvalidInput
 from workmill.runtime.redis_hosts import users
 from workmill.runtime.redis_hosts.judging import (
+    SPARED_SECONDS,
     STRAY_SECONDS,
     Follow,
     Peer,
@@ -27,6 +28,7 @@ from workmill.runtime.redis_hosts.judging import (
     StartAnew,
     Surroundings,
     Wait,
+    is_spared,
     judged_priority,
     judged_start,
 )
@@ -49,7 +51,7 @@ FOUNDING_NOW: Any = {"holds_data": False, "founding": True}
 def server(**said: Any) -> Replication:
     """One that follows the other, with what it says otherwise."""
     usual: dict[str, Any] = {"is_primary": False, "link_up": False, "copying": False}
-    usual |= {"priority": 100, "promoted": False, "history": "one", "process": 1}
+    usual |= {"priority": 100, "promoted": False, "history": "one", "offset": 7, "process": 1}
     usual["follows"] = None if said.get("is_primary") else OTHER
     return Replication(**(usual | said))
 
@@ -153,6 +155,46 @@ def test_a_stray_is_one_that_nobody_names_for_long_without_a_break() -> None:
     for between, named in ((LED, None), (server(), OTHER)):
         assert roles.judged(between, named, STRAY_SECONDS) is None
         assert roles.judged(LED, OTHER, 1 + STRAY_SECONDS) is None
+
+
+LINKED = server(link_up=True)
+
+
+@pytest.mark.parametrize(
+    ("now", "linked", "spared"),
+    [
+        (server(), [LINKED], True),
+        (server(), [server(link_up=True, offset=8)], True),
+        (server(), [], False),
+        (server(), [server(link_up=True, offset=6)], False),
+        (server(), [server(link_up=True, history="another")], False),
+        (server(), [LINKED._replace(follows=THIRD)], False),
+        (server(link_up=True), [LINKED], False),
+        (server(copying=True), [LINKED], False),
+        (server(is_primary=True), [LINKED], False),
+    ],
+)
+def test_only_a_replica_that_has_nothing_of_its_own_is_spared(
+    now: Replication, linked: list[Replication], spared: bool
+) -> None:
+    """Another one, linked to the same primary, has as much of the same history."""
+    assert is_spared(now, linked) is spared
+
+
+def test_who_can_be_spared_is_ended_after_a_while() -> None:
+    """And not for what lasted a moment, or has been different in between."""
+    roles = Roles(ME)
+    assert roles.judged(server(), OTHER, 0, spared=True) is None
+    assert roles.judged(server(), OTHER, 1, spared=False) is None
+    assert roles.judged(server(), OTHER, 1 + SPARED_SECONDS, spared=True) is None
+    assert roles.judged(server(), OTHER, 2 + 2 * SPARED_SECONDS, spared=True) == StartAnew()
+
+
+def test_a_replica_that_cannot_follow_is_not_started() -> None:
+    """It would live, lack changes, and hold them all up; a primary is not held back by this."""
+    apart = surroundings(OTHER, OTHER, None)._replace(cut_off=True)
+    assert isinstance(judged_start(apart), Wait)
+    assert judged_start(surroundings(ME, ME, ME)._replace(cut_off=True)) == Start(None)
 
 
 def test_a_replica_follows_who_is_named() -> None:

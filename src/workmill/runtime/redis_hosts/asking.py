@@ -64,6 +64,14 @@ class Asking:
         """What that server says about itself; None while it does not answer or still loads."""
         return self.server(host).look()
 
+    def linked_without_us(self, primary: str) -> list[Replication]:
+        """The other replicas that are linked to this primary, while it does not answer us."""
+        if any(self.server(one).answers() for one in self._plan.hosts if one.address == primary):
+            return []
+        others = [host for host in self._plan.hosts if host != self._own]
+        said = [self.replication(host) for host in others if host.address != primary]
+        return [one for one in said if one and one.link_up and one.follows == primary]
+
     def _named_by(self, address: str) -> str | None:
         try:
             sentinel = self._connected(address, self._plan.sentinel_port)

@@ -35,6 +35,13 @@ the old one, and all that was acknowledged since was lost. So the right to do th
 - Nobody confirms a change to a primary that was never named, for nobody turned to it; only a
   server that still follows it from an earlier time could.
 - An order goes to the server as it was looked at, or to nobody (`server`).
+
+Who can be spared. Where the network between the primary and one living replica is broken, or only
+one way of it, nothing may be confirmed: the replica lacks changes and could be promoted. So when
+the primary does not answer a replica's host, and another replica is linked to it and has all that
+this one has, of the same history, this one is ended: nobody loses a copy that only it had, a server
+that is down cannot be promoted, and changes are confirmed without it. It is not started while
+that lasts. Two replicas cannot spare each other, for the one that is linked is kept.
 """
 
 from __future__ import annotations
@@ -47,6 +54,8 @@ PROMOTABLE = 100
 NEVER_PROMOTED = 0
 STRAY_SECONDS = 30.0
 """How long a server that was promoted may wait to be named. Safety does not rest on it."""
+SPARED_SECONDS = 5.0
+"""How long a replica that can be spared may try to reach its primary; nor on this."""
 
 
 class Start(NamedTuple):
@@ -79,6 +88,8 @@ class Surroundings(NamedTuple):
     holds_data: bool
     founding: bool
     peers: Sequence[Peer]
+    cut_off: bool = False
+    """The named primary does not answer this host, and another replica is linked to it."""
 
 
 def agreed_primary(named: Sequence[str | None], majority: int) -> str | None:
@@ -95,6 +106,12 @@ def judged_start(seen: Surroundings) -> Start | Wait:
         return Wait(
             f"The Sentinels say: {told}. {seen.majority} must name the same primary. Start them, "
             "or mend the network between the hosts."
+        )
+    if named != seen.own_address and seen.cut_off:
+        return Wait(
+            f"The primary {named} does not answer this host, and another host follows it. Mend the "
+            "network between the two. A replica that lives and cannot follow would hold up every "
+            "change, so it is not started before."
         )
     if named != seen.own_address:
         return Start(named)
@@ -119,7 +136,8 @@ def _judged_founding(peers: Sequence[Peer]) -> Start | Wait:
 
 class Replication(NamedTuple):
     """What a data server says about itself (INFO). `promoted` is whether it has been a replica
-    since its process began: else, if it is a primary, its start made it one."""
+    since its process began: else, if it is a primary, its start made it one. `history` and `offset`
+    are how much it has, of whose data."""
 
     is_primary: bool
     link_up: bool
@@ -127,6 +145,7 @@ class Replication(NamedTuple):
     priority: int
     follows: str | None
     history: str
+    offset: int
     promoted: bool
     process: int
 
@@ -136,6 +155,15 @@ def judged_priority(now: Replication) -> int:
     if now.is_primary or now.copying:
         return NEVER_PROMOTED
     return PROMOTABLE if now.link_up else now.priority
+
+
+def is_spared(now: Replication, linked: Sequence[Replication]) -> bool:
+    """Whether one of these, which are linked to the primary that does not answer this host, has
+    all that this replica has."""
+    return not (now.is_primary or now.link_up or now.copying) and any(
+        (other.follows, other.history) == (now.follows, now.history) and other.offset >= now.offset
+        for other in linked
+    )
 
 
 class Follow(NamedTuple):
@@ -156,25 +184,29 @@ class Roles:
         self._own = own_address
         self._named = ""
         """The history under which a majority have named this server."""
-        self._stray: tuple[str, float] | None = None
-        """The history under which it seems to be a stray, and since when."""
+        self._wrong: tuple[str, float] | None = None
+        """The history under which something seems to be wrong, and since when."""
 
     def judged(
-        self, now: Replication, agreed: str | None, seconds: float
+        self, now: Replication, agreed: str | None, seconds: float, *, spared: bool = False
     ) -> Follow | StartAnew | None:
         """What must change, at this time of a clock that only goes forward."""
-        stray, self._stray = self._stray, None
+        wrong, self._wrong = self._wrong, None
         if agreed is None:
             return None
         if agreed == self._own:
             if now.is_primary:
                 self._named = now.history
             return None
-        if not now.is_primary:
-            return Follow(agreed) if now.follows != agreed else None
-        if not now.promoted or now.history == self._named:
+        if now.is_primary and now.promoted and now.history != self._named:
+            return self._wrong_for(STRAY_SECONDS, now, wrong, seconds)
+        if now.follows != agreed:
             return Follow(agreed)
-        if stray is None or stray[0] != now.history:
-            stray = (now.history, seconds)
-        self._stray = stray
-        return StartAnew() if seconds - stray[1] > STRAY_SECONDS else None
+        return self._wrong_for(SPARED_SECONDS, now, wrong, seconds) if spared else None
+
+    def _wrong_for(
+        self, limit: float, now: Replication, before: tuple[str, float] | None, seconds: float
+    ) -> StartAnew | None:
+        since = seconds if before is None or before[0] != now.history else before[1]
+        self._wrong = (now.history, since)
+        return StartAnew() if seconds - since > limit else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from workmill.runtime.redis_hosts.judging import Replication
 from workmill.runtime.redis_hosts.plan import Host
@@ -42,16 +42,26 @@ class Server:
 
     def look(self) -> Replication | None:
         """What it says about itself; None while it does not answer or still loads."""
-        try:
-            if self._connection is None or not self._connection.is_alive():
-                self._connection = self._connected()
-            info, priority = self._connection.ask_all(_LOOK)
-        except (Silent, Refused):
+        replies = self._replies()
+        if replies is None:
             return None
+        info, priority = replies
         if isinstance(info, Refused) or isinstance(priority, Refused):
             return None
         lines = (line.partition(":") for line in info.decode().splitlines())
         return read_look({name: value for name, _, value in lines}, int(priority[1]))
+
+    def answers(self) -> bool:
+        """Whether it says anything at all."""
+        return self._replies() is not None
+
+    def _replies(self) -> list[Any] | None:
+        try:
+            if self._connection is None or not self._connection.is_alive():
+                self._connection = self._connected()
+            return self._connection.ask_all(_LOOK)
+        except (Silent, Refused):
+            return None
 
     def _connected(self) -> Connection:
         return Connection(
@@ -94,6 +104,7 @@ def read_look(info: Mapping[str, str], priority: int) -> Replication | None:
         priority=priority,
         follows=info.get("master_host"),
         history=info["master_replid"],
+        offset=int(info.get("slave_repl_offset", info["master_repl_offset"])),
         promoted=info["master_replid2"] != NO_HISTORY,
         process=int(info["process_id"]),
     )

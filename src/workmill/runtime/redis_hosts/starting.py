@@ -20,6 +20,7 @@ from workmill.runtime.redis_hosts.judging import (
     Start,
     Surroundings,
     Wait,
+    agreed_primary,
     judged_start,
 )
 from workmill.runtime.redis_hosts.rendering import HostSettings
@@ -93,13 +94,16 @@ def server_command(settings: HostSettings, judged: Start) -> list[str]:
 
 def _looked(asking: Asking, settings: HostSettings, place: Path) -> Start | Wait:
     founding = (place / FOUNDING).exists()
+    named = asking.named_primaries()
+    primary = agreed_primary(named, settings.plan.majority)
     return judged_start(
         Surroundings(
             own_address=settings.host.address,
-            named=asking.named_primaries(),
+            named=named,
             majority=settings.plan.majority,
             holds_data=holds_data(place),
             founding=founding,
             peers=asking.peers() if founding else (),
+            cut_off=primary is not None and asking.linked_without_us(primary) != [],
         )
     )

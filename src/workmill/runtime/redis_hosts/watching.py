@@ -18,6 +18,7 @@ from workmill.runtime.redis_hosts.judging import (
     Replication,
     Roles,
     StartAnew,
+    is_spared,
     judged_priority,
 )
 from workmill.runtime.redis_hosts.rendering import HostSettings
@@ -47,10 +48,14 @@ def _keep_priority(asking: Asking, settings: HostSettings, now: Replication) -> 
 
 def _keep_role(asking: Asking, settings: HostSettings, now: Replication, roles: Roles) -> None:
     host = settings.host.name
-    match roles.judged(now, asking.agreed_primary(), time.monotonic()):
+    agreed = asking.agreed_primary()
+    spared = False
+    if agreed is not None and agreed == now.follows and not now.link_up:
+        spared = is_spared(now, asking.linked_without_us(agreed))
+    match roles.judged(now, agreed, time.monotonic(), spared=spared):
         case Follow(primary) if asking.server().follow(primary):
             emit("redis.turned", host=host, replica_of=primary, was_primary=now.is_primary)
         case StartAnew():
-            emit("redis.stray", level="warning", host=host)
+            emit("redis.ended", level="warning", host=host, was_primary=now.is_primary)
             with suppress(ProcessLookupError):
                 os.kill(now.process, signal.SIGTERM)
