@@ -25,7 +25,7 @@ from tests.hosts.machine import Machine, Part
 from tests.hosts.network import CLIENT, Network, may_make_namespaces
 from tests.system.processes import until
 
-from workmill.runtime.redis_hosts.asking import Asking
+from workmill.runtime.redis_hosts.asking import NOT_ANSWERED, Asking
 from workmill.runtime.redis_hosts.plan import Plan, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in, prepare
 
@@ -209,8 +209,11 @@ class Hosts:
 
     def _acquainted(self) -> bool:
         for name in self.machines:
-            with self.sentinel(name, "deploy") as sentinel:
-                about = sentinel.sentinel_masters()[self.plan.name]
+            try:
+                with self.sentinel(name, "deploy") as sentinel:
+                    about = sentinel.sentinel_masters()[self.plan.name]
+            except NOT_ANSWERED:  # it has just been started
+                return False
             if (about["num-other-sentinels"], about["num-slaves"]) != (2, 2):
                 return False
         return True
