@@ -22,6 +22,16 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Refuse:
+    """No connection from `source` to this port of `target` comes about, and open ones end; all
+    other ports, and the other way, are as they were."""
+
+    source: str
+    target: str
+    port: int
+
+
+@dataclass(frozen=True)
 class Slow:
     """All that this host sends goes through a thin pipe."""
 
@@ -37,7 +47,7 @@ class Unplug:
     host: str
 
 
-Fault = Isolate | Drop | Slow | Unplug
+Fault = Isolate | Drop | Refuse | Slow | Unplug
 
 
 KINDS: dict[str, Callable[..., Fault]] = {

@@ -25,7 +25,7 @@ from tests.hosts.machine import Machine, Part
 from tests.hosts.network import CLIENT, Network, may_make_namespaces
 from tests.system.processes import until
 
-from workmill.runtime.redis_hosts.asking import Asking
+from workmill.runtime.redis_hosts.asking import NOT_ANSWERED, Asking
 from workmill.runtime.redis_hosts.plan import Plan, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in, prepare
 
@@ -33,6 +33,8 @@ ADDRESSES = ("10.213.0.1", "10.213.0.2", "10.213.0.3")
 CLIENT_ADDRESS = "10.213.0.100"
 PROGRAMS = ("ip", "tc", "nft", "openssl", "redis-server")
 ANSWER_SECONDS = 2.0
+PATIENCE_SECONDS = 80.0
+"""Sentinels need up to half a minute for what goes wrong once, and more on a busy machine."""
 
 
 def missing() -> str:
@@ -84,7 +86,7 @@ class Hosts:
 
     def _introduce(self) -> None:
         """A Sentinel asks for replicas at its start, and then only every ten seconds."""
-        until(self._in_step)
+        until(self._in_step, PATIENCE_SECONDS)
         for machine in self.machines.values():
             machine.kill("sentinel")
             machine.start("sentinel")
@@ -163,7 +165,7 @@ class Hosts:
 
     def primary(self) -> str:
         """The host that a majority of Sentinels name; waits until there is one."""
-        return str(until(self._primary))
+        return str(until(self._primary, PATIENCE_SECONDS))
 
     def _primary(self) -> str | None:
         named = self.asking(self.plan.hosts[0].name).named_primaries()
@@ -186,12 +188,12 @@ class Hosts:
             now = self.asking(str(named)).replication()
             return named if now is not None and now.is_primary else None
 
-        return str(until(turned))
+        return str(until(turned, PATIENCE_SECONDS))
 
     def wait_in_step(self) -> None:
         """Until all three follow one primary, and each Sentinel knows all of them."""
-        until(self._in_step)
-        until(self._acquainted)
+        until(self._in_step, PATIENCE_SECONDS)
+        until(self._acquainted, PATIENCE_SECONDS)
 
     def _in_step(self) -> bool:
         primary = self._primary()
@@ -207,8 +209,11 @@ class Hosts:
 
     def _acquainted(self) -> bool:
         for name in self.machines:
-            with self.sentinel(name, "deploy") as sentinel:
-                about = sentinel.sentinel_masters()[self.plan.name]
+            try:
+                with self.sentinel(name, "deploy") as sentinel:
+                    about = sentinel.sentinel_masters()[self.plan.name]
+            except NOT_ANSWERED:  # it has just been started
+                return False
             if (about["num-other-sentinels"], about["num-slaves"]) != (2, 2):
                 return False
         return True

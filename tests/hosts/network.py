@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.hosts.faults import Drop, Fault, Isolate, Slow, Unplug
+from tests.hosts.faults import Drop, Fault, Isolate, Refuse, Slow, Unplug
 
 CLIENT = "client"
 _SWITCH = "switch"
@@ -123,6 +123,10 @@ class Network:
                 self._rules(host, 'iifname "eth0" drop', 'oifname "eth0" drop')
             case Drop(source, target):
                 self._rules(target, f"ip saddr {self.members[source]} drop")
+            case Refuse(source, target, port):
+                address = self.members[source]
+                rule = f"ip saddr {address} tcp dport {port} reject with tcp reset"
+                self._rules(target, rule)
             case Slow(host, kbit_per_second, queue_milliseconds):
                 words = ["rate", f"{kbit_per_second}kbit", "burst", "16kb"]
                 words += ["latency", f"{queue_milliseconds}ms"]
@@ -142,10 +146,17 @@ class Network:
     def heal(self) -> None:
         """Undo all faults of the network."""
         for name in self.members:
-            space = self.namespace(name)
-            run(*self.command(name, "nft", "flush", "ruleset"))
-            run("tc", "-n", space, "qdisc", "replace", "dev", "eth0", "root", "pfifo_fast")
-            run("ip", "-n", space, "link", "set", "eth0", "up")
+            self.clear(name)
+            self.plug_in(name)
+
+    def clear(self, name: str) -> None:
+        """All that reaches this member and leaves it passes again."""
+        run(*self.command(name, "nft", "flush", "ruleset"))
+        root = ["dev", "eth0", "root", "pfifo_fast"]
+        run("tc", "-n", self.namespace(name), "qdisc", "replace", *root)
+
+    def plug_in(self, name: str) -> None:
+        run("ip", "-n", self.namespace(name), "link", "set", "eth0", "up")
 
 
 def may_make_namespaces() -> bool:

@@ -12,6 +12,7 @@ from tests.system.processes import run
 from workmill.runtime.doctor import redis
 from workmill.runtime.doctor.redis import Look, judged, store
 from workmill.store.redis.addresses import Access, Address, Node
+from workmill.store.redis.connection import Connection
 
 SOUND = {
     "appendonly": "yes",
@@ -31,12 +32,14 @@ def verdicts(
     *,
     host: str = "127.0.0.1",
     open_door: bool = False,
+    replayer: tuple[str, str] | None = ("+@all", "~*"),
 ) -> dict[str, str]:
     shown = Look(
         node=Node(host, 6379),
         info=LEADS | ONLINE | (info or {}),
         config=SOUND | (config or {}),
         open_door=open_door,
+        replayer=replayer,
     )
     return {finding.name: finding.verdict for finding in judged(shown, replicated=True)}
 
@@ -83,6 +86,29 @@ def test_an_open_door_is_worse_when_it_is_far() -> None:
     assert verdicts(open_door=True)["redis users"] == "note"
     assert verdicts(open_door=True, host="10.0.0.7")["redis users"] == "mend"
     assert verdicts({"port": "6379"}, host="redis.example")["redis tls"] == "note"
+
+
+@pytest.mark.parametrize(
+    ("rights", "verdict"),
+    [(("-@all", ""), "mend"), (("+@all -flushall", "~*"), "mend"), (None, "note")],
+)
+def test_who_reads_the_log_back_must_be_allowed_to(
+    rights: tuple[str, str] | None, verdict: str
+) -> None:
+    """Redis replays its log as `default`: what that user may not do is lost at the next start."""
+    assert verdicts(replayer=rights)["redis replay"] == verdict
+
+
+def test_rights_are_read_from_a_real_server(plain: RedisServer) -> None:
+    """A `default` that is off and keeps its rights is right; one without rights is not."""
+    plain.ask("ACL", "SETUSER", "admin", "on", ">secret", "~*", "+@all")
+    admin = Access(user="admin", password="secret")  # noqa: S106
+    someone = Connection(plain.node, admin)
+    for right, found in (("-@all", True), ("+@all", False)):
+        someone.ask("ACL", "SETUSER", "default", "off", right)
+        names = [one.name for one in judged(redis.look(plain.node, admin), replicated=False)]
+        assert ("redis replay" in names) == found
+    someone.close()
 
 
 def test_a_server_that_is_not_there_must_be_mended() -> None:

@@ -20,9 +20,9 @@ WORKMILL = (sys.executable, "-P", "-m", "workmill.cli.main")
 PATIENCE_SECONDS = 40.0
 
 
-def until(condition: Callable[[], Any]) -> Any:
+def until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """The first true answer of `condition`: for what sends no signal, like a process's death."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"{condition} did not come true"
         time.sleep(0.02)

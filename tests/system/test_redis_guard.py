@@ -140,3 +140,29 @@ def test_with_the_usual_priority_it_is_promoted(written: Hosts) -> None:
     assert written.wait_for_failover(primary) == empty
     written.mend()
     assert kept(written) is None
+
+
+def promote(hosts: Hosts, host: str) -> None:
+    """As a Sentinel does it, in one transaction; no Sentinel knows of it."""
+    with hosts.connected(host, "sentinel") as server, server.pipeline() as promotion:
+        promotion.execute_command("SLAVEOF", "NO", "ONE")
+        promotion.execute_command("CLIENT", "KILL", "TYPE", "normal")
+        promotion.execute()
+
+
+@pytest.mark.faults
+def test_a_stray_primary_follows_in_the_end(written: Hosts) -> None:
+    """An order that rests on what was seen before a promotion does not arrive. One that was
+    promoted and that nobody names is ended; its start asks, and it follows."""
+    stray, _ = written.replicas()
+    server = written.asking(stray).server()
+    assert server.look()
+    promote(written, stray)
+    assert not server.follow(written.plan.host(written.primary()).address)
+    now = server.look()
+    assert now is not None
+    assert now.is_primary
+    until(lambda: not written.machines[stray].alive("server"))
+    written.start(stray)
+    written.wait_in_step()
+    assert kept(written) == b"acknowledged"

@@ -18,12 +18,17 @@ import pytest
 from workmill.domain.errors import InvalidInput
 from workmill.runtime.redis_hosts import users
 from workmill.runtime.redis_hosts.judging import (
+    SPARED_SECONDS,
+    STRAY_SECONDS,
+    Follow,
     Peer,
-    Primacy,
     Replication,
+    Roles,
     Start,
+    StartAnew,
     Surroundings,
     Wait,
+    is_spared,
     judged_priority,
     judged_start,
 )
@@ -34,13 +39,21 @@ from workmill.runtime.redis_hosts.starting import FOUNDING, IN_STEP, found, hold
 
 SWITCHES = {"count", "limit", "match", "nx", "px", "withscores"}
 """Words in the functions that are arguments, not commands."""
-ME, OTHER = "10.9.0.1", "10.9.0.2"
+ME, OTHER, THIRD = "10.9.0.1", "10.9.0.2", "10.9.0.3"
 PASSWORDS = Passwords(
     endpoint="of-endpoint", replication="of-replication", sentinel="of-sentinel", deploy="of-deploy"
 )
-PLAN = Plan(hosts=hosts_at([ME, OTHER, "10.9.0.3"]), passwords=PASSWORDS)
+PLAN = Plan(hosts=hosts_at([ME, OTHER, THIRD]), passwords=PASSWORDS)
 FILES = host_files(PLAN, PLAN.hosts[0])
 FOUNDING_NOW: Any = {"holds_data": False, "founding": True}
+
+
+def server(**said: Any) -> Replication:
+    """One that follows the other, with what it says otherwise."""
+    usual: dict[str, Any] = {"is_primary": False, "link_up": False, "copying": False}
+    usual |= {"priority": 100, "promoted": False, "history": "one", "offset": 7, "process": 1}
+    usual["follows"] = None if said.get("is_primary") else OTHER
+    return Replication(**(usual | said))
 
 
 def surroundings(
@@ -98,11 +111,11 @@ def test_a_start_that_could_lose_data_waits(seen: Surroundings, reason: str) -> 
 @pytest.mark.parametrize(
     ("now", "priority"),
     [
-        (Replication(is_primary=True, link_up=False, copying=False, priority=100), 0),
-        (Replication(is_primary=False, link_up=False, copying=True, priority=100), 0),
-        (Replication(is_primary=False, link_up=True, copying=False, priority=0), 100),
-        (Replication(is_primary=False, link_up=False, copying=False, priority=0), 0),
-        (Replication(is_primary=False, link_up=False, copying=False, priority=100), 100),
+        (server(is_primary=True), 0),
+        (server(copying=True), 0),
+        (server(link_up=True, priority=0), 100),
+        (server(priority=0), 0),
+        (server(), 100),
     ],
 )
 def test_only_a_replica_that_was_in_step_can_be_promoted(now: Replication, priority: int) -> None:
@@ -110,15 +123,85 @@ def test_only_a_replica_that_was_in_step_can_be_promoted(now: Replication, prior
     assert judged_priority(now) == priority
 
 
-def test_a_primary_is_replaced_only_after_it_was_one() -> None:
-    """A server that was just promoted is not yet named; it must not be turned back."""
-    primacy = Primacy(ME)
-    assert primacy.successor(OTHER) is None
-    assert primacy.successor(ME) is None
-    assert primacy.successor(None) is None
-    assert primacy.successor(OTHER) == OTHER
-    primacy.no_primary()
-    assert primacy.successor(OTHER) is None
+LED = server(is_primary=True, promoted=True)
+
+
+def test_a_primary_follows_who_has_replaced_it() -> None:
+    """Named in its history, or a primary from its start, and now another is named."""
+    roles = Roles(ME)
+    assert roles.judged(LED, ME, 0) is None
+    assert roles.judged(LED, None, 1) is None
+    assert roles.judged(LED, OTHER, 2) == Follow(OTHER)
+    assert Roles(ME).judged(server(is_primary=True), OTHER, 0) == Follow(OTHER)
+
+
+def test_a_primary_that_was_just_promoted_is_left_alone() -> None:
+    """It is promoted before it is named; what was said of an earlier history of its does not
+    count, and that it is a stray is believed late."""
+    roles = Roles(ME)
+    assert roles.judged(LED, ME, 0) is None
+    again = LED._replace(history="another")
+    assert roles.judged(again, OTHER, 1) is None
+    assert roles.judged(again, OTHER, 1 + STRAY_SECONDS) is None
+    assert roles.judged(again, OTHER, 2 + STRAY_SECONDS) == StartAnew()
+    assert roles.judged(again, ME, 3 + STRAY_SECONDS) is None
+    assert roles.judged(again, OTHER, 4 + STRAY_SECONDS) == Follow(OTHER)
+
+
+def test_a_stray_is_one_that_nobody_names_for_long_without_a_break() -> None:
+    """While no majority answers, nothing is known; a replica is none."""
+    roles = Roles(ME)
+    assert roles.judged(LED, OTHER, 0) is None
+    for between, named in ((LED, None), (server(), OTHER)):
+        assert roles.judged(between, named, STRAY_SECONDS) is None
+        assert roles.judged(LED, OTHER, 1 + STRAY_SECONDS) is None
+
+
+LINKED = server(link_up=True)
+
+
+@pytest.mark.parametrize(
+    ("now", "linked", "spared"),
+    [
+        (server(), [LINKED], True),
+        (server(), [server(link_up=True, offset=8)], True),
+        (server(), [], False),
+        (server(), [server(link_up=True, offset=6)], False),
+        (server(), [server(link_up=True, history="another")], False),
+        (server(), [LINKED._replace(follows=THIRD)], False),
+        (server(link_up=True), [LINKED], False),
+        (server(copying=True), [LINKED], False),
+        (server(is_primary=True), [LINKED], False),
+    ],
+)
+def test_only_a_replica_that_has_nothing_of_its_own_is_spared(
+    now: Replication, linked: list[Replication], spared: bool
+) -> None:
+    """Another one, linked to the same primary, has as much of the same history."""
+    assert is_spared(now, linked) is spared
+
+
+def test_who_can_be_spared_is_ended_after_a_while() -> None:
+    """And not for what lasted a moment, or has been different in between."""
+    roles = Roles(ME)
+    assert roles.judged(server(), OTHER, 0, spared=True) is None
+    assert roles.judged(server(), OTHER, 1, spared=False) is None
+    assert roles.judged(server(), OTHER, 1 + SPARED_SECONDS, spared=True) is None
+    assert roles.judged(server(), OTHER, 2 + 2 * SPARED_SECONDS, spared=True) == StartAnew()
+
+
+def test_a_replica_that_cannot_follow_is_not_started() -> None:
+    """It would live, lack changes, and hold them all up; a primary is not held back by this."""
+    apart = surroundings(OTHER, OTHER, None)._replace(cut_off=True)
+    assert isinstance(judged_start(apart), Wait)
+    assert judged_start(surroundings(ME, ME, ME)._replace(cut_off=True)) == Start(None)
+
+
+def test_a_replica_follows_who_is_named() -> None:
+    """Whomever it follows now; one that is named itself waits to be promoted."""
+    roles = Roles(ME)
+    assert roles.judged(server(), THIRD, 0) == Follow(THIRD)
+    assert [roles.judged(server(), named, 0) for named in (OTHER, ME, None)] == [None] * 3
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 
 from workmill.runtime.doctor.finding import Finding, Verdict
 from workmill.store.redis.addresses import UNIX_PORT, Access, Address, Node
@@ -26,6 +26,7 @@ MIN_DOWN_AFTER_MS: Final = 5001
 """A Sentinel promotes the replica that it saw furthest, up to five seconds ago: a primary must have
 been away for longer than that, or one that was behind is taken for the furthest."""
 ANSWER_SECONDS: Final = 3.0
+_ALL_RIGHTS: Final = ("+@all", "~*")
 _LASTING: Final = {
     "appendonly": "yes",
     "appendfsync": "always",
@@ -36,12 +37,14 @@ _LASTING: Final = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What one server showed. `config` is None where this user may not read it; `open_door`
-    whether it serves whoever comes without a name."""
+    whether it serves whoever comes without a name; `replayer` the commands and keys of the user
+    `default`, None where this user may not read them."""
 
     node: Node
     info: Mapping[str, str]
     config: Mapping[str, str] | None
     open_door: bool
+    replayer: tuple[str, str] | None
 
 
 def store(address: Address) -> list[Finding]:
@@ -70,7 +73,8 @@ def look(node: Node, access: Access) -> Look:
         node, access, connect_seconds=ANSWER_SECONDS, answer_seconds=ANSWER_SECONDS
     )
     try:
-        info, config = connection.ask_all([("INFO",), ("CONFIG", "GET", "*")])
+        asked = [("INFO",), ("CONFIG", "GET", "*"), ("ACL", "GETUSER", "default")]
+        info, config, default = connection.ask_all(asked)
     finally:
         connection.close()
     if isinstance(info, Refused):
@@ -82,7 +86,14 @@ def look(node: Node, access: Access) -> Look:
         info={name: value for name, value in lines},  # noqa: C416 - pairs of lists
         config=None if words is None else dict(zip(words[::2], words[1::2], strict=True)),
         open_door=_serves_strangers(node, access),
+        replayer=None if isinstance(default, Refused) else _rights(default),
     )
+
+
+def _rights(reply: list[Any]) -> tuple[str, str]:
+    """Commands and keys in the reply to ACL GETUSER."""
+    fields = dict(zip(reply[::2], reply[1::2], strict=True))
+    return fields[b"commands"].decode(), fields[b"keys"].decode()
 
 
 def _serves_strangers(node: Node, access: Access) -> bool:
@@ -105,7 +116,7 @@ def judged(look: Look, *, replicated: bool) -> list[Finding]:
         said = f"{look.node} does not let this user read its settings."
         advice = "Run the doctor as a user who may: +config|get."
         return [*findings, _finding("redis settings", "note", said, advice)]
-    findings += [_log(look.node, look.config), _memory(look.node, look.config)]
+    findings += [_log(look.node, look.config), *_replay(look), _memory(look.node, look.config)]
     if replicated or look.info.get("connected_slaves", "0") != "0":
         findings.append(_replicas(look, look.config))
     return findings
@@ -150,6 +161,17 @@ def _log(node: Node, config: Mapping[str, str]) -> Finding:
         return _finding("redis log", "good", said)
     said = f"{node} can lose what it has acknowledged."
     return _finding("redis log", "mend", said, f"Set {', '.join(wrong)}.")
+
+
+def _replay(look: Look) -> Iterator[Finding]:
+    """Redis reads its log back as the user `default`, and leaves out what that one may not do."""
+    if look.replayer is None:
+        said = f"{look.node} does not let this user read the rights of the user `default`."
+        yield _finding("redis replay", "note", said, "Run the doctor as one who may: +acl|getuser.")
+    elif look.replayer != _ALL_RIGHTS:
+        said = f"{look.node} reads its log back as `default`, who may not do all that is in it."
+        advice = "It would lose that at its next start. Give `default` ~* +@all, and switch it off."
+        yield _finding("redis replay", "mend", said, advice)
 
 
 def _memory(node: Node, config: Mapping[str, str]) -> Finding:

@@ -3,7 +3,7 @@
 prepare SET ADDRESS ADDRESS ADDRESS   write the set's files (deploy/redis/prepare)
 found CONFIGURATION                   on the first host, once: begin with an empty directory
 start CONFIGURATION                   wait until the data server may run, then become it
-watch CONFIGURATION                   keep its priority while it runs
+watch CONFIGURATION                   keep its priority and its role while it runs
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from workmill.domain.errors import InvalidInput
 from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, checked_word, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in, prepare
 from workmill.runtime.redis_hosts.rendering import HostSettings
-from workmill.runtime.redis_hosts.starting import admit, found, read_settings, start, watch
+from workmill.runtime.redis_hosts.starting import admit, found, read_settings, start
 from workmill.runtime.redis_hosts.status import status
+from workmill.runtime.redis_hosts.watching import watch
 from workmill.telemetry.events import describe
 
 ACTS: dict[str, Callable[[HostSettings], str | None]] = {

@@ -9,11 +9,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from workmill.runtime.redis_hosts.judging import Peer, Replication
+from workmill.runtime.redis_hosts.judging import Peer, Replication, agreed_primary
 from workmill.runtime.redis_hosts.plan import Host
 from workmill.runtime.redis_hosts.rendering import HostSettings
+from workmill.runtime.redis_hosts.server import ANSWER_SECONDS, Server
 
-ANSWER_SECONDS: Final = 1.0
 NOT_ANSWERED: Final = (redis.RedisError, OSError)
 
 
@@ -23,9 +23,26 @@ class Asking:
 
     def __init__(self, settings: HostSettings) -> None:
         self._open: dict[tuple[str, int], redis.Redis] = {}
+        self._servers: dict[Host, Server] = {}
+        self._silent: set[Host] = set()
+        self._settings = settings
         self._plan = settings.plan
         self._own = settings.host
         self._tls = Path(settings.plan.places.configuration) / "tls"
+
+    def agreed_primary(self) -> str | None:
+        """The primary that a majority of Sentinels name, when there is one. Those that were
+        silent are asked last, and only when it depends on them: an answer costs nothing, a
+        silence a second."""
+        named: list[str | None] = []
+        for host in sorted(self._plan.hosts, key=lambda host: host in self._silent):
+            said = self._named_by(host.address)
+            (self._silent.add if said is None else self._silent.discard)(host)
+            named.append(said)
+            agreed = agreed_primary(named, self._plan.majority)
+            if agreed is not None:
+                return agreed
+        return None
 
     def named_primaries(self) -> list[str | None]:
         """The primary's address as each Sentinel gives it."""
@@ -36,41 +53,24 @@ class Asking:
         others = [host.address for host in self._plan.hosts if host != self._own]
         return [peer for address in others if (peer := self._peer(address)) is not None]
 
+    def server(self, host: Host | None = None) -> Server:
+        """This host's own data server, or another's."""
+        asked = host or self._own
+        if asked not in self._servers:
+            self._servers[asked] = Server(self._settings, asked)
+        return self._servers[asked]
+
     def replication(self, host: Host | None = None) -> Replication | None:
-        """What this host's own data server says, or another's; None while it does not answer or
-        still loads."""
-        try:
-            server = self._server((host or self._own).address)
-            info: dict[str, Any] = server.info()
-            priority: Any = info.get("slave_priority")
-            if priority is None:  # a primary does not tell it
-                priority = server.config_get("replica-priority")["replica-priority"]
-        except NOT_ANSWERED:
-            return None
-        if info["loading"]:
-            return None
-        return Replication(
-            is_primary=info["role"] == "master",
-            link_up=info.get("master_link_status") == "up",
-            copying=info.get("master_sync_in_progress", 0) == 1,
-            priority=int(priority),
-        )
+        """What that server says about itself; None while it does not answer or still loads."""
+        return self.server(host).look()
 
-    def set_priority(self, priority: int) -> bool:
-        """Tell this host's own data server; False when it did not answer."""
-        return self._told("CONFIG", "SET", "replica-priority", str(priority))
-
-    def follow(self, address: str) -> bool:
-        """Make this host's own data server a replica of that one; False when it did not answer."""
-        return self._told("REPLICAOF", address, str(self._plan.redis_port))
-
-    def _told(self, *words: str) -> bool:
-        server: Any = self._server(self._own.address)
-        try:
-            server.execute_command(*words)
-        except NOT_ANSWERED:
-            return False
-        return True
+    def linked_without_us(self, primary: str) -> list[Replication]:
+        """The other replicas that are linked to this primary, while it does not answer us."""
+        if any(self.server(one).answers() for one in self._plan.hosts if one.address == primary):
+            return []
+        others = [host for host in self._plan.hosts if host != self._own]
+        said = [self.replication(host) for host in others if host.address != primary]
+        return [one for one in said if one and one.link_up and one.follows == primary]
 
     def _named_by(self, address: str) -> str | None:
         try:
@@ -82,18 +82,18 @@ class Asking:
 
     def _peer(self, address: str) -> Peer | None:
         try:
-            server = self._server(address)
+            server = self._connected(address, self._plan.redis_port)
             return Peer(address, server.role()[0] == "master", int(server.dbsize()))
         except NOT_ANSWERED:
             return None
 
-    def _server(self, address: str) -> redis.Redis:
-        return self._connected(address, self._plan.redis_port)
-
     def close(self) -> None:
         for connected in self._open.values():
             connected.close()
+        for server in self._servers.values():
+            server.close()
         self._open.clear()
+        self._servers.clear()
 
     def _connected(self, address: str, port: int) -> redis.Redis:
         if (address, port) not in self._open:

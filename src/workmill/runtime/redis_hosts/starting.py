@@ -1,8 +1,7 @@
-"""The start of a host's data server, and the watch beside it.
+"""The start of a host's data server.
 
 `start` waits until `judging` lets the server run and then becomes it (exec): the process that
-systemd started is the server. `watch` runs beside it and keeps its priority and its role right;
-both read `host.json`. Reasons to wait are logged once, not at every look.
+systemd started is the server. Reasons to wait are logged once, not at every look.
 """
 
 from __future__ import annotations
@@ -18,13 +17,10 @@ from workmill.domain.errors import InvalidInput
 from workmill.runtime.redis_hosts.asking import Asking
 from workmill.runtime.redis_hosts.judging import (
     PROMOTABLE,
-    Primacy,
-    Replication,
     Start,
     Surroundings,
     Wait,
     agreed_primary,
-    judged_priority,
     judged_start,
 )
 from workmill.runtime.redis_hosts.rendering import HostSettings
@@ -59,7 +55,8 @@ def found(settings: HostSettings) -> None:
 def admit(settings: HostSettings) -> None:
     """Let this host's replica be promoted although nobody has seen it in step; said by a person
     who knows that no better one is left."""
-    if not Asking(settings).set_priority(PROMOTABLE):
+    server = Asking(settings).server()
+    if server.look() is None or not server.set_priority(PROMOTABLE):
         raise InvalidInput("The data server of this host does not answer. Nothing was changed.")
 
 
@@ -97,43 +94,16 @@ def server_command(settings: HostSettings, judged: Start) -> list[str]:
 
 def _looked(asking: Asking, settings: HostSettings, place: Path) -> Start | Wait:
     founding = (place / FOUNDING).exists()
+    named = asking.named_primaries()
+    primary = agreed_primary(named, settings.plan.majority)
     return judged_start(
         Surroundings(
             own_address=settings.host.address,
-            named=asking.named_primaries(),
+            named=named,
             majority=settings.plan.majority,
             holds_data=holds_data(place),
             founding=founding,
             peers=asking.peers() if founding else (),
+            cut_off=primary is not None and asking.linked_without_us(primary) != [],
         )
     )
-
-
-def watch(settings: HostSettings) -> None:
-    """Keep the priority and the role of this host's data server right, until told to end."""
-    asking, primacy = Asking(settings), Primacy(settings.host.address)
-    while True:
-        now = asking.replication()
-        if now is not None:
-            _keep_priority(asking, settings, now)
-            _keep_role(asking, settings, now, primacy)
-        time.sleep(LOOK_SECONDS)
-
-
-def _keep_priority(asking: Asking, settings: HostSettings, now: Replication) -> None:
-    mark = Path(settings.plan.places.data) / IN_STEP
-    if (now.is_primary or now.link_up) and not mark.exists():
-        mark.touch()
-    wanted = judged_priority(now)
-    if wanted != now.priority and asking.set_priority(wanted):
-        emit("redis.priority", host=settings.host.name, priority=wanted, is_primary=now.is_primary)
-
-
-def _keep_role(asking: Asking, settings: HostSettings, now: Replication, primacy: Primacy) -> None:
-    if not now.is_primary:
-        return primacy.no_primary()
-    agreed = agreed_primary(asking.named_primaries(), settings.plan.majority)
-    successor = primacy.successor(agreed)
-    if successor is not None and asking.follow(successor):
-        emit("redis.demoted", level="warning", host=settings.host.name, replica_of=successor)
-    return None

@@ -50,23 +50,32 @@ SENTINEL: Final = User(
     "sentinel",
     (
         *("ping", "info", "role", "subscribe", "publish", "client|setname"),
-        *("multi", "slaveof", "config|rewrite", "client|kill", "exec"),
+        *("multi", "slaveof|no", "config|rewrite", "client|kill", "exec"),
     ),
     channels=("__sentinel__:hello",),
 )
-"""What a Sentinel says to a data server: watching it, and the one transaction that turns it.
+"""What a Sentinel says to a data server: watching it, and the one transaction that promotes it.
 Configuration is read-only to the server, so REWRITE fails, as it should; but a refused command
-would break the transaction."""
+would break the transaction. So does SLAVEOF with the name of a server, which is not allowed: the
+watch turns servers round, `judging` says why."""
 
 DEPLOY: Final = User(
     "deploy",
     (
         *("ping", "info", "role", "dbsize", "config|get", "config|set", "acl|load", "acl|log"),
-        *("client|list", "client|kill", "slowlog|get", "latency|latest", "bgrewriteaof"),
+        *(
+            "acl|getuser",
+            "client|list",
+            "client|kill",
+            "slowlog|get",
+            "latency|latest",
+            "bgrewriteaof",
+        ),
         *("function|list", "function|stats", "function|kill", "function|delete", "replicaof"),
+        "bgrewriteaof",
     ),
 )
-"""People, the start of a host, and whoever demotes an old primary. No key can be read with it."""
+"""People, the start of a host, and the watch that turns it round. No key can be read with it."""
 
 ENDPOINT: Final = User(
     "endpoint",

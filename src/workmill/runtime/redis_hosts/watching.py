@@ -1,0 +1,61 @@
+"""The watch beside a data server: its priority, and whom it follows.
+
+It looks twice a second. Each look begins with the server itself, then asks the Sentinels, and
+tells the server what follows from both over the connection of the look (`server` says why).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from workmill.runtime.redis_hosts.asking import Asking
+from workmill.runtime.redis_hosts.judging import (
+    Follow,
+    Replication,
+    Roles,
+    StartAnew,
+    is_spared,
+    judged_priority,
+)
+from workmill.runtime.redis_hosts.rendering import HostSettings
+from workmill.runtime.redis_hosts.starting import IN_STEP, LOOK_SECONDS
+from workmill.telemetry import emit
+
+
+def watch(settings: HostSettings) -> None:
+    """Keep the priority and the role of this host's data server right, until told to end."""
+    asking, roles = Asking(settings), Roles(settings.host.address)
+    while True:
+        now = asking.replication()
+        if now is not None:
+            _keep_priority(asking, settings, now)
+            _keep_role(asking, settings, now, roles)
+        time.sleep(LOOK_SECONDS)
+
+
+def _keep_priority(asking: Asking, settings: HostSettings, now: Replication) -> None:
+    mark = Path(settings.plan.places.data) / IN_STEP
+    if (now.is_primary or now.link_up) and not mark.exists():
+        mark.touch()
+    wanted = judged_priority(now)
+    if wanted != now.priority and asking.server().set_priority(wanted):
+        emit("redis.priority", host=settings.host.name, priority=wanted, is_primary=now.is_primary)
+
+
+def _keep_role(asking: Asking, settings: HostSettings, now: Replication, roles: Roles) -> None:
+    host = settings.host.name
+    agreed = asking.agreed_primary()
+    spared = False
+    if agreed is not None and agreed == now.follows and not now.link_up:
+        spared = is_spared(now, asking.linked_without_us(agreed))
+    match roles.judged(now, agreed, time.monotonic(), spared=spared):
+        case Follow(primary) if asking.server().follow(primary):
+            emit("redis.turned", host=host, replica_of=primary, was_primary=now.is_primary)
+        case StartAnew():
+            emit("redis.ended", level="warning", host=host, was_primary=now.is_primary)
+            with suppress(ProcessLookupError):
+                os.kill(now.process, signal.SIGTERM)
