@@ -286,7 +286,9 @@ def test_a_steady_load_moves_nothing(
 ) -> None:
     """Once it has found its size it keeps it: no worker comes or goes any more."""
     limits = replace(LIMITS, start_seconds=start_seconds)
-    load, history, counts = Fluid(busy_lanes, job_seconds, start_seconds), [], []
+    load = Fluid(busy_lanes, job_seconds, start_seconds)
+    history: list[Past] = []
+    counts = []
     for step in range(700):
         at = step * TICK_SECONDS
         reading = load.reading(at)
