@@ -37,6 +37,9 @@ MAX_KNOWN_BYTES: Final = 256 * 1024 * 1024
 
 NODE_SECONDS: Final = 15.0
 """How long a node counts as alive after its last beat."""
+LEAD_SECONDS: Final = 6.0
+"""How long a leading controller leads without asking again: three missed renewals."""
+MAX_LEAD_SECONDS: Final = 300.0
 MAX_NODES: Final = 10_000
 """How many nodes are known at a time."""
 DRAIN_SECONDS: Final = 5.0
