@@ -26,12 +26,10 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Final, NamedTuple
 
-TARGET_WAIT_SECONDS: Final = 15.0
-"""How long a job may wait for a worker."""
+from workmill.domain.limits import COOL_DOWN_SECONDS, TARGET_WAIT_SECONDS
+
 START_SECONDS: Final = 5.0
 """From the order of a worker until it computes: a process or container on a machine that runs."""
-COOL_DOWN_SECONDS: Final = 30.0
-"""How long the load must have asked for less before anything is taken away."""
 FAST_SECONDS: Final = 10.0
 """Over which jobs that arrive are counted while others wait: a crowd shows in it."""
 SLOW_SECONDS: Final = 120.0
@@ -242,7 +240,7 @@ def _why_grow(clearing: float, limits: Limits) -> str:
     if clearing:
         return (
             f"what waits would wait longer than {limits.target_wait_seconds:g} s, "
-            f"and a worker takes {limits.start_seconds:g} s to start"
+            f"and a worker takes {limits.start_seconds:.2g} s to start"
         )
     return "the load keeps more lanes busy than there are"
 

@@ -10,10 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workmill.controller.scaling import (
-    COOL_DOWN_SECONDS,
     MAX_HISTORY,
     SLOW_SECONDS,
-    TARGET_WAIT_SECONDS,
     Decision,
     Limits,
     Past,
@@ -21,6 +19,7 @@ from workmill.controller.scaling import (
     desired,
     remember,
 )
+from workmill.domain.limits import COOL_DOWN_SECONDS, TARGET_WAIT_SECONDS
 
 LANES, LANE_HZ, TICK_SECONDS = 8, 5e6, 2.0
 ARRIVING = 4000 / SLOW_SECONDS
@@ -303,3 +302,4 @@ def test_a_steady_load_moves_nothing(
 def test_the_defaults_are_as_documented() -> None:
     """15 seconds of wait, 30 of cool-down."""
     assert (TARGET_WAIT_SECONDS, COOL_DOWN_SECONDS) == (15.0, 30.0)
+    assert (LIMITS.target_wait_seconds, LIMITS.cool_down_seconds) == (15.0, 30.0)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from workmill.controller.scaling import TARGET_WAIT_SECONDS, Limits, Seen
+from workmill.controller.scaling import Limits, Seen
 from workmill.controller.simulation import simulate, svg
 from workmill.controller.simulation.baselines import (
     HPA_SYNC_SECONDS,
@@ -33,7 +33,7 @@ from workmill.controller.simulation.report import (
 from workmill.controller.simulation.shapes import SHAPES, Arrival
 from workmill.controller.simulation.world import LANE_HZ, LANES, Machines, Outcome, World
 from workmill.domain.errors import InvalidInput
-from workmill.domain.limits import LEASE_SECONDS
+from workmill.domain.limits import LEASE_SECONDS, TARGET_WAIT_SECONDS
 
 SEEDS = (1, 2, 3)
 LIMITS = Limits(max_workers=50)
