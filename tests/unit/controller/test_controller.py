@@ -257,16 +257,35 @@ def test_an_order_of_a_replaced_leader_is_refused_by_the_fleet(play: Play) -> No
     """Even one whose clock is wrong: its token is older than one that was seen."""
     first, second = play.controller, play.another("c2")
     play.turns(10, first)
+    play.mill.queued = 2000
     look = first.look()
     assert look is not None
+    play.mill.queued = 0
     play.mill.now += LEAD_SECONDS
     play.turns(1, second)
+    play.mill.fence.admits(play.mill.token)  # as by any order of the second
     play.mill.now -= LEAD_SECONDS
-    play.mill.queued = 2000
     first.act(look)
+    assert play.said("controller.grows")[-1]["to"] == 4
     assert len(play.pids) == 1
     play.turns(1, first)
     assert "controller.replaced" in [name for name, _ in play.events]
+
+
+def test_a_new_term_begins_with_an_empty_memory(play: Play) -> None:
+    """What it saw in an earlier term says nothing of the time between: it watches for a whole
+    cool-down before it takes anything away."""
+    first, second = play.controller, play.another("c2")
+    play.mill.queued = 2000
+    play.turns(10, first)
+    play.mill.queued, play.mill.done_seconds = 0, 2000
+    play.turns(int(COOL_DOWN_SECONDS) - 2, first)
+    play.turns(int(LEAD_SECONDS) + 1, second)
+    second.stand_down()
+    play.turns(int(COOL_DOWN_SECONDS) - 2, first)
+    assert (first.leads, len(play.pids)) == (True, 4)
+    play.turns(150, first)
+    assert len(play.pids) == 1
 
 
 def test_without_a_service_it_holds_still(play: Play) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil
+from math import ceil, sqrt
 
 import pytest
 from hypothesis import given, settings
@@ -71,7 +71,7 @@ CASES = {
     "less was wanted": (seen(workers=9), quiet(6, workers=9), 6, "no more than 6"),
     "every lane runs a long job": (
         seen(workers=2, leased=16, backlog_seconds=16 * 600.0),
-        quiet(2, workers=2),
+        quiet(1, workers=2),
         2,
         "fit the load",
     ),
@@ -86,6 +86,12 @@ CASES = {
         quiet(10, workers=10),
         10,
         "all of them were wanted",
+    ),
+    "as many long jobs as lanes in nine workers": (
+        seen(workers=12, leased=72, backlog_seconds=72 * 600.0),
+        quiet(1, workers=12),
+        ceil((72 + sqrt(72)) / LANES),
+        "the others drain",
     ),
     "a burst": (
         seen(workers=1, queued=4000, backlog_seconds=4000.0),
@@ -144,6 +150,16 @@ def test_a_slow_start_is_planned_for() -> None:
         desired(now, replace(LIMITS, start_seconds=start), history).count for start in (1, 5, 30)
     ]
     assert counts == sorted(set(counts))
+
+
+def test_who_has_been_starting_for_long_is_counted_for_more() -> None:
+    """They will have worked longer by the time that another one would be there."""
+    waiting = seen(workers=1, queued=4000, backlog_seconds=4000.0, starting=30)
+    counts = [
+        desired(replace(waiting, starting_age_seconds=30 * age), LIMITS, quiet(1, workers=1)).count
+        for age in (0.0, 2.5, 5.0, 50.0)
+    ]
+    assert counts[0] > counts[1] > counts[2] == counts[3]
 
 
 def test_the_history_is_bounded_and_covers_the_cool_down() -> None:

@@ -213,6 +213,13 @@ def test_a_random_stream_is_no_reason_to_flap() -> None:
     assert ours.drained <= ours.most_workers + 2
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_crowd_is_grown_for_once(seed: int) -> None:
+    """While it lasts nobody who is still needed is drained and ordered again."""
+    ours = figures("flash-crowd", seed)[OURS]
+    assert ours.ordered <= ours.most_workers + 5
+
+
 @pytest.mark.parametrize("shape", ["steady", "burst", "flash-crowd", "heavy-tail"])
 def test_the_target_is_kept_where_starts_are_quick(shape: str) -> None:
     """Every load but the one whose machines start slowly: p99 wait under the target."""
