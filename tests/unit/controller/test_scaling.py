@@ -87,12 +87,6 @@ CASES = {
         10,
         "all of them were wanted",
     ),
-    "as many long jobs as lanes in nine workers": (
-        seen(workers=12, leased=72, backlog_seconds=72 * 600.0),
-        quiet(1, workers=12),
-        ceil((72 + sqrt(72)) / LANES),
-        "the others drain",
-    ),
     "a burst": (
         seen(workers=1, queued=4000, backlog_seconds=4000.0),
         quiet(1, workers=1),
@@ -150,6 +144,18 @@ def test_a_slow_start_is_planned_for() -> None:
         desired(now, replace(LIMITS, start_seconds=start), history).count for start in (1, 5, 30)
     ]
     assert counts == sorted(set(counts))
+
+
+def test_long_jobs_keep_their_lanes_though_nothing_arrives() -> None:
+    """Whoever drained their workers would only have to start them anew."""
+    work = 72 * 600.0
+
+    def busy(at: float) -> Seen:
+        done = 72 * (at + 200)
+        return seen(at, workers=12, leased=72, backlog_seconds=work - done, done_seconds=done)
+
+    history = [Past(busy(-2.0 * step), 1) for step in range(70, 0, -1)]
+    assert desired(busy(0.0), LIMITS, history).count == ceil((72 + sqrt(72)) / LANES)
 
 
 def test_who_has_been_starting_for_long_is_counted_for_more() -> None:
