@@ -31,7 +31,7 @@ _SHARED: Final = (
     *("results", "submit", "endings"),
 )
 _LEAVES: Final = (
-    *("lease", "progress", "cancel", "reads", "purge", "nodes", "opening", "backup"),
+    *("lease", "progress", "cancel", "reads", "purge", "nodes", "lead", "opening", "backup"),
     "parts",
 )
 """What these define nobody else needs; a chunk of Lua may have 200 names, so they get blocks."""

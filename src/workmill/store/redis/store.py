@@ -25,9 +25,11 @@ from workmill.domain.ids import ID_BYTES, new_id
 from workmill.domain.job import (
     COUNTERS,
     Acknowledgement,
+    Candidacy,
     Completion,
     Failure,
     Job,
+    Leadership,
     Lease,
     LeaseRequest,
     NewJob,
@@ -304,6 +306,12 @@ class RedisStore:
             )
             for raw in self._read("nodes")
         ]
+
+    def lead(self, candidacy: Candidacy) -> Leadership:
+        """See `Store.lead`."""
+        lease_ms = round(candidacy.lease_seconds * 1000)
+        token, holder, until_ms = self._write("lead", candidacy.candidate, lease_ms)
+        return Leadership(token=token, holder=holder.decode(), until_ms=until_ms)
 
     def purge(self, max_jobs: int) -> int:
         """See `Store.purge`."""

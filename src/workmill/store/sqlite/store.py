@@ -15,9 +15,11 @@ from workmill.domain.errors import StoreLost, StoreUnavailable
 from workmill.domain.ids import new_id
 from workmill.domain.job import (
     Acknowledgement,
+    Candidacy,
     Completion,
     Failure,
     Job,
+    Leadership,
     Lease,
     LeaseRequest,
     NewJob,
@@ -38,6 +40,7 @@ from workmill.store.sqlite import (
     cancel,
     endings,
     file,
+    lead,
     lease,
     progress,
     purge,
@@ -212,6 +215,10 @@ class SqliteStore:
     def nodes(self) -> list[Node]:
         """See `Store.nodes`."""
         return self._register.alive(self._in_group().now_ms)
+
+    def lead(self, candidacy: Candidacy) -> Leadership:
+        """See `Store.lead`."""
+        return lead.lead(self._in_group(), candidacy)
 
     def purge(self, max_jobs: int) -> int:
         """See `Store.purge`."""

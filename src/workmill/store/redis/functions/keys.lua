@@ -4,6 +4,7 @@
                            other one and then changes this letter. `p` below is {w}a or {w}b.
 {w}part            string  "<number> <since ms>" of a store that is one part of several
 {w}loading         string  who is restoring now; it expires
+{w}lead            hash    the term of a leading controller: token, holder, until_ms
 
 p j <id 16>        string  one job, packed (records.lua)
 p p <page>         string  PAGE_JOBS entries of (id 16, age 7): a job's place is its seq

@@ -1,0 +1,155 @@
+"""The fleet of this machine, over real processes that do nothing but live and end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+
+from workmill.controller.fleet import Member
+from workmill.runtime import local_fleet
+from workmill.runtime.local_fleet import LocalFleet
+from workmill.runtime.processes import Command, LocalProcesses
+
+WAITING = "import signal; signal.sigwait({signal.SIGTERM})"
+BLOCKED = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}); "
+OBEDIENT = Command("worker", (sys.executable, "-c", BLOCKED + WAITING))
+STUBBORN = Command("worker", (sys.executable, "-c", BLOCKED + "import time; time.sleep(600)"))
+DYING = Command("worker", (sys.executable, "-c", "raise SystemExit(7)"))
+
+
+class Stage:
+    """A fleet, its processes, and a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.processes = LocalProcesses()
+        self.now = 100.0
+
+    def fleet(self, command: Command) -> LocalFleet:
+        return LocalFleet(self.processes, command, ticks=lambda: self.now)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():  # noqa: ASYNC110 - a fleet sends no event
+            await asyncio.sleep(0.01)
+
+    async def running(self, fleet: LocalFleet, count: int) -> list[Member]:
+        """The members, once so many have a process."""
+        await self.until(lambda: sum(bool(one.pid) for one in fleet.list()) == count)
+        return [*fleet.list()]
+
+
+@pytest_asyncio.fixture
+async def stage() -> AsyncIterator[Stage]:
+    made = Stage()
+    yield made
+    await made.processes.kill()
+
+
+async def test_a_member_is_listed_from_its_order_to_its_end(stage: Stage) -> None:
+    """Without a process at first, then with its pid, and older with time."""
+    fleet = stage.fleet(OBEDIENT)
+    fleet.start(2, token=1)
+    assert [one.pid for one in fleet.list()] == [0, 0]
+    members = await stage.running(fleet, 2)
+    assert {one.pid for one in members} == {one.pid for one in stage.processes.list("worker")}
+    stage.now += 7
+    assert {one.age_seconds for one in fleet.list()} == {7.0}
+    assert len({one.name for one in members}) == 2
+
+
+async def test_a_drain_is_asked_for_and_listed_as_such(stage: Stage) -> None:
+    """Told to go, it goes; the other one stays."""
+    fleet = stage.fleet(OBEDIENT)
+    fleet.start(2, token=1)
+    first, second = await stage.running(fleet, 2)
+    fleet.stop(first, 1, drain=True)
+    assert [one.stopping for one in fleet.list()] == [True, False]
+    await stage.until(lambda: [one.name for one in fleet.list()] == [second.name])
+
+
+async def test_a_drain_that_takes_too_long_is_ended(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By force, after its grace."""
+    monkeypatch.setattr(local_fleet, "GRACE_SECONDS", 0.05)
+    fleet = stage.fleet(STUBBORN)
+    fleet.start(1, token=1)
+    (member,) = await stage.running(fleet, 1)
+    fleet.stop(member, 1, drain=True)
+    await stage.until(lambda: not fleet.list())
+
+
+async def test_force_is_at_once(stage: Stage) -> None:
+    """One that hangs does not listen."""
+    fleet = stage.fleet(STUBBORN)
+    fleet.start(1, token=1)
+    (member,) = await stage.running(fleet, 1)
+    fleet.stop(member, 1, drain=False)
+    await stage.until(lambda: not fleet.list())
+
+
+async def test_one_that_is_not_there_yet_can_be_told_to_go(stage: Stage) -> None:
+    """It ends as soon as it has begun, and an order to stop what is gone does no harm."""
+    fleet = stage.fleet(OBEDIENT)
+    fleet.start(1, token=1)
+    (member,) = fleet.list()
+    fleet.stop(member, 1, drain=True)
+    await stage.until(lambda: not fleet.list())
+    fleet.stop(member, 1, drain=True)
+
+
+async def test_an_order_with_an_older_token_is_refused(stage: Stage) -> None:
+    """Its leader was replaced: nothing comes and nobody goes."""
+    fleet = stage.fleet(OBEDIENT)
+    fleet.start(1, token=5)
+    (member,) = await stage.running(fleet, 1)
+    fleet.start(3, token=4)
+    fleet.stop(member, 4, drain=False)
+    assert [one.stopping for one in fleet.list()] == [False]
+
+
+async def test_workers_that_die_young_are_not_started_before_their_time(stage: Stage) -> None:
+    """However often they are ordered; and they are when the time has come."""
+    fleet = stage.fleet(DYING)
+    fleet.start(1, token=1)
+    await stage.until(lambda: not fleet.list())
+    fleet.start(1, token=1)
+    assert fleet.list() == []
+    stage.now += 10
+    fleet.start(1, token=1)
+    assert len(fleet.list()) == 1
+    await stage.until(lambda: not fleet.list())
+
+
+async def test_a_death_is_told_and_an_ordered_end_is_not(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the supervisor drains after `close` has not died either."""
+    told: list[str] = []
+    monkeypatch.setattr(local_fleet, "emit", lambda event, **_: told.append(event))
+    fleet = stage.fleet(OBEDIENT)
+    fleet.start(3, token=1)
+    first, second, third = await stage.running(fleet, 3)
+    assert first.pid
+    os.kill(first.pid, signal.SIGKILL)
+    await stage.until(lambda: len(fleet.list()) == 2)
+    assert told == ["process.died"]
+    fleet.stop(second, 1, drain=True)
+    await stage.until(lambda: len(fleet.list()) == 1)
+    fleet.close()
+    assert third.pid
+    os.kill(third.pid, signal.SIGTERM)
+    await stage.until(lambda: not fleet.list())
+    assert told == ["process.died"]
+
+
+async def test_a_machine_that_cannot_start_one_counts_it_as_dead(stage: Stage) -> None:
+    """The controller goes on, and orders again in its time."""
+    fleet = stage.fleet(Command("worker", ("/nowhere/python",)))
+    fleet.start(1, token=1)
+    await stage.until(lambda: not fleet.list())
