@@ -93,6 +93,7 @@ def endpoint(
     open_without_key: options.OpenWithoutKey = False,
     max_body_bytes: options.MaxBodyBytes = limits.MAX_BODY_BYTES,
     max_iterations: options.MaxIterations = limits.MAX_ITERATIONS,
+    notice_seconds: options.NoticeSeconds = 0.0,
 ) -> None:
     """Run one endpoint and its store, without workers."""
     from workmill.runtime.compose import run_endpoint
@@ -108,6 +109,7 @@ def endpoint(
             open_without_key=open_without_key,
             max_body_bytes=max_body_bytes,
             max_iterations=max_iterations,
+            notice_seconds=notice_seconds,
         )
     )
 

@@ -35,6 +35,8 @@ class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
     open_without_key: bool = False
     max_body_bytes: int = limits.MAX_BODY_BYTES
     max_iterations: int = limits.MAX_ITERATIONS
+    notice_seconds: float = 0.0
+    """How long it says that it is not ready before it drains; behind a balancer, 3 s do."""
     listen_fd: int | None = None
     """An inherited listening socket; `host` and `port` then only say where it listens."""
 
