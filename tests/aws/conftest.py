@@ -1,0 +1,39 @@
+"""One cloud for the whole run; each test has a region's worth of it, emptied before."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from tests.aws.clouds import REGION, Way, cloud, way_to
+
+
+@pytest.fixture(scope="session")
+def cloud_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """moto's server."""
+    with cloud(tmp_path_factory.mktemp("cloud") / "moto.log") as port:
+        yield port
+
+
+@pytest.fixture
+def way(cloud_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
+    """The way to an empty cloud, with credentials that mean nothing."""
+    connection = http.client.HTTPConnection("127.0.0.1", cloud_port)
+    connection.request("POST", "/moto-api/reset")
+    connection.getresponse().read()
+    connection.close()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with way_to(cloud_port) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ec2(way: Way, cloud_port: int) -> Any:
+    """A look past the fleet, at the cloud itself."""
+    del way
+    return boto3.client("ec2", REGION, endpoint_url=f"http://127.0.0.1:{cloud_port}")
