@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import redis
+
 from bench.processes import redis_server
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 import redis
+
 from workmill.store.redis.addresses import parse_address
 from workmill.store.redis.library import load
 from workmill.store.redis.link import RedisLink

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import redis
 from tests.contract.conftest import open_redis, tag_of
 from tests.contract.making import new_job, state_of
 from tests.contract.redis_server import client_of, folder, link_to, running_redis
 from tests.contract.stand import HandClock, Stand
 
-import redis
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.job import LeaseRequest, Node, PullRequest, Verdict
 from workmill.domain.lifecycle import Status

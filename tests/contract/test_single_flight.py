@@ -98,12 +98,12 @@ def test_other_totals_and_tenants_do_not_attach(stand: Stand) -> None:
     assert [reply.status for reply in stand.submit(*jobs)] == [Status.QUEUED] * 3
 
 
-def test_an_attached_job_that_is_cancelled_shows_what_it_brought(stand: Stand) -> None:
-    """The head start that its leader had from known work was never its own."""
-    stand.submit(short := new_job("a", total=10))
-    stand.finish(short, state_of("a", 10))
-    leader, attached = new_job("a"), new_job("a")
-    assert [reply.done for reply in stand.submit(leader, attached)] == [10, 10]
-    stand.cancel(attached)
-    assert (stand.job(attached).done, stand.job(attached).state) == (1, state_of("a", 1))
-    assert stand.job(leader).done == 10
+def test_a_job_that_only_waited_has_done_nothing(stand: Stand) -> None:
+    """Cancelled while it was attached, it stands where it was sent, whatever was known."""
+    stand.submit(shorter := new_job("a", total=40))
+    stand.finish(shorter, state_of("a", 40))
+    first, second = new_job("a"), new_job("a")
+    stand.submit(first, second)
+    assert (stand.job(first).done, stand.job(second).done) == (40, 40)
+    stand.cancel(second)
+    assert (stand.job(second).done, stand.job(second).state) == (1, state_of("a", 1))

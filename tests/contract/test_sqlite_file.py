@@ -14,8 +14,8 @@ from tests.contract.conftest import open_sqlite
 from tests.contract.making import new_job, state_of
 from tests.contract.stand import HandClock, Stand
 
-from workmill.domain.errors import StoreLost, StoreUnavailable
-from workmill.domain.job import Completion, LeaseRequest, PullRequest
+from workmill.domain.errors import StoreFull, StoreLost, StoreUnavailable
+from workmill.domain.job import Completion, LeaseRequest, PullRequest, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.store.sqlite import SqliteStore, file
 
@@ -187,6 +187,33 @@ def test_a_full_disk_passes(folder: Path) -> None:
         store.submit([new_job() for _ in range(500)])
         assert store.stats().submitted_total == 501
     store.close()
+
+
+def test_the_last_of_the_disk_is_kept_for_what_is_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A nearly full disk refuses new jobs, alone and early; running ones end and are delivered."""
+    stand = Stand(open_sqlite, folder)
+    stand.submit(job := new_job("a"))
+    monkeypatch.setattr("workmill.store.sqlite.file.MIN_FREE_BYTES", 2**62)
+    with stand.store.group():
+        with pytest.raises(StoreFull, match="Nothing was stored"):
+            stand.store.submit([new_job()])
+        (lease,) = stand.store.lease(
+            LeaseRequest(
+                worker="w",
+                workloads=("sha512",),
+                min_jobs=1,
+                max_jobs=1,
+                max_cost=0,
+                lease_seconds=5,
+            )
+        )
+    assert stand.complete(lease, state_of("a", 100)) is Verdict.APPLIED
+    assert job.id in {result.id for result in stand.pull().results}
+    monkeypatch.undo()
+    assert stand.submit(new_job())[0].status is Status.QUEUED
+    stand.store.close()
 
 
 def steps_of(store: SqliteStore, jobs: int) -> list[int]:

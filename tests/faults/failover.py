@@ -89,7 +89,7 @@ def kill_a_sentinel(cluster: ReplicatedRedis, progress: Progress) -> None:
 def fail_over_on_demand(cluster: ReplicatedRedis, progress: Progress) -> None:
     """SENTINEL FAILOVER of a primary that is well, as for maintenance."""
     old = cluster.primary()
-    cluster.sentinels[0].ask("SENTINEL", "FAILOVER", "mill")
+    until(lambda: _begins(cluster.sentinels[0]))
     until(lambda: cluster.told() not in (None, old.node))
     progress(AFTER)
     _turn_round(cluster, old)
@@ -107,6 +107,15 @@ FAULTS: Final = {
         fail_over_on_demand,
     )
 }
+
+
+def _begins(sentinel: RedisServer) -> bool:
+    """Whether it takes the order; it does not while another failover is not quite over."""
+    try:
+        sentinel.ask("SENTINEL", "FAILOVER", "mill")
+    except Refused:
+        return False
+    return True
 
 
 def _turn_round(cluster: ReplicatedRedis, old: RedisServer) -> None:

@@ -66,7 +66,7 @@ def test_every_online_replica_has_what_is_acknowledged(replicated: ReplicatedRed
 def test_without_any_replica_nothing_is_replicated(replicated: ReplicatedRedis) -> None:
     """One lost replica is passed over once it is gone; with none left nothing is acknowledged."""
     store = SetStore(replicated.address, level=Level.REPLICATED, pace=HASTY)
-    store.add(b"1")
+    until(lambda: store.try_to_add(b"1"))
     replicated.servers[1].kill()
     until(lambda: store.try_to_add(b"2"))
     replicated.servers[2].kill()
@@ -80,7 +80,7 @@ def test_no_replicas_of_the_server_itself_is_waited_for(replicated: ReplicatedRe
     """`min-replicas-to-write` refuses before anything is written, which passes."""
     primary = replicated.servers[0]
     store = SetStore(replicated.address, level=Level.REPLICATED, pace=HASTY)
-    store.add(b"1")
+    until(lambda: store.try_to_add(b"1"))
     primary.ask("CONFIG", "SET", "min-replicas-to-write", "3")
     with pytest.raises(StoreUnavailable, match="NOREPLICAS"):
         store.add(b"2")

@@ -62,7 +62,10 @@ class Store(Protocol):
 
     def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """Take in each job once per id: born done when its work is known, attached when the
-        same work is running, else queued from the furthest known state at or below its total."""
+        same work is running, else queued from the furthest known state at or below its total.
+
+        Raises StoreFull, having taken in none, when there is no room for anything new; the group
+        goes on."""
         ...
 
     def get(self, ids: Sequence[bytes]) -> list[Job | None]:

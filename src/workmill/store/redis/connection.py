@@ -16,11 +16,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from redis import connection as driver
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from redis import connection as driver
 from workmill.store.redis.addresses import UNIX_PORT, Access, Node
 
 CONNECT_SECONDS: Final = 1.0

@@ -17,7 +17,7 @@ from typing import Final, TextIO
 
 import apsw
 
-from workmill.domain.errors import StoreUnavailable
+from workmill.domain.errors import StoreFull, StoreUnavailable
 from workmill.store.sqlite.schema import (
     APPLICATION_ID,
     FILE,
@@ -30,10 +30,15 @@ FILE_NAME: Final = "jobs.db"
 LOCK_NAME: Final = "owner.lock"
 OLDEST_SQLITE: Final = (3, 51, 3)
 PAGE_BYTES: Final = 4096
+FULL_RETRY_SECONDS: Final = 10.0
 CACHE_KIB: Final = 64 * 1024
 CHECKPOINT_PAGES: Final = 4096
 """The log is copied into the file when it is this long, by the group that made it so. SQLite's own
 automatic checkpoint would do it too, but it hides a failed fsync of the file."""
+
+MIN_FREE_BYTES: Final = 64 * 1024 * 1024
+"""With less than this free on the disk nothing new is taken in, so that what is there can still be
+computed, finished and delivered: a full log takes 16 MiB, a finished job some hundred bytes."""
 
 FATAL: Final = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.NoMemError)
 """After these nothing is known about the file: after a failed fsync the kernel may drop the
@@ -63,6 +68,19 @@ def own(directory: Path) -> TextIO:
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def check_room(directory: Path) -> None:
+    """Raise StoreFull when the disk has no room for new jobs and for the ends of the old ones."""
+    disk = os.statvfs(directory)
+    free_bytes = disk.f_bavail * disk.f_frsize
+    if free_bytes < MIN_FREE_BYTES:
+        raise StoreFull(
+            f"The disk under {directory} has {free_bytes // 2**20} MiB free, and the last "
+            f"{MIN_FREE_BYTES // 2**20} MiB are kept for finishing what is there. Nothing was "
+            "stored. Make room, or fetch results, and try again.",
+            retry_after_seconds=FULL_RETRY_SECONDS,
+        )
 
 
 def connect(file: Path) -> apsw.Connection:

@@ -152,7 +152,9 @@ class SqliteStore:
 
     def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """See `Store.submit`."""
-        return submit.submit(self._in_group(), jobs)
+        session = self._in_group()
+        file.check_room(self._file.parent)
+        return submit.submit(session, jobs)
 
     def get(self, ids: Sequence[bytes]) -> list[Job | None]:
         """See `Store.get`."""

@@ -63,8 +63,7 @@ local function place(ctx, job)
     leader, known = find_work(ctx, job.key, job.total, value)
   end
   local began = job.done
-  local whole = known and known.total == job.total
-  if known and known.total > job.done and (whole or not leader) then
+  if known and known.total > began and (known.total == job.total or not leader) then
     job.done, job.state = known.total, known.state
   end
   local answer

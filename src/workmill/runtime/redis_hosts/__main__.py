@@ -1,0 +1,83 @@
+"""python -m workmill.runtime.redis_hosts: what deploy/redis/ and the units on the hosts call.
+
+prepare SET ADDRESS ADDRESS ADDRESS   write the set's files (deploy/redis/prepare)
+found CONFIGURATION                   on the first host, once: begin with an empty directory
+start CONFIGURATION                   wait until the data server may run, then become it
+watch CONFIGURATION                   keep its priority while it runs
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from workmill.domain.errors import InvalidInput
+from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, checked_word, hosts_at
+from workmill.runtime.redis_hosts.preparing import passwords_in, prepare
+from workmill.runtime.redis_hosts.rendering import HostSettings
+from workmill.runtime.redis_hosts.starting import admit, found, read_settings, start, watch
+from workmill.runtime.redis_hosts.status import status
+from workmill.telemetry.events import describe
+
+ACTS: dict[str, Callable[[HostSettings], str | None]] = {
+    "admit": admit,
+    "found": found,
+    "start": start,
+    "status": status,
+    "watch": watch,
+}
+
+
+def main() -> None:
+    """Read the words and do what they say."""
+    words = _words().parse_args()
+    try:
+        if words.act == "prepare":
+            _prepare(words)
+        else:
+            describe("redis-host")
+            said = ACTS[words.act](read_settings(words.configuration))
+            print(said or "Done.")
+    except InvalidInput as error:
+        sys.exit(error.detail)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _words() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("redis-hosts", description="A store of three Redis hosts.")
+    acts = parser.add_subparsers(dest="act", required=True)
+    made = acts.add_parser("prepare", help="write the files of a set")
+    made.add_argument("set", type=Path)
+    made.add_argument("addresses", nargs=3, metavar="ADDRESS")
+    made.add_argument("--name", default="workmill", help="of the set, as Sentinels know it")
+    made.add_argument("--memory-bytes", type=int, default=DEFAULT_MEMORY_BYTES)
+    made.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="from where endpoints on other machines connect, as 10.0.1.0/24",
+    )
+    for act in ACTS:
+        acts.add_parser(act).add_argument("configuration", type=Path)
+    return parser
+
+
+def _prepare(words: argparse.Namespace) -> None:
+    plan = Plan(
+        hosts=hosts_at(words.addresses),
+        name=checked_word(words.name, "the name of a set"),
+        memory_bytes=words.memory_bytes,
+        client_networks=tuple(words.allow),
+        passwords=passwords_in(words.set),
+    )
+    prepare(words.set, plan)
+    print(f"{words.set} has a folder for each host. deploy/redis/README.md says how to go on.")
+    print(f"The store's address is in {words.set / 'endpoint' / 'address'}.")
+
+
+if __name__ == "__main__":
+    main()

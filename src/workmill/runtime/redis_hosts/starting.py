@@ -1,0 +1,139 @@
+"""The start of a host's data server, and the watch beside it.
+
+`start` waits until `judging` lets the server run and then becomes it (exec): the process that
+systemd started is the server. `watch` runs beside it and keeps its priority and its role right;
+both read `host.json`. Reasons to wait are logged once, not at every look.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from workmill.domain.errors import InvalidInput
+from workmill.runtime.redis_hosts.asking import Asking
+from workmill.runtime.redis_hosts.judging import (
+    PROMOTABLE,
+    Primacy,
+    Replication,
+    Start,
+    Surroundings,
+    Wait,
+    agreed_primary,
+    judged_priority,
+    judged_start,
+)
+from workmill.runtime.redis_hosts.rendering import HostSettings
+from workmill.telemetry import emit
+
+LOOK_SECONDS: Final = 0.5
+FOUNDING: Final = "found-new-store"
+IN_STEP: Final = "was-in-step"
+"""A server that was once in step writes this file beside its log: without it, a log that lies
+there may be the beginning of a copy."""
+
+
+def read_settings(configuration: Path) -> HostSettings:
+    """`host.json` in this directory."""
+    try:
+        return msgspec.json.decode((configuration / "host.json").read_bytes(), type=HostSettings)
+    except (OSError, msgspec.DecodeError) as error:
+        raise InvalidInput(
+            f"{configuration / 'host.json'} cannot be read: {error}. Nothing was started. "
+            "Copy what deploy/redis/prepare made for this host once more."
+        ) from None
+
+
+def found(settings: HostSettings) -> None:
+    """Allow the next start to begin with an empty directory; said by a person, once for a set."""
+    place = Path(settings.plan.places.data)
+    if holds_data(place):
+        raise InvalidInput(f"{place} holds a store already. Nothing was changed.")
+    (place / FOUNDING).touch()
+
+
+def admit(settings: HostSettings) -> None:
+    """Let this host's replica be promoted although nobody has seen it in step; said by a person
+    who knows that no better one is left."""
+    if not Asking(settings).set_priority(PROMOTABLE):
+        raise InvalidInput("The data server of this host does not answer. Nothing was changed.")
+
+
+def holds_data(place: Path) -> bool:
+    """Whether this directory keeps data that were once in step."""
+    logs = list(place.glob("appendonlydir/*.manifest"))
+    return (place / IN_STEP).exists() and any(log.stat().st_size for log in logs)
+
+
+def start(settings: HostSettings) -> None:
+    """Wait until the data server may run, then become it."""
+    place = Path(settings.plan.places.data)
+    asking, told = Asking(settings), ""
+    while not isinstance(judged := _looked(asking, settings, place), Start):
+        if judged.reason != told:
+            told = judged.reason
+            emit("redis.waits", host=settings.host.name, reason=told)
+        time.sleep(LOOK_SECONDS)
+    asking.close()
+    (place / FOUNDING).unlink(missing_ok=True)
+    emit("redis.starts", host=settings.host.name, replica_of=judged.primary)
+    places = settings.plan.places
+    os.execv(places.redis_server, server_command(settings, judged))  # noqa: S606, our own words
+
+
+def server_command(settings: HostSettings, judged: Start) -> list[str]:
+    """How the data server is run. The role stands on the command line, where it wins over
+    whatever a server that could rewrite its configuration has left there."""
+    plan = settings.plan
+    follows = f"{judged.primary} {plan.redis_port}" if judged.primary else "no one"
+    configuration = f"{plan.places.configuration}/redis.conf"
+    words = [plan.places.redis_server, configuration, "--replica-priority", "0"]
+    return [*words, "--replicaof", *follows.split()]
+
+
+def _looked(asking: Asking, settings: HostSettings, place: Path) -> Start | Wait:
+    founding = (place / FOUNDING).exists()
+    return judged_start(
+        Surroundings(
+            own_address=settings.host.address,
+            named=asking.named_primaries(),
+            majority=settings.plan.majority,
+            holds_data=holds_data(place),
+            founding=founding,
+            peers=asking.peers() if founding else (),
+        )
+    )
+
+
+def watch(settings: HostSettings) -> None:
+    """Keep the priority and the role of this host's data server right, until told to end."""
+    asking, primacy = Asking(settings), Primacy(settings.host.address)
+    while True:
+        now = asking.replication()
+        if now is not None:
+            _keep_priority(asking, settings, now)
+            _keep_role(asking, settings, now, primacy)
+        time.sleep(LOOK_SECONDS)
+
+
+def _keep_priority(asking: Asking, settings: HostSettings, now: Replication) -> None:
+    mark = Path(settings.plan.places.data) / IN_STEP
+    if (now.is_primary or now.link_up) and not mark.exists():
+        mark.touch()
+    wanted = judged_priority(now)
+    if wanted != now.priority and asking.set_priority(wanted):
+        emit("redis.priority", host=settings.host.name, priority=wanted, is_primary=now.is_primary)
+
+
+def _keep_role(asking: Asking, settings: HostSettings, now: Replication, primacy: Primacy) -> None:
+    if not now.is_primary:
+        return primacy.no_primary()
+    agreed = agreed_primary(asking.named_primaries(), settings.plan.majority)
+    successor = primacy.successor(agreed)
+    if successor is not None and asking.follow(successor):
+        emit("redis.demoted", level="warning", host=settings.host.name, replica_of=successor)
+    return None

@@ -1,0 +1,30 @@
+"""How a set is, in words for a person: one line for each host."""
+
+from __future__ import annotations
+
+from workmill.runtime.redis_hosts.asking import Asking
+from workmill.runtime.redis_hosts.judging import Replication, agreed_primary
+from workmill.runtime.redis_hosts.rendering import HostSettings
+
+
+def status(settings: HostSettings) -> str:
+    """What the Sentinels and the data servers say now."""
+    asking, plan = Asking(settings), settings.plan
+    named = asking.named_primaries()
+    agreed = agreed_primary(named, plan.majority)
+    lines = [f"primary   {agreed or 'no majority of Sentinels names one'}"]
+    for host, address in zip(plan.hosts, named, strict=True):
+        server = _in_words(asking.replication(host))
+        says = f"names {address}" if address else "does not answer"
+        lines.append(f"{host.name}   {host.address}   server: {server}   Sentinel: {says}")
+    asking.close()
+    return "\n".join(lines)
+
+
+def _in_words(now: Replication | None) -> str:
+    if now is None:
+        return "does not answer"
+    if now.is_primary:
+        return "primary"
+    state = "in step" if now.link_up else "copying" if now.copying else "without a link"
+    return f"replica, {state}, {'can' if now.priority else 'cannot'} be promoted"
