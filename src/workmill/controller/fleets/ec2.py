@@ -108,7 +108,10 @@ class EC2Fleet:
         try:
             with _translated("start machines"):
                 answer = self._ec2.run_instances(
-                    LaunchTemplate={"LaunchTemplateName": self._settings.template(role)},
+                    LaunchTemplate={
+                        "LaunchTemplateName": self._settings.template(role),
+                        "Version": "$Latest",
+                    },
                     MinCount=1,
                     MaxCount=count,
                     SubnetId=subnet,
