@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import shutil
 import signal
@@ -42,6 +43,7 @@ class Door:
         self.port = free_port()
         self.log = folder / "haproxy.log"
         self._settings = {
+            "WORKMILL_USER": getpass.getuser(),
             "WORKMILL_BIND": f"127.0.0.1:{self.port}",
             "WORKMILL_ADMIN": str(folder / "admin.sock"),
             "WORKMILL_METRICS": str(folder / "figures.sock"),
