@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import http.client
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from tests.aws.clouds import REGION, Way, cloud, way_to
+from tests.aws import clouds
+from tests.aws.clouds import REGION, Way, way_to
+from tests.aws.deployed import ROOT, Cloud, commit, git
 
 
 @pytest.fixture(scope="session")
 def cloud_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """moto's server."""
-    with cloud(tmp_path_factory.mktemp("cloud") / "moto.log") as port:
+    with clouds.cloud(tmp_path_factory.mktemp("cloud") / "moto.log") as port:
         yield port
 
 
@@ -37,3 +42,23 @@ def ec2(way: Way, cloud_port: int) -> Any:
     """A look past the fleet, at the cloud itself."""
     del way
     return boto3.client("ec2", REGION, endpoint_url=f"http://127.0.0.1:{cloud_port}")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A clean checkout of what is here."""
+    place = tmp_path / "checkout"
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT).decode().split("\0")
+    for name in filter(None, listed):
+        if (ROOT / name).is_file():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, place / name)
+    git(place, "init", "-q")
+    commit(place)
+    return place
+
+
+@pytest.fixture
+def cloud(way: Way, cloud_port: int, checkout: Path, tmp_path: Path) -> Cloud:
+    del way  # which has emptied it
+    return Cloud(cloud_port, checkout, tmp_path / "secrets")
