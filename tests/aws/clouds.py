@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.redis_servers import free_port
 from tests.system.processes import until
 
 REGION = "eu-central-1"
+USER_DATA = base64.b64encode(b"#!/bin/sh\nexec workmill worker\n").decode()
 ANSWER_SECONDS = 60.0
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import boto3
 import pytest
 from tests.aws import clouds
-from tests.aws.clouds import REGION, Way, way_to
+from tests.aws.clouds import REGION, USER_DATA, Way, way_to
 from tests.aws.deployed import ROOT, Cloud, commit, git
+
+from workmill.controller.fleets.machines import EC2Settings, Machines
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +64,20 @@ def checkout(tmp_path: Path) -> Path:
 def cloud(way: Way, cloud_port: int, checkout: Path, tmp_path: Path) -> Cloud:
     del way  # which has emptied it
     return Cloud(cloud_port, checkout, tmp_path / "secrets")
+
+
+@pytest.fixture
+def settings(way: Way, ec2: Any) -> EC2Settings:
+    """A cluster with a template for workers, and the region's own subnets."""
+    ec2.create_launch_template(
+        LaunchTemplateName="mill-worker",
+        LaunchTemplateData={"InstanceType": "c7g.large", "UserData": USER_DATA},
+    )
+    subnets = sorted(subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"])
+    return EC2Settings(cluster="mill", region=REGION, subnets=tuple(subnets), endpoint_url=way.url)
+
+
+@pytest.fixture
+def machines(settings: EC2Settings) -> Machines:
+    """That cluster's machines: none yet."""
+    return Machines(settings)

@@ -1,217 +1,172 @@
-"""Machines on Amazon EC2: launched from a template, spread over zones, known by their tags.
+"""A fleet of workers on EC2, one a machine: orders are taken at once and carried out beside.
 
-Theory. The launch template of a role has its image, user data, instance profile and security
-group (`deploy/aws/workmill.yaml` makes them); this module only says how many, where, and with
-which tags. Four things keep a lost reply or a dead controller from costing money:
+Theory. The controller turns every second and waits for nobody, while EC2 takes seconds to answer
+and minutes to bring a machine. So one thread carries orders out, first come, first served, and
+between them looks again at what there is. What the controller is shown is the last look, with
+what has been ordered since: a worker that was ordered is a member from that moment on, under a
+name that it keeps, or every turn would order it again. A launched machine is shown even while
+EC2's own lists, which lag behind, do not have it yet.
 
-- a request bears a client token, so that asking again launches nothing twice;
-- whatever bears the cluster's tag is listed, whoever launched it;
-- a machine that shuts itself down is terminated, not kept stopped;
-- only machines that bear the tag are ever terminated.
-
-The SDK repeats what is throttled or breaks, a bounded number of times with growing pauses. A zone
-without room passes its share on to the others.
+Where this process has a name for a machine of its own it keeps it; a machine that another
+controller launched is called by its id. Either way its host is its id (`deploy/aws/host`), so a
+node's beats tell whose they are.
 """
 
 from __future__ import annotations
 
-import asyncio
+import time
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
-from typing import Any, Final
+from threading import Lock
+from typing import Final
 
-from workmill.controller.fleet import Machine, Role, spread
-from workmill.domain.errors import InvalidInput, Unavailable
+from workmill.controller.fleet import Fence, Member
+from workmill.controller.fleets.machines import EC2Settings, Machine, Machines
+from workmill.domain.errors import Unavailable
 from workmill.telemetry import emit
 
-CLUSTER_TAG: Final = "workmill:cluster"
-ROLE_TAG: Final = "workmill:role"
-ATTEMPTS: Final = 5
-"""How often one request is sent before it counts as failed."""
-CONNECT_SECONDS: Final = 3.0
-ANSWER_SECONDS: Final = 10.0
-TERMINATE_AT_ONCE: Final = 100
-MAX_START: Final = 100
-"""The most machines that one call starts."""
-
-_FULL: Final = frozenset(
-    {
-        "InsufficientInstanceCapacity",
-        "InsufficientHostCapacity",
-        "InsufficientFreeAddressesInSubnet",
-        "Unsupported",
-    }
-)
-"""Refusals that speak of one zone only."""
-_LIVE: Final = ["pending", "running", "stopping", "stopped", "shutting-down"]
-_STOPPING: Final = frozenset({"stopping", "shutting-down"})
+ROLE: Final = "worker"
+LOOK_SECONDS: Final = 5.0
+"""Between two looks at EC2, however often the controller turns."""
+LAG_SECONDS: Final = 60.0
+"""How long EC2's lists may lack a machine that it has launched."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EC2Settings:
-    """Where one cluster lives. `subnets` are one a zone; `endpoint_url` is for another EC2."""
+@dataclass(slots=True)
+class _Ordered:
+    """A worker that this process ordered, until a look shows its machine."""
 
-    cluster: str
-    region: str
-    subnets: tuple[str, ...]
-    endpoint_url: str | None = None
-
-    def template(self, role: str) -> str:
-        """The launch template's name."""
-        return f"{self.cluster}-{role}"
+    at_seconds: float
+    machine_id: str = ""
 
 
 class EC2Fleet:
-    """See `controller.fleet.Fleet`. Nothing is asked of EC2 before the first verb."""
+    """See `controller.fleet.Fleet`. Raises Unavailable at its making, not later, when EC2 cannot be
+    asked what there is: an empty list would order everything anew."""
 
-    def __init__(self, settings: EC2Settings) -> None:
-        self._settings = settings
-        self._zones: dict[str, str] = {}
+    def __init__(self, settings: EC2Settings, *, clock: Callable[[], float] = time.time) -> None:
+        self._machines = Machines(settings)
+        self._clock = clock
+        self._fence = Fence()
+        self._lock = Lock()
+        self._seen: dict[str, Machine] = {}
+        self._ordered: dict[str, _Ordered] = {}
+        self._names: dict[str, str] = {}
+        self._stopping: set[str] = set()
+        self._hands = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ec2")
+        self._looking: Future[None] | None = None
+        self._looked_at_seconds = 0.0
+        self._look()
 
-    async def start(self, role: Role, count: int) -> Sequence[Machine]:
-        """See `Fleet`; `MAX_START` at most."""
-        return await asyncio.to_thread(self._start, role, min(count, MAX_START))
-
-    async def stop(self, ids: Iterable[str]) -> None:
-        """See `Fleet`."""
-        await asyncio.to_thread(self._stop, set(ids))
-
-    async def list(self) -> Sequence[Machine]:
-        """See `Fleet`."""
-        return await asyncio.to_thread(self._list)
-
-    def _start(self, role: Role, count: int) -> Sequence[Machine]:
-        subnets = self._subnets()
-        here = Counter(m.zone for m in self._list() if m.role == role and not m.stopping)
-        standing = {zone: here[zone] for zone in subnets}
-        started: list[Machine] = []
-        while len(started) < count and standing:
-            for zone, share in spread(standing, count - len(started)).items():
-                new = self._launch(role, subnets[zone], share)
-                if not new:
-                    emit("fleet.zone_full", level="warning", zone=zone, wanted=share)
-                    del standing[zone]
-                    break
-                standing[zone] += len(new)
-                started += new
-        return started
-
-    def _launch(self, role: Role, subnet: str, count: int) -> Sequence[Machine]:
-        """Up to `count` in one zone; none when it has no room."""
-        named = {"Name": f"{self._settings.cluster}-{role}", ROLE_TAG: role}
-        tags = _tags({CLUSTER_TAG: self._settings.cluster, **named})
-        try:
-            with _translated("start machines"):
-                answer = self._ec2.run_instances(
-                    LaunchTemplate={
-                        "LaunchTemplateName": self._settings.template(role),
-                        "Version": "$Latest",
-                    },
-                    MinCount=1,
-                    MaxCount=count,
-                    SubnetId=subnet,
-                    ClientToken=uuid.uuid4().hex,
-                    InstanceInitiatedShutdownBehavior="terminate",
-                    TagSpecifications=[
-                        {"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")
-                    ],
+    def list(self) -> Sequence[Member]:
+        """See `Fleet`: the last look and what was ordered since."""
+        now = self._clock()
+        if now - self._looked_at_seconds >= LOOK_SECONDS and self._idle():
+            self._looking = self._hands.submit(self._look_again)
+        with self._lock:
+            coming = [
+                Member(
+                    name=name,
+                    host=one.machine_id,
+                    age_seconds=max(0.0, now - one.at_seconds),
+                    stopping=name in self._stopping,
                 )
-        except _ZoneFull:
-            return []
-        return [_machine(instance) for instance in answer["Instances"]]
-
-    def _stop(self, ids: set[str]) -> None:
-        ours = iter([m.id for m in self._list() if m.id in ids and not m.stopping])
-        while some := list(islice(ours, TERMINATE_AT_ONCE)):
-            with _translated("stop machines"):
-                self._ec2.terminate_instances(InstanceIds=some)
-
-    def _list(self) -> Sequence[Machine]:
-        filters = [
-            {"Name": f"tag:{CLUSTER_TAG}", "Values": [self._settings.cluster]},
-            {"Name": "instance-state-name", "Values": _LIVE},
-        ]
-        with _translated("list machines"):
-            pages = self._ec2.get_paginator("describe_instances").paginate(Filters=filters)
-            found = [
-                _machine(instance)
-                for page in pages
-                for reservation in page["Reservations"]
-                for instance in reservation["Instances"]
+                for name, one in self._ordered.items()
+                if one.machine_id not in self._seen
             ]
-        return [machine for machine in found if machine.role]
+            there = [self._member(machine, now) for machine in self._seen.values()]
+        return [*there, *coming]
 
-    def _subnets(self) -> dict[str, str]:
-        """The subnet of each zone, asked once."""
-        if not self._zones:
-            wanted = list(self._settings.subnets)
-            with _translated("look the subnets up"):
-                found = self._ec2.describe_subnets(SubnetIds=wanted)["Subnets"]
-            self._zones = {one["AvailabilityZone"]: one["SubnetId"] for one in found}
-        return self._zones
+    def start(self, count: int, token: int) -> None:
+        """See `Fleet`."""
+        if not self._admits(token):
+            return
+        now = self._clock()
+        names = [uuid.uuid4().hex for _ in range(count)]
+        with self._lock:
+            self._ordered |= {name: _Ordered(now) for name in names}
+        self._hands.submit(self._start, names)
 
-    @cached_property
-    def _ec2(self) -> Any:
-        import boto3
-        from botocore.config import Config
+    def stop(self, member: Member, token: int, *, drain: bool) -> None:
+        """See `Fleet`. Both ways end the machine: going down, its system has its services drain."""
+        del drain
+        if not self._admits(token):
+            return
+        with self._lock:
+            if member.name in self._stopping:
+                return
+            self._stopping.add(member.name)
+        self._hands.submit(self._stop, member.name)
 
-        with _translated("find the region and a role's credentials"):
-            return boto3.session.Session().client(
-                "ec2",
-                region_name=self._settings.region,
-                endpoint_url=self._settings.endpoint_url,
-                config=Config(
-                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                    connect_timeout=CONNECT_SECONDS,
-                    read_timeout=ANSWER_SECONDS,
-                ),
-            )
+    def close(self) -> None:
+        """Carry out what was ordered. The machines stay: another controller leads them."""
+        self._hands.shutdown()
 
+    def _admits(self, token: int) -> bool:
+        admitted = self._fence.admits(token)
+        if not admitted:
+            emit("fleet.stale_order", level="warning", token=token)
+        return admitted
 
-class _ZoneFull(Unavailable):
-    """This zone has no room now; another may have."""
+    def _idle(self) -> bool:
+        return self._looking is None or self._looking.done()
 
+    def _member(self, machine: Machine, now: float) -> Member:
+        name = self._names.get(machine.id, machine.id)
+        return Member(
+            name=name,
+            host=machine.id,
+            age_seconds=max(0.0, now - machine.launched_at_seconds),
+            stopping=machine.stopping or name in self._stopping,
+        )
 
-@contextmanager
-def _translated(attempt: str) -> Iterator[None]:
-    """What boto3 raises, as ours; and that it is not there, for it is an extra."""
-    try:
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ImportError as error:
-        raise InvalidInput(
-            f"Without boto3 we cannot {attempt}. Nothing was changed. Install workmill[ec2]."
-        ) from error
-    try:
-        yield
-    except ClientError as error:
-        said = error.response.get("Error", {})
-        kind = _ZoneFull if said.get("Code") in _FULL else Unavailable
-        raise kind(
-            f"EC2 refused to {attempt}: {said.get('Code')}: {said.get('Message')}. What runs goes "
-            "on. See that the stack and the controller's role are as deploy/aws made them."
-        ) from error
-    except BotoCoreError as error:
-        raise Unavailable(
-            f"EC2 did not let us {attempt}: {error}. What runs goes on; it is tried again."
-        ) from error
+    # --- carried out by the one thread
 
+    def _start(self, names: Sequence[str]) -> None:
+        started: Sequence[Machine] = ()
+        try:
+            started = self._machines.start(ROLE, len(names))
+        except Unavailable as error:
+            emit("fleet.refused", level="warning", wanted=len(names), why=error.detail)
+        with self._lock:
+            for name, machine in zip(names, started, strict=False):
+                self._ordered[name].machine_id = machine.id
+                self._names[machine.id] = name
+            for name in names[len(started) :]:
+                del self._ordered[name]
+        self._look_again()
 
-def _machine(instance: dict[str, Any]) -> Machine:
-    tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
-    return Machine(
-        id=instance["InstanceId"],
-        role=tags.get(ROLE_TAG, ""),
-        zone=instance["Placement"]["AvailabilityZone"],
-        address=instance.get("PrivateIpAddress", ""),
-        started_at_ms=int(instance["LaunchTime"].timestamp() * 1000),
-        stopping=instance["State"]["Name"] in _STOPPING,
-    )
+    def _stop(self, name: str) -> None:
+        ids = {one for one, known in self._names.items() if known == name} or {name}
+        try:
+            self._machines.stop(ids)
+        except Unavailable as error:
+            emit("fleet.refused", level="warning", stopping=name, why=error.detail)
+            with self._lock:
+                self._stopping.discard(name)
+        self._look_again()
 
+    def _look_again(self) -> None:
+        try:
+            self._look()
+        except Unavailable as error:
+            emit("fleet.unseen", level="warning", why=error.detail)
 
-def _tags(named: dict[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in named.items()]
+    def _look(self) -> None:
+        found = {one.id: one for one in self._machines.list() if one.role == ROLE}
+        now = self._clock()
+        with self._lock:
+            self._seen = found
+            self._ordered = {
+                name: one
+                for name, one in self._ordered.items()
+                if one.machine_id not in found
+                and (not one.machine_id or now - one.at_seconds < LAG_SECONDS)
+            }
+            kept = found.keys() | {one.machine_id for one in self._ordered.values()}
+            self._names = {one: name for one, name in self._names.items() if one in kept}
+            names = {self._names.get(one, one) for one in kept} | self._ordered.keys()
+            self._stopping &= names
+        self._looked_at_seconds = now
