@@ -39,7 +39,7 @@ def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[byte
 class Up:
     """`workmill up`, from its words that it is ready until it is gone."""
 
-    def __init__(self, directory: Path, *arguments: str, workers: int = 2) -> None:
+    def __init__(self, directory: Path, *arguments: str, workers: int | str = 2) -> None:
         directory.mkdir(exist_ok=True)
         self.data = directory / "data"
         self.log = directory / "up.log"

@@ -9,7 +9,17 @@ import sys
 
 import typer
 
-from workmill.cli import benching, checking, jobs, keeping, proving, results, serving, watching
+from workmill.cli import (
+    benching,
+    checking,
+    jobs,
+    keeping,
+    proving,
+    results,
+    serving,
+    simulating,
+    watching,
+)
 from workmill.cli.console import show_error
 from workmill.domain.errors import WorkmillError
 
@@ -21,7 +31,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (serving, jobs, results, watching, keeping, checking, benching, proving):
+for group in (
+    *(serving, jobs, results, watching, keeping),
+    *(checking, benching, simulating, proving),
+):
     group.add_to(app)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from workmill.domain import limits
 from workmill.runtime.config import (
     DEFAULT_HOST,
     MAX_WORKERS,
+    Elastic,
     EndpointConfig,
     UpConfig,
     WorkerConfig,
@@ -27,19 +29,57 @@ def add_to(app: typer.Typer) -> None:
     app.command("worker")(worker)
 
 
-def _count(text: str) -> int:
-    """`--workers`: a number, or -1 for `auto`."""
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What `--workers` says: from so many to so many, or one a core when nothing is said."""
+
+    least: int | None = None
+    most: int | None = None
+
+
+def _count(text: str) -> Count:
+    """`--workers`: a number, two for an elastic service, or `auto`."""
     if text == "auto":
-        return -1
-    if not (text.isascii() and text.isdigit() and int(text) <= MAX_WORKERS):
-        raise typer.BadParameter(f"{text!r} is neither `auto` nor a number up to {MAX_WORKERS}")
-    return int(text)
+        return Count()
+    least, _, most = text.partition(":")
+    bounds = [least, most] if ":" in text else [least, least]
+    if not all(one.isascii() and one.isdigit() and int(one) <= MAX_WORKERS for one in bounds):
+        raise typer.BadParameter(
+            f"{text!r} is neither `auto` nor a number up to {MAX_WORKERS} nor two as in 1:4"
+        )
+    count = Count(*map(int, bounds))
+    if int(bounds[0]) > int(bounds[1]):
+        raise typer.BadParameter(f"{text!r}: the first number is the least, the second the most")
+    return count
 
 
 Workers = Annotated[
-    int,
+    Count,
     typer.Option(
-        "--workers", parser=_count, metavar="N|auto", help="Worker processes; auto is one a core."
+        "--workers",
+        parser=_count,
+        metavar="N|MIN:MAX|auto",
+        help="Worker processes; MIN:MAX follows the load, auto is one a core.",
+    ),
+]
+TargetWait = Annotated[
+    float,
+    typer.Option(
+        "--target-wait",
+        min=0.1,
+        max=86400,
+        metavar="SECONDS",
+        help="With MIN:MAX: how long a job may wait for a worker.",
+    ),
+]
+CoolDown = Annotated[
+    float,
+    typer.Option(
+        "--cool-down",
+        min=0,
+        max=3600,
+        metavar="SECONDS",
+        help="With MIN:MAX: how long the load must have been lower before a worker drains.",
     ),
 ]
 
@@ -51,6 +91,8 @@ def up(
     store: options.Store = None,
     durability: options.Durability = None,
     workers: Workers = "auto",  # type: ignore[assignment]  # Typer parses defaults too
+    target_wait: TargetWait = limits.TARGET_WAIT_SECONDS,
+    cool_down: CoolDown = limits.COOL_DOWN_SECONDS,
     key_file: options.KeyFile = None,
     open_without_key: options.OpenWithoutKey = False,
     max_body_bytes: options.MaxBodyBytes = limits.MAX_BODY_BYTES,
@@ -74,12 +116,21 @@ def up(
         max_body_bytes=max_body_bytes,
         max_iterations=max_iterations,
     )
-    config = UpConfig(endpoint=settings, workers=None if workers < 0 else workers)
-    raise typer.Exit(run_up(config, _announce))
+    wanted: int | Elastic | None = workers.least
+    if workers.least is not None and workers.most is not None and workers.most > workers.least:
+        wanted = Elastic(
+            min_workers=workers.least,
+            max_workers=workers.most,
+            target_wait_seconds=target_wait,
+            cool_down_seconds=cool_down,
+        )
+    raise typer.Exit(run_up(UpConfig(endpoint=settings, workers=wanted), _announce))
 
 
 def _announce(ready: Ready) -> None:
     workers = "1 worker" if ready.workers == 1 else f"{ready.workers} workers"
+    if ready.max_workers > ready.workers:
+        workers = f"{ready.workers} to {ready.max_workers} workers"
     typer.echo(f"Workmill is ready at {ready.url} with {workers}; jobs are kept in {ready.kept}.")
 
 

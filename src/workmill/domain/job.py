@@ -12,6 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from workmill.domain.lifecycle import Status
+from workmill.domain.limits import LEAD_SECONDS
 
 KEY_BYTES = 32
 DEFAULT_TENANT = "default"
@@ -215,6 +216,23 @@ class Node(Value, frozen=True, kw_only=True, gc=False):
     leased: int = 0
     draining: bool = False
     seen_at_ms: int = 0
+
+
+class Candidacy(Value, frozen=True, kw_only=True, gc=False):
+    """A controller, by its incarnation, wants to lead for so long, or to go on leading. With no
+    time at all it gives up what it holds."""
+
+    candidate: str
+    lease_seconds: float = LEAD_SECONDS
+
+
+class Leadership(Value, frozen=True, kw_only=True, gc=False):
+    """Who leads now, until when on the store's clock. The token rises with every new term: an
+    order that bears an older one than was seen already comes from a leader that was replaced."""
+
+    token: int
+    holder: str
+    until_ms: int
 
 
 class Stats(Value, frozen=True, kw_only=True, gc=False):

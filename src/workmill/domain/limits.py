@@ -37,6 +37,13 @@ MAX_KNOWN_BYTES: Final = 256 * 1024 * 1024
 
 NODE_SECONDS: Final = 15.0
 """How long a node counts as alive after its last beat."""
+TARGET_WAIT_SECONDS: Final = 15.0
+"""How long a job may wait for a worker, where their number follows the load."""
+COOL_DOWN_SECONDS: Final = 30.0
+"""How long the load must have asked for less before a worker is taken away."""
+LEAD_SECONDS: Final = 6.0
+"""How long a leading controller leads without asking again: three missed renewals."""
+MAX_LEAD_SECONDS: Final = 300.0
 MAX_NODES: Final = 10_000
 """How many nodes are known at a time."""
 DRAIN_SECONDS: Final = 5.0

@@ -121,6 +121,9 @@ class Committer:
     def beat(self, nodes: Sequence[values.Node]) -> Awaitable[None]:
         return self._put("beat", nodes)
 
+    def lead(self, candidacy: values.Candidacy) -> Awaitable[values.Leadership]:
+        return self._put("lead", candidacy)
+
     def stats(self) -> Awaitable[values.Stats]:
         return self._put("stats", None)
 

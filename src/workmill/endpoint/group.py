@@ -16,7 +16,7 @@ from workmill.domain.errors import StoreFull
 from workmill.store.port import Store
 
 VERBS: Final = (
-    *("renew", "complete", "fail", "release", "cancel", "acknowledge", "beat"),
+    *("renew", "complete", "fail", "release", "cancel", "acknowledge", "beat", "lead"),
     *("submit", "lease", "pull", "get", "find", "stats", "nodes", "purge"),
 )
 _MERGED: Final = frozenset(

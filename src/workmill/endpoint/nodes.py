@@ -1,4 +1,4 @@
-"""The controller's face: figures, live nodes, and their beats."""
+"""The controller's face: figures, live nodes and their beats, and who leads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from workmill.domain import limits
 from workmill.domain.errors import InvalidInput
-from workmill.domain.job import Node
+from workmill.domain.job import Candidacy, Node
 from workmill.endpoint.body import read_body
 from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.service import Service
@@ -34,6 +34,21 @@ async def beat(service: Service, request: Request) -> Reply:
     _check(node)
     await service.committer.beat((node,))
     return Reply.empty()
+
+
+async def lead(service: Service, request: Request) -> Reply:
+    """A controller wants to lead, or to go on leading; says who leads and with which token."""
+    body = await read_body(request, max_bytes=MAX_BEAT_BYTES, seconds=service.settings.body_seconds)
+    candidacy = codecs.from_json(body, Candidacy)
+    if not 0 < len(candidacy.candidate) <= limits.MAX_NAME_CHARACTERS:
+        raise InvalidInput(
+            f"A candidate has 1 to {limits.MAX_NAME_CHARACTERS} characters. Nothing was changed."
+        )
+    if not 0 <= candidacy.lease_seconds <= limits.MAX_LEAD_SECONDS:
+        raise InvalidInput(
+            f"lease_seconds must be from 0 to {limits.MAX_LEAD_SECONDS:g}. Nothing was changed."
+        )
+    return Reply.json(await service.committer.lead(candidacy))
 
 
 def _check(node: Node) -> None:

@@ -188,6 +188,13 @@ OPERATORS: Final = (
     _op("GET", paths.STATS, "Operators", nodes.stats, gives=messages.StatsView),
     _op("GET", paths.NODES, "Operators", nodes.nodes, gives=messages.NodeList),
     _op(
+        *("POST", paths.LEAD, "Operators", nodes.lead),
+        takes=values.Candidacy,
+        takes_kind=codecs.JSON,
+        gives=values.Leadership,
+        problems=(413, 422, 503),
+    ),
+    _op(
         *("GET", paths.BACKUP, "Operators", files.backup),
         head=False,
         gives=bytes,

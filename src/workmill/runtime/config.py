@@ -48,11 +48,21 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     key_file: str | None = None
 
 
+class Elastic(msgspec.Struct, frozen=True, kw_only=True):
+    """How many workers there may be, and what they are there for; see `controller.scaling`."""
+
+    min_workers: int
+    max_workers: int
+    target_wait_seconds: float = limits.TARGET_WAIT_SECONDS
+    cool_down_seconds: float = limits.COOL_DOWN_SECONDS
+
+
 class UpConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint and its workers on this machine; `workers` as many as cores by default."""
+    """One endpoint and its workers on this machine; `workers` as many as cores by default, or as
+    many as the load asks for."""
 
     endpoint: EndpointConfig = EndpointConfig()
-    workers: int | None = None
+    workers: int | Elastic | None = None
 
 
 def usable_cores() -> int:

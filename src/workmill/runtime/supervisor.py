@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 from workmill.runtime.lifeline import GRACE_SECONDS
 from workmill.runtime.processes import Command, LocalProcess, LocalProcesses
@@ -32,9 +32,16 @@ _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Supervisor:
     """Keeps one process per command alive from `run` until a stop signal."""
 
-    def __init__(self, endpoint: Command, workers: list[Command]) -> None:
+    def __init__(
+        self,
+        endpoint: Command,
+        workers: list[Command],
+        tend: Callable[[LocalProcesses], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        """`tend` looks after further processes until it is cancelled, when the drain begins."""
         self._endpoint = endpoint
         self._workers = workers
+        self._tend = tend
         self._processes = LocalProcesses()
         self._drain = asyncio.Event()
         self._kill = asyncio.Event()
@@ -67,6 +74,8 @@ class Supervisor:
         if won == "ready":
             slots = [asyncio.create_task(self._keep(self._endpoint, first))]
             slots += [asyncio.create_task(self._keep(command)) for command in self._workers]
+            if self._tend:
+                slots.append(asyncio.create_task(self._tend(self._processes)))
             announce()
             await self._drain.wait()
             for slot in slots:

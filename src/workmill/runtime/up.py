@@ -12,7 +12,7 @@ import msgspec
 from workmill.endpoint.listening import listen, url_of
 from workmill.runtime.commands import endpoint_command, worker_command
 from workmill.runtime.compose import endpoint_settings, where_kept
-from workmill.runtime.config import UpConfig, WorkerConfig, usable_cores
+from workmill.runtime.config import Elastic, UpConfig, WorkerConfig, usable_cores
 from workmill.runtime.readiness import until_ready
 from workmill.runtime.supervisor import Supervisor
 from workmill.telemetry.events import describe
@@ -23,6 +23,7 @@ class Ready(NamedTuple):
 
     url: str
     workers: int
+    max_workers: int
     kept: str
     """Where the jobs are."""
 
@@ -38,7 +39,16 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
         url = url_of(listener)
         endpoint = msgspec.structs.replace(config.endpoint, listen_fd=listener.fileno())
         worker = WorkerConfig(urls=(url,), key_file=config.endpoint.key_file)
-        count = usable_cores() if config.workers is None else config.workers
-        supervisor = Supervisor(endpoint_command(endpoint), [worker_command(worker)] * count)
-        ready = Ready(url, count, where_kept(config.endpoint))
+        kept = where_kept(config.endpoint)
+        wanted = usable_cores() if config.workers is None else config.workers
+        if isinstance(wanted, Elastic):
+            from workmill.runtime.elastic import tend
+
+            supervisor = Supervisor(
+                endpoint_command(endpoint), [], partial(tend, worker=worker, elastic=wanted)
+            )
+            ready = Ready(url, wanted.min_workers, wanted.max_workers, kept)
+        else:
+            supervisor = Supervisor(endpoint_command(endpoint), [worker_command(worker)] * wanted)
+            ready = Ready(url, wanted, wanted, kept)
         return asyncio.run(supervisor.run(partial(until_ready, url), partial(announce, ready)))

@@ -26,9 +26,11 @@ from typing import Protocol
 
 from workmill.domain.job import (
     Acknowledgement,
+    Candidacy,
     Completion,
     Failure,
     Job,
+    Leadership,
     Lease,
     LeaseRequest,
     NewJob,
@@ -123,6 +125,12 @@ class Store(Protocol):
 
     def nodes(self) -> list[Node]:
         """The nodes that have beaten within `limits.NODE_SECONDS`."""
+        ...
+
+    def lead(self, candidacy: Candidacy) -> Leadership:
+        """Let the candidate lead when nobody does, and go on leading when it does already; says
+        who leads then. The token rises with every new term, also of the same holder, and no token
+        is ever given twice, not even after a restore."""
         ...
 
     def purge(self, max_jobs: int) -> int:

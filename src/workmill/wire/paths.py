@@ -19,6 +19,7 @@ WORK_RELEASE: Final = "/v1/work/release"
 STATS: Final = "/v1/stats"
 NODES: Final = "/v1/nodes"
 BEAT: Final = "/v1/nodes/beat"
+LEAD: Final = "/v1/lead"
 BACKUP: Final = "/v1/backup"
 RESTORE: Final = "/v1/restore"
 

@@ -12,7 +12,7 @@ from workmill import __version__
 from workmill.cli import connection
 from workmill.cli.console import duration, meter
 from workmill.cli.main import main
-from workmill.cli.serving import _count
+from workmill.cli.serving import Count, _count
 
 
 def workmill(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +28,9 @@ def test_it_knows_its_version() -> None:
 def test_without_words_it_explains_itself() -> None:
     """No arguments: every command is named, and the exit code says that nothing was done."""
     done = workmill()
-    commands = "up endpoint worker submit job jobs cancel pull status backup restore doctor demo"
+    commands = (
+        "up endpoint worker submit job jobs cancel pull status backup restore doctor demo simulate"
+    )
     assert done.returncode == 2
     assert all(f" {command} " in done.stdout + done.stderr for command in commands.split())
 
@@ -70,10 +72,10 @@ def test_a_worker_does_not_load_the_service() -> None:
     assert done.stdout == "\n"
 
 
-def test_workers_are_a_number_or_auto() -> None:
+def test_workers_are_a_number_or_two_or_auto() -> None:
     """`--workers` takes what it says, and nothing else."""
-    assert (_count("auto"), _count("0"), _count("12")) == (-1, 0, 12)
-    for wrong in ("-1", "1.5", "many", "", "99999", "١"):
+    assert (_count("auto"), _count("0"), _count("1:4")) == (Count(), Count(0, 0), Count(1, 4))
+    for wrong in ("-1", "1.5", "many", "", "99999", "١", "4:1", "1:", ":4", "1:2:3"):
         with pytest.raises(typer.BadParameter):
             _count(wrong)
 

@@ -30,7 +30,17 @@ _SHARED: Final = (
     *("keys", "records", "session", "jobs", "known", "work", "queue"),
     *("results", "submit", "endings"),
 )
-_LEAVES: Final = ("lease", "progress", "cancel", "reads", "purge", "nodes", "opening", "backup")
+_LEAVES: Final = (
+    "lease",
+    "progress",
+    "cancel",
+    "reads",
+    "purge",
+    "nodes",
+    "lead",
+    "opening",
+    "backup",
+)
 """What these define nobody else needs; a chunk of Lua may have 200 names, so they get blocks."""
 _DIGITS: Final = 8
 _NUMBER: Final = 1_234_567

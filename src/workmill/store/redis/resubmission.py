@@ -167,6 +167,10 @@ class ResubmittingStore:
         """See `Store.nodes`."""
         return self._store.nodes()
 
+    def lead(self, candidacy: values.Candidacy) -> values.Leadership:
+        """See `Store.lead`."""
+        return self._store.lead(candidacy)
+
     def purge(self, max_jobs: int) -> int:
         """See `Store.purge`."""
         return self._store.purge(max_jobs)

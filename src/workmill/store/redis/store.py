@@ -24,9 +24,11 @@ from workmill.domain.errors import StoreUnavailable
 from workmill.domain.ids import ID_BYTES
 from workmill.domain.job import (
     Acknowledgement,
+    Candidacy,
     Completion,
     Failure,
     Job,
+    Leadership,
     Lease,
     LeaseRequest,
     NewJob,
@@ -301,6 +303,12 @@ class RedisStore:
             )
             for raw in self._read("nodes")
         ]
+
+    def lead(self, candidacy: Candidacy) -> Leadership:
+        """See `Store.lead`."""
+        lease_ms = round(candidacy.lease_seconds * 1000)
+        token, holder, until_ms = self._write("lead", candidacy.candidate, lease_ms)
+        return Leadership(token=token, holder=holder.decode(), until_ms=until_ms)
 
     def purge(self, max_jobs: int) -> int:
         """See `Store.purge`."""

@@ -140,5 +140,7 @@ def _step_over(session: Session, replaced: Books) -> None:
     )
     books.move(Status.LEASED, Status.QUEUED, session.connection.changes())
     books.first_token = books.highest_token = top
+    books.lead_holder, books.lead_until_ms = replaced.lead_holder, replaced.lead_until_ms
+    books.lead_token = max(books.lead_token, replaced.lead_token)
     books.next_holder = max(books.next_holder, replaced.next_holder)
     books.epoch = os.urandom(EPOCH_BYTES)

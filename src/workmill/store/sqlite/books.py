@@ -40,6 +40,10 @@ class Books(msgspec.Struct):
     first_token: int = 0
     """What a new job's token starts from: at or above every token of an id that was removed."""
     highest_token: int = 0
+    lead_holder: str = ""
+    lead_token: int = 0
+    lead_until_ms: int = 0
+    """The present term of a leading controller; see `lead`."""
     latest_ms: int = 0
     """When the page was last written: a lower bound of the time for whoever opens the file."""
     epoch: bytes = msgspec.field(default_factory=lambda: os.urandom(EPOCH_BYTES))

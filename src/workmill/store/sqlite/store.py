@@ -14,9 +14,11 @@ from workmill.domain.clock import Clock, steady_clock
 from workmill.domain.errors import StoreLost, StoreUnavailable
 from workmill.domain.job import (
     Acknowledgement,
+    Candidacy,
     Completion,
     Failure,
     Job,
+    Leadership,
     Lease,
     LeaseRequest,
     NewJob,
@@ -37,6 +39,7 @@ from workmill.store.sqlite import (
     cancel,
     endings,
     file,
+    lead,
     lease,
     progress,
     purge,
@@ -207,6 +210,10 @@ class SqliteStore:
     def nodes(self) -> list[Node]:
         """See `Store.nodes`."""
         return self._register.alive(self._in_group().now_ms)
+
+    def lead(self, candidacy: Candidacy) -> Leadership:
+        """See `Store.lead`."""
+        return lead.lead(self._in_group(), candidacy)
 
     def purge(self, max_jobs: int) -> int:
         """See `Store.purge`."""

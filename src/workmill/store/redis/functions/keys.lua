@@ -3,6 +3,7 @@
 {w}                string  the letter of the generation that lives, a or b; a restore fills the
                            other one and then changes this letter. `p` below is {w}a or {w}b.
 {w}loading         string  who is restoring now; it expires
+{w}lead            hash    the term of a leading controller: token, holder, until_ms
 
 p j <id 16>        string  one job, packed (records.lua)
 p p <page>         string  PAGE_JOBS entries of (id 16, age 7): a job's place is its seq

@@ -1,0 +1,74 @@
+"""`workmill simulate`: what the scaling policy would do with a load, in virtual time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workmill.cli import options
+from workmill.cli.console import note, print_json
+
+if TYPE_CHECKING:
+    from workmill.controller.simulation import Report
+
+Shape = Annotated[
+    str,
+    typer.Argument(
+        metavar="SHAPE",
+        help="steady, burst, daily, flash-crowd, heavy-tail, dying-nodes or slow-starts.",
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same run.")]
+Scale = Annotated[
+    float, typer.Option("--scale", min=0.01, max=100, help="So many times the shape's load.")
+]
+StartSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--start-seconds", min=0, max=3600, help="How long a worker takes to start; the shape's."
+    ),
+]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw the runs into this SVG file.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put this command on the command line."""
+    app.command("simulate")(simulate)
+
+
+def simulate(
+    shape: Shape,
+    seed: Seed = 1,
+    scale: Scale = 1.0,
+    start_seconds: StartSeconds = None,
+    plot: Plot = None,
+    as_json: options.Json = False,
+) -> None:
+    """Play a load shape against the scaling policy in virtual time, and against other rules."""
+    from workmill.controller.simulation import simulate as run
+    from workmill.controller.simulation import svg
+
+    report, courses = run(shape, seed=seed, scale=scale, start_seconds=start_seconds)
+    if plot is not None:
+        plot.write_text(svg(report, courses))
+        note(f"The picture is in {plot}.")
+    if as_json:
+        print_json(report)
+    else:
+        _show(report)
+
+
+def _show(report: Report) -> None:
+    typer.echo(
+        f"{report.shape}: {report.text}; {report.jobs:,} jobs, seed {report.seed}, "
+        f"workers start in {report.start_seconds:g} s\n"
+    )
+    typer.echo(f"{'':<26}{'wait p50':>10}{'p95':>10}{'p99':>10}{'worker-s':>12}{'most':>8}")
+    for one in report.figures:
+        waits = (one.p50_wait_seconds, one.p95_wait_seconds, one.p99_wait_seconds)
+        words = "".join(f"{wait:>8.1f} s" for wait in waits)
+        typer.echo(f"{one.rule:<26}{words}{one.worker_seconds:>12,}{one.most_workers:>8,}")

@@ -1,0 +1,68 @@
+"""An elastic `workmill up`: a controller that leads, its fleet the workers of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import Final
+
+from workmill import __version__
+from workmill.client.control import ControlClient
+from workmill.client.transport import Transport
+from workmill.controller.controller import TURN_SECONDS, Controller
+from workmill.controller.scaling import Limits
+from workmill.domain.errors import WorkmillError
+from workmill.domain.job import Node
+from workmill.runtime.commands import worker_command
+from workmill.runtime.config import Elastic, WorkerConfig
+from workmill.runtime.keys import read_key
+from workmill.runtime.local_fleet import HOST, LocalFleet
+from workmill.runtime.processes import LocalProcesses
+from workmill.telemetry import emit
+from workmill.telemetry.events import INCARNATION
+
+START_SECONDS: Final = 1.5
+"""A worker process on this machine, until it has been measured."""
+
+
+async def tend(processes: LocalProcesses, worker: WorkerConfig, elastic: Elastic) -> None:
+    """Keep as many workers as the load asks for, until cancelled."""
+    fleet = LocalFleet(processes, worker_command(worker))
+    fleet.start(elastic.min_workers, token=0)  # there is work to do before anybody leads
+    with Transport(worker.urls, key=read_key(worker.key_file)) as transport:
+        controller = Controller(
+            Node(
+                incarnation=INCARNATION,
+                role="controller",
+                host=HOST,
+                pid=os.getpid(),
+                version=__version__,
+            ),
+            ControlClient(transport),
+            fleet,
+            Limits(
+                min_workers=elastic.min_workers,
+                max_workers=elastic.max_workers,
+                target_wait_seconds=elastic.target_wait_seconds,
+                cool_down_seconds=elastic.cool_down_seconds,
+                start_seconds=START_SECONDS,
+            ),
+        )
+        try:
+            while True:
+                await _turn(controller)
+                await asyncio.sleep(TURN_SECONDS)
+        finally:
+            fleet.close()
+            with suppress(WorkmillError):  # nobody answers: the term ends by itself
+                await asyncio.to_thread(controller.stand_down)
+
+
+async def _turn(controller: Controller) -> None:
+    try:
+        look = await asyncio.to_thread(controller.look)
+        if look is not None:
+            controller.act(look)
+    except Exception as error:  # noqa: BLE001 - a turn that failed must not end the service
+        emit("controller.turn_failed", level="error", error=repr(error)[:500])

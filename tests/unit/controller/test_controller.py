@@ -1,0 +1,304 @@
+"""The controller's turns, on a service and a fleet that are only told about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from workmill.controller import controller as module
+from workmill.controller.controller import MIN_LOST_SECONDS, Controller
+from workmill.controller.fleet import Fence, Member
+from workmill.controller.health import DEAD_SECONDS
+from workmill.controller.scaling import Limits
+from workmill.domain.errors import EndpointUnreachable
+from workmill.domain.job import Candidacy, Leadership, Node, Stats
+from workmill.domain.limits import LEAD_SECONDS
+from workmill.wire.messages import StatsView
+
+HOST, LANES, LANE_HZ = "h", 8, 5e6
+START_SECONDS = 3.0
+COOL_DOWN_SECONDS = 20.0
+
+
+class Mill:
+    """A service, the fleet under it and the time they share. Work arrives by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.queued = self.done_seconds = 0
+        self.leader, self.token, self.until = "", 0, 0.0
+        self.beats: dict[int, float] = {}
+        self.ordered: dict[int, float] = {}
+        self.draining: set[int] = set()
+        self.ends: list[tuple[int, bool]] = []
+        self.silent: set[int] = set()
+        self.stillborn = self.away = False
+        self.fence = Fence()
+        self._pids = iter(range(1, 10_000))
+        self.beaten: list[str] = []
+
+    # --- the service
+
+    def stats(self) -> StatsView:
+        counted = dict.fromkeys(Stats.__struct_fields__, 0)
+        told = {
+            "jobs": {"queued": self.queued},
+            "oldest_queued_at_ms": None,
+            "backlog_iterations": int(self.queued * LANE_HZ),
+            "iterations_done_total": int(self.done_seconds * LANE_HZ),
+        }
+        stats = msgspec.convert({**counted, **told}, Stats)
+        return StatsView(stats=stats, rate_hz=0.0, workers=0, backlog_seconds=None)
+
+    def nodes(self) -> list[Node]:
+        if self.away:
+            raise EndpointUnreachable("away")
+        return [self._node(pid) for pid in self.beats]
+
+    def _node(self, pid: int) -> Node:
+        return Node(
+            incarnation=f"i{pid}",
+            role="worker",
+            host=HOST,
+            pid=pid,
+            version="0",
+            rate_hz=LANES * LANE_HZ,
+            slots=LANES,
+            seen_at_ms=round(self.beats[pid] * 1000),
+        )
+
+    def beat(self, node: Node) -> None:
+        if self.away:
+            raise EndpointUnreachable("away")
+        self.beaten.append(node.incarnation)
+
+    def lead(self, candidacy: Candidacy) -> Leadership:
+        if self.until <= self.now:
+            self.leader, self.token = candidacy.candidate, self.token + 1
+        if self.leader == candidacy.candidate:
+            self.until = self.now + candidacy.lease_seconds
+        return Leadership(token=self.token, holder=self.leader, until_ms=round(self.until * 1000))
+
+    # --- the fleet
+
+    def list(self) -> Sequence[Member]:
+        return [
+            Member(
+                name=str(pid),
+                host=HOST,
+                pid=pid,
+                age_seconds=self.now - at,
+                stopping=pid in self.draining,
+            )
+            for pid, at in self.ordered.items()
+        ]
+
+    def start(self, count: int, token: int) -> None:
+        if self.fence.admits(token):
+            self.ordered.update({next(self._pids): self.now for _ in range(count)})
+
+    def stop(self, member: Member, token: int, *, drain: bool) -> None:
+        if self.fence.admits(token):
+            self.ends.append((int(member.name), drain))
+            self.draining.add(int(member.name))
+
+    # --- the world
+
+    def end(self, pid: int) -> None:
+        """A process ends; its node is listed until its silence is long."""
+        self.ordered.pop(pid, None)
+        self.draining.discard(pid)
+        self.silent.add(pid)
+
+    def second(self) -> None:
+        """Whoever was told to go goes, whoever is ready beats."""
+        self.now += 1.0
+        for pid in [*self.draining]:
+            self.end(pid)
+        for pid, at in self.ordered.items():
+            if self.now >= at + START_SECONDS and pid not in self.silent and not self.stillborn:
+                self.beats[pid] = self.now
+        self.beats = {pid: at for pid, at in self.beats.items() if at > self.now - 15}
+
+
+class Play:
+    """A mill and a controller in it; what is emitted is kept."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.mill = Mill()
+        self.events: list[tuple[str, dict[str, object]]] = []
+        monkeypatch.setattr(
+            module, "emit", lambda event, **fields: self.events.append((event, fields))
+        )
+        self.controller = self.another("c1")
+
+    def another(self, name: str) -> Controller:
+        node = Node(incarnation=name, role="controller", host=HOST, pid=1, version="0")
+        limits = Limits(
+            min_workers=1, max_workers=4, start_seconds=1.0, cool_down_seconds=COOL_DOWN_SECONDS
+        )
+        return Controller(node, self.mill, self.mill, limits, ticks=lambda: self.mill.now)
+
+    def turns(self, count: int = 1, *controllers: Controller) -> None:
+        for _ in range(count):
+            self.mill.second()
+            for one in controllers or (self.controller,):
+                if look := one.look():
+                    one.act(look)
+
+    def said(self, event: str) -> list[dict[str, object]]:
+        return [fields for name, fields in self.events if name == event]
+
+    @property
+    def pids(self) -> list[int]:
+        return [*self.mill.ordered]
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Play:
+    return Play(monkeypatch)
+
+
+def test_it_starts_the_least_number_and_beats(play: Play) -> None:
+    """An empty fleet is filled to its minimum, and it is said why."""
+    play.turns(10)
+    assert len(play.pids) == 1
+    (grown,) = play.said("controller.grows")
+    assert (grown["workers"], grown["to"]) == (0, 1)
+    assert play.mill.beaten.count("c1") == 10
+
+
+def test_a_burst_grows_the_fleet_to_its_limit_and_its_end_drains_it(play: Play) -> None:
+    """Up to four, and back to one, by draining alone."""
+    play.turns(10)
+    play.mill.queued = 2000
+    play.turns(5)
+    assert len(play.pids) == 4
+    assert "would wait longer" in str(play.said("controller.grows")[-1]["why"])
+    play.mill.queued, play.mill.done_seconds = 0, 2000
+    play.turns(150)
+    assert len(play.pids) == 1
+    assert all(drain for _, drain in play.mill.ends)
+    assert play.said("controller.shrinks")[-1]["to"] == 1
+    assert play.said("node.dead") == []
+    assert len(play.said("node.left")) == 3
+
+
+def test_a_worker_whose_end_was_seen_is_replaced_at_once(play: Play) -> None:
+    """The fleet does not list it any more: one turn later another one is ordered."""
+    play.turns(10)
+    (pid,) = play.pids
+    play.mill.end(pid)
+    play.turns(1)
+    (other,) = play.pids
+    assert other != pid
+    assert "has ended" in str(play.said("node.dead")[0]["why"])
+
+
+def test_a_worker_that_hangs_is_ended_and_replaced(play: Play) -> None:
+    """It is listed and silent: it is ended by force, and another one comes."""
+    play.turns(10)
+    (pid,) = play.pids
+    play.mill.silent.add(pid)
+    play.turns(int(DEAD_SECONDS) + 2)
+    assert play.mill.ends == [(pid, False)]
+    (other,) = play.pids
+    assert other != pid
+    assert [name for name, _ in play.events if name.startswith("node.")] == [
+        "node.suspect",
+        "node.dead",
+    ]
+
+
+def test_a_start_that_never_comes_is_given_up(play: Play) -> None:
+    """After its patience it is ended, and another one is ordered."""
+    play.mill.stillborn = True
+    play.turns(int(MIN_LOST_SECONDS) + 5)
+    assert [drain for _, drain in play.mill.ends] == [False]
+    assert len(play.said("worker.lost")) == 1
+    assert len(play.pids) == 1
+
+
+def test_how_long_a_start_takes_is_measured(play: Play) -> None:
+    """The policy plans with what was seen, not with what was guessed."""
+    play.turns(10)
+    play.mill.queued = 2000
+    play.turns(1)
+    assert f"takes {START_SECONDS:g} s to start" in str(play.said("controller.grows")[-1]["why"])
+
+
+def test_one_of_two_leads_and_the_other_takes_over_within_a_lease(play: Play) -> None:
+    """The second gives no order until the first has been silent for a lease."""
+    first, second = play.controller, play.another("c2")
+    play.turns(10, first, second)
+    assert (first.leads, second.leads, len(play.pids)) == (True, False, 1)
+    play.mill.queued = 2000
+    play.turns(int(LEAD_SECONDS) + 1, second)
+    assert second.leads
+    play.turns(3, second)
+    assert len(play.pids) == 4
+
+
+def test_a_leader_that_slept_past_its_lease_gives_no_order(play: Play) -> None:
+    """It had looked before it was stopped: when it wakes, its lease is over."""
+    play.turns(10)
+    play.mill.queued = 2000
+    look = play.controller.look()
+    assert look is not None
+    play.mill.now += LEAD_SECONDS
+    play.controller.act(look)
+    assert len(play.pids) == 1
+    assert not play.controller.leads
+
+
+def test_an_order_of_a_replaced_leader_is_refused_by_the_fleet(play: Play) -> None:
+    """Even one whose clock is wrong: its token is older than one that was seen."""
+    first, second = play.controller, play.another("c2")
+    play.turns(10, first)
+    look = first.look()
+    assert look is not None
+    play.mill.now += LEAD_SECONDS
+    play.turns(1, second)
+    play.mill.now -= LEAD_SECONDS
+    play.mill.queued = 2000
+    first.act(look)
+    assert len(play.pids) == 1
+    play.turns(1, first)
+    assert "controller.replaced" in [name for name, _ in play.events]
+
+
+def test_without_a_service_it_holds_still(play: Play) -> None:
+    """What cannot be seen is not acted upon, and that is said once."""
+    play.turns(10)
+    play.mill.away = True
+    play.turns(60)
+    assert (len(play.pids), play.mill.ends) == (1, [])
+    assert len(play.said("controller.blind")) == 1
+    play.mill.away = False
+    play.turns(10)
+    assert (len(play.pids), play.mill.ends) == (1, [])
+
+
+def test_a_mass_silence_orders_nobody(play: Play) -> None:
+    """All four fall silent and the fleet still lists them: it waits, and says why. The store has
+    forgotten them long before it believes it."""
+    play.mill.queued = 2000
+    play.turns(15)
+    assert len(play.pids) == 4
+    play.mill.silent.update(play.pids)
+    play.turns(40)
+    assert (len(play.pids), play.mill.ends) == (4, [])
+    assert [str(one["why"])[:6] for one in play.said("controller.holds_still")] == ["4 of 4"]
+    play.turns(40)
+    assert len([drain for _, drain in play.mill.ends if not drain]) == 4
+
+
+def test_standing_down_lets_the_next_one_lead_at_once(play: Play) -> None:
+    """A controller that drains does not make others wait for its lease."""
+    second = play.another("c2")
+    play.turns(5, play.controller, second)
+    play.controller.stand_down()
+    play.turns(1, second)
+    assert second.leads
