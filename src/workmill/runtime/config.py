@@ -57,6 +57,18 @@ class Elastic(msgspec.Struct, frozen=True, kw_only=True):
     cool_down_seconds: float = limits.COOL_DOWN_SECONDS
 
 
+class ControllerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One controller of a cluster on EC2; `ec2_url` is for another EC2 than Amazon's own."""
+
+    urls: tuple[str, ...]
+    key_file: str | None = None
+    workers: Elastic
+    cluster: str
+    region: str
+    subnets: tuple[str, ...]
+    ec2_url: str | None = None
+
+
 class UpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint and its workers on this machine; `workers` as many as cores by default, or as
     many as the load asks for."""
