@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = {
     "requirements.lock": ["build"],
+    "requirements-ec2.lock": ["build"],
     "requirements-dev.lock": ["build", "dev"],
     "requirements-bench.lock": ["build", "bench"],
 }
@@ -25,6 +26,8 @@ def normal(name: str) -> str:
 def asked(lock: str) -> set[str]:
     """The packages that pyproject.toml asks for in this lock."""
     wanted: list[str] = list(PROJECT["project"]["dependencies"])
+    if lock == "requirements-ec2.lock":
+        wanted += PROJECT["project"]["optional-dependencies"]["ec2"]
     for group in GROUPS[lock]:
         wanted += [item for item in PROJECT["dependency-groups"][group] if isinstance(item, str)]
     return {normal(re.split(r"[^\w.-]", item)[0]) for item in wanted}
@@ -53,7 +56,7 @@ def test_every_pin_has_a_hash_and_no_address(lock: str) -> None:
     assert "://" not in (ROOT / lock).read_text()
 
 
-@pytest.mark.parametrize("lock", ["requirements-dev.lock", "requirements-bench.lock"])
+@pytest.mark.parametrize("lock", sorted(GROUPS.keys() - {"requirements.lock"}))
 def test_tests_run_what_people_run(lock: str) -> None:
     """Tests and benches use the very versions that the service is installed with."""
     served, used = pins("requirements.lock"), pins(lock)

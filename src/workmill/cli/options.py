@@ -65,6 +65,15 @@ MaxBodyBytes = Annotated[
 MaxIterations = Annotated[
     int, typer.Option("--max-iterations", min=1, help="The most iterations that a job may ask for.")
 ]
+NoticeSeconds = Annotated[
+    float,
+    typer.Option(
+        "--notice-seconds",
+        min=0,
+        max=120,
+        help="How long /readyz says no before a drain begins; 3 behind the shipped balancer.",
+    ),
+]
 
 DEFAULT_URLS = [f"http://{config.DEFAULT_HOST}:{limits.PORT}"]
 DEFAULT_DATA = Path(config.DEFAULT_DATA)

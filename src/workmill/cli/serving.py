@@ -12,6 +12,7 @@ from workmill.domain import limits
 from workmill.runtime.config import (
     DEFAULT_HOST,
     MAX_WORKERS,
+    ControllerConfig,
     Elastic,
     EndpointConfig,
     UpConfig,
@@ -27,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("up")(up)
     app.command("endpoint")(endpoint)
     app.command("worker")(worker)
+    app.command("controller")(controller)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def endpoint(
     open_without_key: options.OpenWithoutKey = False,
     max_body_bytes: options.MaxBodyBytes = limits.MAX_BODY_BYTES,
     max_iterations: options.MaxIterations = limits.MAX_ITERATIONS,
+    notice_seconds: options.NoticeSeconds = 0.0,
 ) -> None:
     """Run one endpoint and its store, without workers."""
     from workmill.runtime.compose import run_endpoint
@@ -159,6 +162,7 @@ def endpoint(
             open_without_key=open_without_key,
             max_body_bytes=max_body_bytes,
             max_iterations=max_iterations,
+            notice_seconds=notice_seconds,
         )
     )
 
@@ -168,3 +172,42 @@ def worker(url: options.Url = options.DEFAULT_URLS, key_file: options.KeyFile = 
     from workmill.runtime.compose import run_worker
 
     run_worker(WorkerConfig(urls=tuple(url), key_file=options.text_of(key_file)))
+
+
+def controller(
+    cluster: Annotated[str, typer.Option("--cluster", help="The tag of its machines.")],
+    region: Annotated[str, typer.Option("--region", help="Where they are.")],
+    subnets: Annotated[
+        str, typer.Option("--subnets", metavar="ID,ID,ID", help="One a zone, to spread them over.")
+    ],
+    workers: Workers = "1:1",  # type: ignore[assignment]  # Typer parses defaults too
+    target_wait_seconds: TargetWait = limits.TARGET_WAIT_SECONDS,
+    cool_down_seconds: CoolDown = limits.COOL_DOWN_SECONDS,
+    url: options.Url = options.DEFAULT_URLS,
+    key_file: options.KeyFile = None,
+    ec2_url: Annotated[
+        str | None, typer.Option("--ec2-url", metavar="URL", help="Another EC2: a rehearsal.")
+    ] = None,
+) -> None:
+    """Run one controller of a cluster on EC2. Run two or three: one leads, the others wait."""
+    from workmill.runtime.controlling import run_controller
+
+    if workers.least is None or workers.most is None:
+        raise typer.BadParameter("a cluster has no `auto`: say --workers MIN:MAX")
+    elastic = Elastic(
+        min_workers=workers.least,
+        max_workers=workers.most,
+        target_wait_seconds=target_wait_seconds,
+        cool_down_seconds=cool_down_seconds,
+    )
+    run_controller(
+        ControllerConfig(
+            urls=tuple(url),
+            key_file=options.text_of(key_file),
+            workers=elastic,
+            cluster=cluster,
+            region=region,
+            subnets=tuple(subnets.split(",")),
+            ec2_url=ec2_url,
+        )
+    )

@@ -93,7 +93,7 @@ class App:
 
     async def _send(self, request: Request, reply: Reply, send: Send) -> None:
         lingers = reply.status >= 400 and request.has_unread_body()
-        if lingers:
+        if lingers or self._service.leaving:
             reply.headers.append((b"connection", b"close"))
         await send(
             {"type": "http.response.start", "status": reply.status, "headers": reply.headers}

@@ -14,10 +14,10 @@ async def healthz(_service: Service, _request: Request) -> Reply:
 
 
 async def readyz(service: Service, _request: Request) -> Reply:
-    """Whether new calls should be sent here: 503 while draining or without a store. A store that
-    lacks some of its parts is ready, and they are named."""
+    """Whether new calls should be sent here: 503 before and in a drain, or without a store. A store
+    that lacks some of its parts is ready, and they are named."""
     if not service.ready:
-        why = "is draining" if service.draining else "cannot reach its store"
+        why = "is draining" if service.leaving and not service.lost else "cannot use its store"
         raise Unavailable(f"This endpoint {why}. Use another one.", retry_after_seconds=1)
     away = service.pulse.stats.unavailable
     return Reply.json({"status": "ready", "unavailable": away} if away else {"status": "ready"})

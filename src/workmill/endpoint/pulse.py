@@ -102,6 +102,9 @@ class Pulse:
     def gauges(self) -> Iterator[tuple[str, str, float]]:
         """Name, text and value of what goes up and down."""
         yield "backlog_iterations", "Iterations still to do", self.stats.backlog_iterations
+        seconds = self.view().backlog_seconds if self.stats.backlog_iterations else 0.0
+        if seconds is not None:
+            yield "backlog_seconds", "Predicted time until all of it is done", seconds
         yield "workers", "Live workers", self.workers
         yield "rate_hz", "Iterations per second of all live workers", self.rate_hz
         yield "known_jobs", "Finished work remembered", self.stats.known_jobs

@@ -61,7 +61,7 @@ class Endpoint:
     def stop(self) -> None:
         """Drain, so that `run` returns. May be called from any thread."""
         if self._loop is not None and self._server is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._server.drain)
+            self._loop.call_soon_threadsafe(self._server.leave)
 
     async def _serve(self) -> None:
         listener = listener_of(self._settings)
@@ -70,7 +70,7 @@ class Endpoint:
         try:
             await service.start()
             self._server = _Server(service, lambda: self._is_ready(listener))
-            with _signals(self._loop, self._server.drain):
+            with _signals(self._loop, self._server.leave):
                 await self._server.serve(sockets=[listener])
         finally:
             listener.close()
@@ -81,7 +81,7 @@ class Endpoint:
 
     def _end(self) -> None:
         if self._server is not None:
-            self._server.drain()
+            self._server.leave()
 
     def _is_ready(self, listener: socket.socket) -> None:
         self.url = url_of(listener)
@@ -113,8 +113,18 @@ class _Server(uvicorn.Server):
             )
         )
 
-    def drain(self) -> None:
-        """Not ready from now on; stop accepting, let what is under way finish."""
+    def leave(self) -> None:
+        """Not ready from now on; after the notice, drain. Told twice, drain at once."""
+        if self._service.leaving or not self._service.settings.notice_seconds:
+            self._drain()
+            return
+        self._service.leave()
+        emit("endpoint.leaving", drain_in_seconds=self._service.settings.notice_seconds)
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._service.settings.notice_seconds, self._drain)
+
+    def _drain(self) -> None:
+        """Stop accepting, let what is under way finish."""
         self._service.drain()
         self.should_exit = True
 

@@ -31,6 +31,7 @@ class Service:
         on_lost: Callable[[], None],
     ) -> None:
         self.settings = settings
+        self.leaving = False
         self.draining = False
         self.lost = False
         self.subscribers = 0
@@ -53,7 +54,7 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether this endpoint can keep a promise made now."""
-        return self.pulse.healthy and not self.draining and not self.lost
+        return self.pulse.healthy and not self.leaving and not self.lost
 
     async def start(self) -> None:
         """Open the store and begin to watch. Raises what opening raises."""
@@ -62,8 +63,13 @@ class Service:
         for work in (self._beat(), self._purge(), self.watch.run(), self.idle.run()):
             self._tasks.append(asyncio.create_task(work))
 
+    def leave(self) -> None:
+        """Not ready any more, and no connection is kept past its next answer; all else goes on."""
+        self.leaving = True
+
     def drain(self) -> None:
-        """Not ready any more: everybody who waits is answered now."""
+        """The end begins: everybody who waits is answered now."""
+        self.leave()
         self.draining = True
         self.idle.end()
         self.watch.end()

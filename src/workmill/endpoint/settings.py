@@ -33,6 +33,9 @@ class EndpointSettings:
     """Long-polls on jobs; over this a call answers at once with how things stand."""
     body_seconds: float = 30.0
     """Time for a body to arrive, on top of its size at 64 KiB/s."""
+    notice_seconds: float = 0.0
+    """How long `/readyz` says no, and all else is served, before a drain begins: the time that a
+    balancer in front needs to see it. Without one there is nobody to wait for."""
     drain_seconds: float = limits.DRAIN_SECONDS
 
 

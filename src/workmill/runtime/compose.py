@@ -40,6 +40,7 @@ def endpoint_settings(config: EndpointConfig) -> EndpointSettings:
         key=secret,
         max_body_bytes=config.max_body_bytes,
         max_iterations=config.max_iterations,
+        notice_seconds=config.notice_seconds,
     )
 
 

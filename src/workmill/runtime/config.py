@@ -35,6 +35,8 @@ class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
     open_without_key: bool = False
     max_body_bytes: int = limits.MAX_BODY_BYTES
     max_iterations: int = limits.MAX_ITERATIONS
+    notice_seconds: float = 0.0
+    """How long it says that it is not ready before it drains; behind a balancer, 3 s do."""
     listen_fd: int | None = None
     """An inherited listening socket; `host` and `port` then only say where it listens."""
 
@@ -53,6 +55,18 @@ class Elastic(msgspec.Struct, frozen=True, kw_only=True):
     max_workers: int
     target_wait_seconds: float = limits.TARGET_WAIT_SECONDS
     cool_down_seconds: float = limits.COOL_DOWN_SECONDS
+
+
+class ControllerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One controller of a cluster on EC2; `ec2_url` is for another EC2 than Amazon's own."""
+
+    urls: tuple[str, ...]
+    key_file: str | None = None
+    workers: Elastic
+    cluster: str
+    region: str
+    subnets: tuple[str, ...]
+    ec2_url: str | None = None
 
 
 class UpConfig(msgspec.Struct, frozen=True, kw_only=True):

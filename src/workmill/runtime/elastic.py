@@ -51,7 +51,7 @@ async def tend(processes: LocalProcesses, worker: WorkerConfig, elastic: Elastic
         )
         try:
             while True:
-                await _turn(controller)
+                await turn(controller)
                 await asyncio.sleep(TURN_SECONDS)
         finally:
             fleet.close()
@@ -59,7 +59,8 @@ async def tend(processes: LocalProcesses, worker: WorkerConfig, elastic: Elastic
                 await asyncio.to_thread(controller.stand_down)
 
 
-async def _turn(controller: Controller) -> None:
+async def turn(controller: Controller) -> None:
+    """Look, then act. What fails is said, and tried again with the next turn."""
     try:
         look = await asyncio.to_thread(controller.look)
         if look is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from tests.http.endpoint.conftest import Running, Start
 
+from workmill.domain.job import Node
 from workmill.endpoint.routes import OPERATIONS
 
 
@@ -99,3 +101,17 @@ def test_metrics_count_requests_groups_and_jobs(start: Start) -> None:
     assert "workmill_backlog_iterations 2.0" in text
     assert re.search(r"workmill_commit_seconds_count [1-9]", text)
     assert 'workmill_group_jobs_bucket{le="+Inf"}' in text
+
+
+def test_the_backlog_is_told_in_seconds_when_they_are_known(start: Start) -> None:
+    """What scales workers reads it: 0 without work, work over rate with it, and no made-up figure
+    while nobody's rate is known."""
+    running = start()
+    assert "workmill_backlog_seconds 0.0" in running.http.get("/metrics").text
+    running.submit(b"counted", 2001)
+    running.http.get("/v1/stats")
+    assert "workmill_backlog_seconds" not in running.http.get("/metrics").text
+    worker = Node(incarnation="w", role="worker", host="h", pid=1, version="0", rate_hz=100.0)
+    running.http.post("/v1/nodes/beat", content=msgspec.msgpack.encode(worker))
+    running.http.get("/v1/stats")
+    assert "workmill_backlog_seconds 20.0" in running.http.get("/metrics").text

@@ -29,7 +29,8 @@ def test_without_words_it_explains_itself() -> None:
     """No arguments: every command is named, and the exit code says that nothing was done."""
     done = workmill()
     commands = (
-        "up endpoint worker submit job jobs cancel pull status backup restore doctor demo simulate"
+        "up endpoint worker controller submit job jobs cancel pull status backup restore doctor "
+        "demo simulate"
     )
     assert done.returncode == 2
     assert all(f" {command} " in done.stdout + done.stderr for command in commands.split())

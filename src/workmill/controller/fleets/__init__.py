@@ -1,0 +1,1 @@
+"""The fleets that the controller can command; `controller.fleet` is their contract."""

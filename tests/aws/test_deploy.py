@@ -1,0 +1,97 @@
+"""The whole deployment, rehearsed against moto's server: once dry, once new, once again.
+
+moto makes most of the stack and leaves out what it does not know (rules of what goes out, flow
+logs); nothing boots there. cfn-lint checks the whole of it against AWS's own schemas.
+"""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.aws.clouds import REGION
+from tests.aws.deployed import ROOT, Cloud, commit
+
+AWS = ROOT / "deploy" / "aws"
+
+
+def test_a_dry_run_changes_nothing(cloud: Cloud) -> None:
+    """It says what would be made; neither here nor there is anything made."""
+    said = cloud.deploy("--dry-run")
+    assert "Nothing was changed." in said
+    assert not cloud.secrets.exists()
+    assert cloud.client("s3").list_buckets()["Buckets"] == []
+    assert cloud.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_a_cluster_is_made_and_brought_up_to_date(cloud: Cloud, checkout: Path) -> None:
+    """Hosts, doors, templates and secrets are there, each host's own only; a new release goes to
+    endpoints and controllers, while the store's hosts and secrets stay as they are."""
+    said = cloud.deploy()
+    assert "Founding the store" in said
+    stores = cloud.machines("store")
+    assert len({store["Placement"]["AvailabilityZone"] for store in stores}) == 3
+    assert sorted(store["PrivateIpAddress"] for store in stores) == [
+        "10.42.16.10",
+        "10.42.32.10",
+        "10.42.48.10",
+    ]
+    doors = cloud.client("elbv2").describe_load_balancers()["LoadBalancers"]
+    assert sorted(door["Scheme"] for door in doors) == ["internal", "internet-facing"]
+    names = cloud.client("ec2").describe_launch_templates()["LaunchTemplates"]
+    assert {"mill-worker", "mill-endpoint", "mill-controller"} <= {
+        one["LaunchTemplateName"] for one in names
+    }
+    closed = cloud.client("s3").get_public_access_block(Bucket=cloud.bucket)
+    assert set(closed["PublicAccessBlockConfiguration"].values()) == {True}
+    assert cloud.packed("hosts/worker.tar.gz") == {"workmill.key"}
+    assert {"address", "password", "workmill.key"} <= cloud.packed("hosts/endpoint.tar.gz")
+    assert "workmill.key" not in cloud.packed("hosts/store-1.tar.gz")
+
+    key, before = (cloud.secrets / "workmill.key").read_text(), cloud.parameters()
+    commit(checkout)
+    said = cloud.deploy()
+    assert "Founding" not in said
+    after = cloud.parameters()
+    assert after.pop("Release") != before.pop("Release")
+    assert after == before
+    assert {store["InstanceId"] for store in cloud.machines("store")} == {
+        store["InstanceId"] for store in stores
+    }
+    assert (cloud.secrets / "workmill.key").read_text() == key
+
+
+def test_changes_that_no_commit_has_are_not_deployed(cloud: Cloud, checkout: Path) -> None:
+    """What runs can always be named."""
+    with (checkout / "README.md").open("a") as readme:
+        readme.write("changed\n")
+    with pytest.raises(AssertionError, match="Commit first"):
+        cloud.deploy()
+
+
+def test_the_template_is_valid() -> None:
+    """cfn-lint knows every resource, property and reference, for the regions we name."""
+    lint = Path(sys.executable).with_name("cfn-lint")
+    run = subprocess.run(
+        [str(lint), "--regions", REGION, "us-east-1", "--", str(AWS / "workmill.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert (run.returncode, run.stdout) == (0, "")
+
+
+def test_a_worker_knows_its_door(cloud: Cloud) -> None:
+    """What a machine of the controller's fleet is started with: fetch, and become a worker."""
+    cloud.deploy()
+    template = cloud.client("ec2").describe_launch_template_versions(
+        LaunchTemplateName="mill-worker"
+    )["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    script = base64.b64decode(template["UserData"]).decode()
+    assert '/opt/workmill/deploy/aws/host "eu-central-1"' in script
+    assert ' worker "http://' in script
+    assert template["MetadataOptions"]["HttpTokens"] == "required"

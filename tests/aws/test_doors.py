@@ -1,0 +1,104 @@
+"""Who may speak to whom in the network of deploy/aws/, and who may ask AWS for what."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cfnlint.decode
+import pytest
+
+TEMPLATE = Path(__file__).parents[2] / "deploy" / "aws" / "workmill.yaml"
+ROLES = ("Store", "Endpoint", "Worker", "Controller")
+AWAY = {443, 80}
+"""Where any host may go: AWS itself, and packages."""
+
+
+@pytest.fixture(scope="module")
+def resources() -> dict[str, Any]:
+    decoded, problems = cfnlint.decode.decode(str(TEMPLATE))
+    assert not problems
+    found: dict[str, Any] = json.loads(json.dumps(decoded))["Resources"]
+    return found
+
+
+def of_kind(resources: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    return {
+        name: one["Properties"] for name, one in resources.items() if one["Type"] == f"AWS::{kind}"
+    }
+
+
+def test_the_store_is_reached_by_endpoints_only(resources: dict[str, Any]) -> None:
+    """And its hosts by each other; the balancers alone reach endpoints; nobody reaches workers
+    or controllers."""
+    opened = {
+        (one["SourceSecurityGroupId"]["Ref"], one["GroupId"]["Ref"], one["FromPort"], one["ToPort"])
+        for one in of_kind(resources, "EC2::SecurityGroupIngress").values()
+    }
+    assert opened == {
+        ("EndpointGroup", "StoreGroup", 6379, 6379),
+        ("EndpointGroup", "StoreGroup", 26379, 26379),
+        ("StoreGroup", "StoreGroup", 6379, 6379),
+        ("StoreGroup", "StoreGroup", 26379, 26379),
+        ("PublicDoorGroup", "EndpointGroup", 5000, 5000),
+        ("InnerDoorGroup", "EndpointGroup", 5000, 5000),
+        ("WorkerGroup", "InnerDoorGroup", 5000, 5000),
+        ("ControllerGroup", "InnerDoorGroup", 5000, 5000),
+    }
+    going_out = {
+        (one["GroupId"]["Ref"], one["DestinationSecurityGroupId"]["Ref"], one["FromPort"])
+        for one in of_kind(resources, "EC2::SecurityGroupEgress").values()
+    }
+    assert going_out == {(source, target, port) for source, target, port, _ in opened}
+
+
+def test_groups_say_no_unless_told_otherwise(resources: dict[str, Any]) -> None:
+    """One door to the outside, for the callers that were named and over TLS; a group without
+    rules of its own for what goes out would let everything out."""
+    groups = of_kind(resources, "EC2::SecurityGroup")
+    inward = {name: group.get("SecurityGroupIngress", []) for name, group in groups.items()}
+    (door,) = inward.pop("PublicDoorGroup")
+    assert (door["CidrIp"], door["FromPort"], door["ToPort"]) == ({"Ref": "ClientCidr"}, 443, 443)
+    assert set(map(len, inward.values())) == {0}
+    for group in groups.values():
+        ports = {rule.get("FromPort") for rule in group["SecurityGroupEgress"]}
+        nowhere = all(rule["CidrIp"] == "127.0.0.1/32" for rule in group["SecurityGroupEgress"])
+        assert ports == AWAY or nowhere
+
+
+def test_disks_are_encrypted_and_metadata_need_a_token(resources: dict[str, Any]) -> None:
+    """On every kind of host."""
+    templates = of_kind(resources, "EC2::LaunchTemplate")
+    assert sorted(templates) == sorted(f"{role}Template" for role in ROLES)
+    for template in templates.values():
+        data = template["LaunchTemplateData"]
+        assert data["MetadataOptions"]["HttpTokens"] == "required"
+        assert [disk["Ebs"]["Encrypted"] for disk in data["BlockDeviceMappings"]] == [True]
+
+
+def test_roles_have_no_more_rights_than_they_need(resources: dict[str, Any]) -> None:
+    """Everybody fetches its own secrets; only controllers start machines, and end those of their
+    own cluster; nothing is allowed on everything but to look."""
+    for role in ROLES:
+        policies = resources[f"{role}Role"]["Properties"]["Policies"]
+        statements = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+        actions = {action for one in statements for action in listed(one["Action"])}
+        if role != "Controller":
+            assert actions == {"s3:GetObject"}
+        assert not [action for action in actions if "*" in action]
+        anywhere = {
+            a for one in statements if one["Resource"] == "*" for a in listed(one["Action"])
+        }
+        assert all(action.startswith("ec2:Describe") for action in anywhere)
+    (ending,) = [
+        one
+        for policy in resources["ControllerRole"]["Properties"]["Policies"]
+        for one in policy["PolicyDocument"]["Statement"]
+        if one["Action"] == "ec2:TerminateInstances"
+    ]
+    assert ending["Condition"]["StringEquals"]["aws:ResourceTag/workmill:role"] == "worker"
+
+
+def listed(word: str | list[str]) -> list[str]:
+    return [word] if isinstance(word, str) else word

@@ -1,0 +1,133 @@
+"""The controller's fleet on EC2: orders are taken and shown at once, and carried out beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from tests.aws.clouds import Fault, Way
+
+from workmill.controller.fleet import Member
+from workmill.controller.fleets import ec2
+from workmill.controller.fleets.ec2 import EC2Fleet
+from workmill.controller.fleets.machines import EC2Settings, Machines
+from workmill.domain.errors import Unavailable
+
+LEADER = 7
+
+
+@pytest.fixture
+def fleet(settings: EC2Settings) -> Iterator[EC2Fleet]:
+    with closing(EC2Fleet(settings)) as made:
+        yield made
+
+
+def names(fleet: EC2Fleet) -> list[str]:
+    return sorted(member.name for member in fleet.list())
+
+
+def working(fleet: EC2Fleet) -> list[Member]:
+    return [member for member in fleet.list() if not member.stopping]
+
+
+def settled(fleet: EC2Fleet) -> None:
+    """Return when every order so far has been carried out and looked at."""
+    fleet._hands.submit(fleet._look_again).result()
+
+
+def test_an_order_is_shown_before_it_is_carried_out(fleet: EC2Fleet) -> None:
+    """Else every turn would order it again; and it keeps its name when its machine is there."""
+    fleet.start(3, LEADER)
+    ordered = names(fleet)
+    assert len(ordered) == 3
+    settled(fleet)
+    assert names(fleet) == ordered
+    hosts = {member.host for member in fleet.list()}
+    assert len(hosts) == 3
+    assert all(host.startswith("i-") for host in hosts)
+
+
+def test_a_member_knows_its_node(fleet: EC2Fleet) -> None:
+    """By its host, which is called by the machine's id and runs one worker."""
+    fleet.start(1, LEADER)
+    settled(fleet)
+    (member,) = fleet.list()
+    assert member.host.startswith("i-")
+    assert member.pid is None
+
+
+def test_another_controller_finds_the_same_workers(fleet: EC2Fleet, settings: EC2Settings) -> None:
+    """Nothing is lost with a leader's memory: the next one lists, and can stop, what it started."""
+    fleet.start(2, LEADER)
+    settled(fleet)
+    with closing(EC2Fleet(settings)) as next_one:
+        assert {member.host for member in next_one.list()} == {m.host for m in fleet.list()}
+        next_one.stop(next_one.list()[0], LEADER + 1, drain=True)
+        settled(next_one)
+        assert len(working(next_one)) == 1
+
+
+def test_stopping_is_shown_at_once(fleet: EC2Fleet) -> None:
+    """Also of a worker that was only just ordered, whose machine is then ended as it comes."""
+    fleet.start(1, LEADER)
+    (member,) = fleet.list()
+    fleet.stop(member, LEADER, drain=True)
+    assert working(fleet) == []
+    settled(fleet)
+    assert fleet.list() == []
+
+
+def test_a_replaced_leader_is_not_obeyed(fleet: EC2Fleet) -> None:
+    """An order with an older token than one that was seen here changes nothing."""
+    fleet.start(1, LEADER)
+    fleet.start(5, LEADER - 1)
+    (member,) = fleet.list()
+    fleet.stop(member, LEADER - 1, drain=False)
+    settled(fleet)
+    assert len(working(fleet)) == 1
+
+
+def test_what_cannot_be_carried_out_is_not_shown_any_more(fleet: EC2Fleet, way: Way) -> None:
+    """The controller sees that nobody came, and orders again."""
+    way.faults.append(Fault("RunInstances", 403, "UnauthorizedOperation"))
+    fleet.start(2, LEADER)
+    settled(fleet)
+    assert fleet.list() == []
+    fleet.start(2, LEADER)
+    settled(fleet)
+    assert len(working(fleet)) == 2
+
+
+def test_a_failed_stop_may_be_ordered_again(fleet: EC2Fleet, way: Way) -> None:
+    """A worker that was not stopped is shown as working."""
+    fleet.start(1, LEADER)
+    settled(fleet)
+    (member,) = fleet.list()
+    way.faults.append(Fault("TerminateInstances", 403, "UnauthorizedOperation"))
+    fleet.stop(member, LEADER, drain=True)
+    settled(fleet)
+    assert len(working(fleet)) == 1
+    fleet.stop(member, LEADER, drain=True)
+    settled(fleet)
+    assert working(fleet) == []
+
+
+def test_a_launched_machine_is_shown_while_lists_lag(
+    fleet: EC2Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EC2's own lists may lack it for a while; after that it counts as gone."""
+    monkeypatch.setattr(Machines, "list", lambda _: [])
+    fleet.start(1, LEADER)
+    settled(fleet)
+    assert len(working(fleet)) == 1
+    monkeypatch.setattr(ec2, "LAG_SECONDS", 0.0)
+    settled(fleet)
+    assert fleet.list() == []
+
+
+def test_without_a_first_look_there_is_no_fleet(settings: EC2Settings, way: Way) -> None:
+    """An empty list would have everything ordered anew: the controller fails to start instead."""
+    way.faults.append(Fault("DescribeInstances", 403, "UnauthorizedOperation"))
+    with pytest.raises(Unavailable, match="list machines"):
+        EC2Fleet(settings)
