@@ -13,7 +13,8 @@ SECONDS = 10.0
 
 def lead(stand: Stand, candidate: str, seconds: float = SECONDS) -> Leadership:
     with stand.store.group():
-        return stand.store.lead(Candidacy(candidate=candidate, lease_seconds=seconds))
+        (told,) = stand.store.lead([Candidacy(candidate=candidate, lease_seconds=seconds)])
+    return told
 
 
 def test_of_two_candidates_one_leads(stand: Stand) -> None:
@@ -22,7 +23,7 @@ def test_of_two_candidates_one_leads(stand: Stand) -> None:
     assert (first.holder, first.until_ms) == ("a", stand.clock.now_ms + 10_000)
     assert lead(stand, "b") == first
     with stand.store.group():
-        told = [stand.store.lead(Candidacy(candidate=name)) for name in "bab"]
+        told = stand.store.lead([Candidacy(candidate=name) for name in "bab"])
     assert {(one.holder, one.token) for one in told} == {("a", first.token)}
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 from tests.http.endpoint.conftest import Running, finished, value_of
@@ -90,6 +91,24 @@ def test_one_part_down_over_http(running: Running, servers: list[RedisServer]) -
     values = {one["value"] for one in pulled}
     assert {value_of(one, 3) for one in data} <= values
     assert len({one["id"] for one in pulled}) == len(pulled)
+
+
+def test_nobody_leads_while_the_first_part_is_away(
+    running: Running, servers: list[RedisServer]
+) -> None:
+    """Two parts could name two leaders. Only that call is refused, and the term goes on later."""
+
+    def lead() -> httpx.Response:
+        return running.http.post(paths.LEAD, json={"candidate": "a", "lease_seconds": 60})
+
+    first = lead().json()
+    assert first["holder"] == "a"
+    servers[0].kill()
+    assert lead().status_code == 503
+    assert None in {reply.slug for reply in batch(running, [b"%d" % n for n in range(40)])}
+    servers[0].start()
+    until(lambda: lead().status_code == 200)
+    assert lead().json()["token"] == first["token"]
 
 
 def test_a_client_waits_for_a_part_that_is_away(

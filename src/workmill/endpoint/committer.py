@@ -129,8 +129,8 @@ class Committer:
     def beat(self, nodes: Sequence[values.Node]) -> Awaitable[None]:
         return self._put("beat", nodes)
 
-    def lead(self, candidacy: values.Candidacy) -> Awaitable[values.Leadership]:
-        return self._put("lead", candidacy)
+    def lead(self, candidacies: Sequence[values.Candidacy]) -> Awaitable[list[values.Leadership]]:
+        return self._put("lead", candidacies, len(candidacies))
 
     def stats(self) -> Awaitable[values.Stats]:
         return self._put("stats", None)

@@ -30,7 +30,7 @@ VERBS: Final = (
     *("submit", "lease", "pull", "get", "find", "stats", "nodes", "purge"),
 )
 _MERGED: Final = frozenset(
-    {"renew", "complete", "fail", "release", "cancel", "acknowledge", "submit", "get"}
+    {"renew", "complete", "fail", "release", "cancel", "acknowledge", "lead", "submit", "get"}
 )
 _WORDS: Final = frozenset({"renew", "complete", "fail", "release"})
 _WITHOUT_ARGUMENT: Final = frozenset({"stats", "nodes"})

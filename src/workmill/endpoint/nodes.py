@@ -48,7 +48,8 @@ async def lead(service: Service, request: Request) -> Reply:
         raise InvalidInput(
             f"lease_seconds must be from 0 to {limits.MAX_LEAD_SECONDS:g}. Nothing was changed."
         )
-    return Reply.json(await service.committer.lead(candidacy))
+    (leadership,) = await service.committer.lead((candidacy,))
+    return Reply.json(leadership)
 
 
 def _check(node: Node) -> None:

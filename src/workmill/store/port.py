@@ -133,8 +133,8 @@ class Store(Protocol):
         """The nodes that have beaten within `limits.NODE_SECONDS`."""
         ...
 
-    def lead(self, candidacy: Candidacy) -> Leadership:
-        """Let the candidate lead when nobody does, and go on leading when it does already; says
+    def lead(self, candidacies: Sequence[Candidacy]) -> list[Leadership]:
+        """Let each candidate lead when nobody does, and go on leading when it does already; says
         who leads then. The token rises with every new term, also of the same holder, and no token
         is ever given twice, not even after a restore."""
         ...

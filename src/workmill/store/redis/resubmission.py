@@ -174,9 +174,9 @@ class ResubmittingStore:
         """See `Store.nodes`."""
         return self._store.nodes()
 
-    def lead(self, candidacy: values.Candidacy) -> values.Leadership:
+    def lead(self, candidacies: Sequence[values.Candidacy]) -> list[values.Leadership]:
         """See `Store.lead`."""
-        return self._store.lead(candidacy)
+        return self._store.lead(candidacies)
 
     def purge(self, max_jobs: int) -> int:
         """See `Store.purge`."""

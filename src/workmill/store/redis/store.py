@@ -307,8 +307,11 @@ class RedisStore:
             for raw in self._read("nodes")
         ]
 
-    def lead(self, candidacy: Candidacy) -> Leadership:
+    def lead(self, candidacies: Sequence[Candidacy]) -> list[Leadership]:
         """See `Store.lead`."""
+        return [self._lead_one(candidacy) for candidacy in candidacies]
+
+    def _lead_one(self, candidacy: Candidacy) -> Leadership:
         lease_ms = round(candidacy.lease_seconds * 1000)
         token, holder, until_ms = self._write("lead", candidacy.candidate, lease_ms)
         return Leadership(token=token, holder=holder.decode(), until_ms=until_ms)

@@ -40,6 +40,8 @@ _NOTHING_YET: Final = values.Stats(
     oldest_queued_at_ms=None,
     **dict.fromkeys(COUNTERS, 0),  # type: ignore[arg-type]  # every counter is a number
 )
+_NOBODY: Final = values.Leadership(token=0, holder="", until_ms=0)
+"""In the place of an answer that is lost."""
 
 
 class ShardedStore:
@@ -277,6 +279,16 @@ class ShardedStore:
                 if held is None or held.seen_at_ms < node.seen_at_ms:
                     latest[node.incarnation] = node
         return sorted(latest.values(), key=attrgetter("seen_at_ms"))[-MAX_NODES:]
+
+    def lead(self, candidacies: Sequence[values.Candidacy]) -> list[values.Leadership]:
+        """See `Store.lead`: in the first part alone, for two parts could name two leaders. While it
+        is away nobody leads, and nothing is ordered."""
+        answers = [_NOBODY] * len(candidacies)
+        for told in self._group.together(
+            {0: lambda opened: opened.verbs.lead(candidacies)}
+        ).values():
+            answers[:] = told
+        return self._group.answered(answers, [(0,)] * len(candidacies))
 
     def purge(self, max_jobs: int) -> int:
         """See `Store.purge`: part by part, until that many are gone; and notes without a job."""

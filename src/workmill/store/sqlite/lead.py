@@ -7,12 +7,18 @@ time, so that a store restored from an old backup does not give one twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from workmill.domain.job import Candidacy, Leadership
 from workmill.store.sqlite.session import Session
 
 
-def lead(session: Session, candidacy: Candidacy) -> Leadership:
+def lead(session: Session, candidacies: Sequence[Candidacy]) -> list[Leadership]:
     """See `Store.lead`."""
+    return [_lead_one(session, candidacy) for candidacy in candidacies]
+
+
+def _lead_one(session: Session, candidacy: Candidacy) -> Leadership:
     books, now_ms = session.books, session.now_ms
     if books.lead_until_ms <= now_ms:
         books.lead_holder = candidacy.candidate

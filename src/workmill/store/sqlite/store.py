@@ -216,9 +216,9 @@ class SqliteStore:
         """See `Store.nodes`."""
         return self._register.alive(self._in_group().now_ms)
 
-    def lead(self, candidacy: Candidacy) -> Leadership:
+    def lead(self, candidacies: Sequence[Candidacy]) -> list[Leadership]:
         """See `Store.lead`."""
-        return lead.lead(self._in_group(), candidacy)
+        return lead.lead(self._in_group(), candidacies)
 
     def purge(self, max_jobs: int) -> int:
         """See `Store.purge`."""
