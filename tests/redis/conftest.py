@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,10 @@ def watched(tmp_path: Path) -> Iterator[ReplicatedRedis]:
     """A primary with two replicas under three Sentinels."""
     with running_replicas(tmp_path, sentinels=3) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[list[RedisServer]]:
+    """Three that know nothing of each other."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(running_redis(tmp_path / str(n))) for n in range(3)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -11,10 +9,11 @@ import msgspec
 import pytest
 from tests.contract.making import new_job, state_of
 from tests.contract.stand import HandClock, Stand
-from tests.redis_servers import RedisServer, running_redis
+from tests.redis.shards import TAG, away, open_on
+from tests.redis_servers import RedisServer
 from tests.system.processes import until
 
-from workmill.domain.errors import InvalidInput, StorePartlyUnavailable, StoreUnavailable
+from workmill.domain.errors import InvalidInput, StorePartlyUnavailable
 from workmill.domain.job import (
     Acknowledgement,
     Completion,
@@ -30,26 +29,8 @@ from workmill.store.redis.link import RedisLink
 from workmill.store.redis.part import PartStore
 from workmill.store.redis.records import AGE_STEPS
 from workmill.store.sharded import ShardedStore
-from workmill.store.sharded.opening import CAUTIOUS_MS, open_parts, open_sharded
-from workmill.store.sharded.part import Opened
+from workmill.store.sharded.opening import CAUTIOUS_MS, open_sharded
 from workmill.store.sharded.placement import home, place
-
-TAG = "{w}"
-
-
-def open_on(servers: list[RedisServer], clock: HandClock | None = None) -> ShardedStore:
-    def opener(server: RedisServer) -> Opened:
-        part = PartStore(partial(RedisLink, server.address, TAG, prepare=load), clock=clock)
-        return Opened(part, part)
-
-    openers = [(str(server.node), partial(opener, server)) for server in servers]
-    return open_parts(openers, clock=clock)
-
-
-@pytest.fixture
-def servers(tmp_path: Path) -> Iterator[list[RedisServer]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(running_redis(tmp_path / str(n))) for n in range(3)]
 
 
 def fresh(store: ShardedStore, part: int) -> NewJob:
@@ -183,92 +164,6 @@ def test_notes_leave_when_their_jobs_are_gone(servers: list[RedisServer]) -> Non
     store.close()
 
 
-def test_parts_are_known_by_their_place(servers: list[RedisServer]) -> None:
-    """Given in another order, or with one left out, they are refused: jobs would go astray."""
-    open_on(servers[:2]).close()
-    with pytest.raises(InvalidInput, match="in the order in which they were first given"):
-        open_on([servers[1], servers[0]])
-    with pytest.raises(InvalidInput, match="is part 1 of its store"):
-        open_on([servers[1], servers[2]])
-    open_on(servers).close()
-
-
-def test_a_part_of_another_store_is_refused(servers: list[RedisServer]) -> None:
-    """Under the same number it would pass for the right one, and jobs would be missed in it: at
-    the start, and when it comes to the place of one that was away."""
-    mine, theirs, neighbour = servers
-    open_on([neighbour, theirs]).close()
-    neighbour.ask("FLUSHALL")
-    open_on([mine, neighbour]).close()
-    with pytest.raises(InvalidInput, match="is part 1 of another store than the parts before it"):
-        open_on([mine, theirs])
-    theirs.kill()
-    store = open_on([mine, theirs])
-    theirs.start()
-    until(lambda: _met(theirs))
-    assert _away(store) == (str(theirs.node),)
-    store.close()
-
-
-def _met(server: RedisServer) -> bool:
-    """Whether an endpoint has looked at it since its start."""
-    return b"cmdstat_fcall" in server.ask("INFO", "commandstats")
-
-
-def test_an_empty_part_does_not_pass_for_one_that_is_known(servers: list[RedisServer]) -> None:
-    """A part that lost its data, or an empty server at its address, is not taken for a new one."""
-    open_on(servers[:2]).close()
-    with pytest.raises(InvalidInput, match="was given as part 0, and is no part of a store"):
-        open_on([servers[2], servers[1]])
-    assert servers[2].ask("GET", TAG + "part") is None
-
-
-def test_a_new_part_joins_when_all_before_it_are_there(servers: list[RedisServer]) -> None:
-    """Else nobody could tell later whether one of those is as new or has lost its data."""
-    open_on(servers[:2]).close()
-    servers[1].kill()
-    with pytest.raises(StoreUnavailable, match="joins when all before it are there"):
-        open_on(servers)
-    servers[1].start()
-    servers[2].kill()
-    store = open_on(servers)
-    servers[2].start()
-    until(lambda: not _away(store))
-    store.close()
-    open_on(servers).close()
-
-
-class Overtaken(PartStore):
-    """A part that another endpoint joins just before this one does."""
-
-    meanwhile: Callable[[], None]
-
-    def join(self, number: int, since_ms: int, family: str) -> None:
-        self.meanwhile()
-        super().join(number, since_ms, family)
-
-
-def test_two_endpoints_found_one_store(servers: list[RedisServer]) -> None:
-    """Both have seen that it is new; what one of them noted first holds for both."""
-
-    def opener(server: RedisServer) -> Opened:
-        part = Overtaken(partial(RedisLink, server.address, TAG, prepare=load))
-        part.meanwhile = lambda: open_on(servers[:2]).close()
-        return Opened(part, part)
-
-    openers = [(str(server.node), partial(opener, server)) for server in servers[:2]]
-    open_parts(openers).close()
-    families = {server.ask("GET", TAG + "part").split()[2] for server in servers[:2]}
-    assert len(families) == 1
-
-
-def test_a_new_store_needs_all_its_parts_once(servers: list[RedisServer]) -> None:
-    """Else nobody would know whether the one that is away was ever there."""
-    servers[1].kill()
-    with pytest.raises(StoreUnavailable):
-        open_on(servers[:2])
-
-
 def test_one_part_down_stops_only_its_own_work(servers: list[RedisServer]) -> None:
     """Its jobs are refused one by one; all else goes on, is told apart, and it comes back."""
     store = open_on(servers[:2])
@@ -295,7 +190,7 @@ def test_one_part_down_stops_only_its_own_work(servers: list[RedisServer]) -> No
         pulled = store.pull(PullRequest(top=10, receipt_seconds=60))
         assert store.acknowledge([Acknowledgement(receipt=pulled.receipt or b"")]) == [3]
     servers[1].start()
-    until(lambda: not _away(store))
+    until(lambda: not away(store))
     with store.group():
         (job,) = store.get([there.id])
         assert job is not None
@@ -315,21 +210,16 @@ def test_a_part_that_hangs_is_waited_for_once(servers: list[RedisServer]) -> Non
         answers = store.submit(jobs)
     assert set(lost.value.lost_of(answers)) == {1}
     assert submit(store, fresh(store, 0))[0].created
-    assert _away(store) == (str(servers[1].address),)
+    assert away(store) == (str(servers[1].address),)
     servers[1].resume()
-    until(lambda: not _away(store))
+    until(lambda: not away(store))
     submit(store, *jobs)
     with store.group():
         assert store.stats().submitted_total == 3
     store.close()
 
 
-def _away(store: ShardedStore) -> tuple[str, ...]:
-    with store.group():
-        return store.stats().unavailable
-
-
-def test_a_store_opens_with_a_part_away(servers: list[RedisServer]) -> None:
+def test_a_store_opens_with_a_partaway(servers: list[RedisServer]) -> None:
     """An endpoint started during an outage serves the rest, and the part when it is back."""
     store = open_on(servers[:2])
     submit(store, there := fresh(store, 1))
@@ -338,7 +228,7 @@ def test_a_store_opens_with_a_part_away(servers: list[RedisServer]) -> None:
     again = open_on(servers[:2])
     assert submit(again, fresh(again, 0))[0].created
     servers[1].start()
-    until(lambda: not _away(again))
+    until(lambda: not away(again))
     with again.group():
         assert again.get([there.id]) != [None]
     again.close()

@@ -69,6 +69,10 @@ local function age_of(entry)
   return (struct.unpack('>I7', entry, 17))
 end
 
+local function age_bytes(entry)
+  return string.sub(entry, 17)
+end
+
 -- The jobs of these ids, false for one that is not there. One job has one table in a call.
 local function by_id(ctx, ids)
   local names, places, known = {}, {}, ctx.jobs
