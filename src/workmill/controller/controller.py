@@ -32,6 +32,8 @@ from workmill.wire.messages import StatsView
 
 TURN_SECONDS: Final = 1.0
 """Between two turns: the policy's reaction time, and a fraction of every silence it judges."""
+RENEW_SHARE: Final = 2 / 3
+"""Of the lease: with so much of it left a leader asks again. Each time costs the store a commit."""
 STARTS_REMEMBERED: Final = 9
 """The median of so many starts says how long the next one takes."""
 LOST_STARTS: Final = 5.0
@@ -101,9 +103,10 @@ class Controller:
     def _look(self) -> Look | None:
         self._service.beat(self._node)
         asked_at = self._ticks()
-        leadership = self._service.lead(Candidacy(candidate=self._node.incarnation))
-        if not self._follow(leadership, asked_at):
-            return None
+        if self._token is None or asked_at >= self._lead_until - LEAD_SECONDS * RENEW_SHARE:
+            leadership = self._service.lead(Candidacy(candidate=self._node.incarnation))
+            if not self._follow(leadership, asked_at):
+                return None
         stats, nodes = self._service.stats(), self._service.nodes()
         return Look(at_seconds=self._ticks(), stats=stats, nodes=nodes)
 

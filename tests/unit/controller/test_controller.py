@@ -29,6 +29,7 @@ class Mill:
         self.now = 1000.0
         self.queued = self.done_seconds = 0
         self.leader, self.token, self.until = "", 0, 0.0
+        self.asked = 0
         self.beats: dict[int, float] = {}
         self.ordered: dict[int, float] = {}
         self.draining: set[int] = set()
@@ -75,6 +76,7 @@ class Mill:
         self.beaten.append(node.incarnation)
 
     def lead(self, candidacy: Candidacy) -> Leadership:
+        self.asked += 1
         if self.until <= self.now:
             self.leader, self.token = candidacy.candidate, self.token + 1
         if self.leader == candidacy.candidate:
@@ -227,6 +229,13 @@ def test_how_long_a_start_takes_is_measured(play: Play) -> None:
     play.mill.queued = 2000
     play.turns(1)
     assert f"takes {START_SECONDS:g} s to start" in str(play.said("controller.grows")[-1]["why"])
+
+
+def test_a_leader_asks_three_times_a_lease(play: Play) -> None:
+    """Often enough that two answers may be lost, and no oftener: it costs a commit."""
+    play.turns(int(10 * LEAD_SECONDS))
+    assert play.mill.asked == 30
+    assert len(play.said("controller.leads")) == 1
 
 
 def test_one_of_two_leads_and_the_other_takes_over_within_a_lease(play: Play) -> None:
