@@ -189,8 +189,8 @@ def spread(standing: Mapping[str, int], count: int) -> dict[str, int]:
     return {zone: new for zone, new in share.items() if new}
 
 
-class _ZoneFull(Unavailable):
-    """This zone has no room now; another may have."""
+class _ZoneFull(Exception):
+    """This zone has no room now; another may have. Never leaves this module."""
 
 
 @contextmanager
@@ -206,8 +206,9 @@ def _translated(attempt: str) -> Iterator[None]:
         yield
     except ClientError as error:
         said = error.response.get("Error", {})
-        kind = _ZoneFull if said.get("Code") in _FULL else Unavailable
-        raise kind(
+        if said.get("Code") in _FULL:
+            raise _ZoneFull from error
+        raise Unavailable(
             f"EC2 refused to {attempt}: {said.get('Code')}: {said.get('Message')}. What runs goes "
             "on. See that the stack and the controller's role are as deploy/aws made them."
         ) from error
