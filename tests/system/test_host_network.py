@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from tests.hosts.faults import Drop, Fault, Isolate, Unplug
+from tests.hosts.faults import Drop, Fault, Isolate, Refuse, Unplug
 from tests.hosts.hosts import missing
 from tests.hosts.network import Network, sweep
+from tests.system.processes import until
 
 A, B = "redis-1", "redis-2"
 ADDRESSES = {A: "10.213.1.1", B: "10.213.1.2"}
@@ -58,12 +59,33 @@ def arrives(network: Network, source: str, target: str) -> bool:
 )
 def test_a_fault_cuts_what_it_says(network: Network, fault: Fault, there: bool, back: bool) -> None:
     """One-sided faults are one-sided, and healing undoes them all."""
-    assert arrives(network, A, B)
+    until(lambda: arrives(network, A, B))
     network.apply(fault)
     assert (arrives(network, A, B), arrives(network, B, A)) == (there, back)
     network.heal()
-    assert arrives(network, A, B)
-    assert arrives(network, B, A)
+    until(lambda: arrives(network, A, B))
+    until(lambda: arrives(network, B, A))
+
+
+def test_one_port_is_refused(network: Network) -> None:
+    """From one side alone; another port, and the other way, are as they were."""
+    network.apply(Refuse(A, B, PORT))
+    with ExitStack() as doors:
+        for name, port in ((B, PORT), (B, PORT + 1), (A, PORT)):
+            with network.inside(name):
+                doors.enter_context(socket.create_server((ADDRESSES[name], port)))
+        until(lambda: connects(network, A, B, PORT + 1))
+        assert not connects(network, A, B, PORT)
+        until(lambda: connects(network, B, A, PORT))
+        network.heal()
+        until(lambda: connects(network, A, B, PORT))
+
+
+def connects(network: Network, source: str, target: str, port: int) -> bool:
+    with network.inside(source), suppress(OSError):
+        socket.create_connection((ADDRESSES[target], port), 1).close()
+        return True
+    return False
 
 
 KILLED = """
@@ -88,4 +110,4 @@ def test_what_a_killed_run_leaves_is_swept(network: Network) -> None:
     assert left.exists()
     sweep()
     assert not left.exists()
-    assert arrives(network, A, B)
+    until(lambda: arrives(network, A, B))

@@ -47,6 +47,7 @@ class Mill:
         told = {
             "jobs": {"queued": self.queued},
             "oldest_queued_at_ms": None,
+            "unavailable": (),
             "backlog_iterations": int(self.queued * LANE_HZ),
             "iterations_done_total": int(self.done_seconds * LANE_HZ),
         }
