@@ -110,6 +110,10 @@ class Lease(Value, frozen=True, kw_only=True, gc=False):
     state: bytes
     attempts: int = 1
 
+    def unused(self) -> Release:
+        """The word that hands the job back as it was granted."""
+        return Release(id=self.id, token=self.token, done=self.done, state=self.state)
+
 
 class Renewal(Value, frozen=True, kw_only=True, gc=False):
     """Keep this lease for `lease_seconds` more; the job now stands at (`done`, `state`)."""

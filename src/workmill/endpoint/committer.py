@@ -40,6 +40,8 @@ CROWD_CALLS: Final = 8
 GATHERED_CALLS: Final = 64
 GATHER_SECONDS: Final = 0.001
 MAX_RETRY_AFTER_SECONDS: Final = 30.0
+MAX_UNHEARD_LEASES: Final = 10_000
+"""How many leases of failed groups are handed back; others run out."""
 
 
 class Committer:
@@ -68,6 +70,7 @@ class Committer:
         self._woken = False
         self._away = False
         """Whether the last group found no store: an outage is logged once, not per group."""
+        self._unheard: list[values.Release] = []
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
 
@@ -207,8 +210,27 @@ class Committer:
                 return
             error = _translated(failure, calls[0])
         self._away = isinstance(error, StoreUnavailable)
+        if self._away:
+            self._note_unheard(calls)
+        elif self._unheard:
+            self._hand_back(store)
         seconds = time.perf_counter() - started
         self._loop.call_soon_threadsafe(self._settle, calls, error, seconds)
+
+    def _note_unheard(self, calls: list[Call]) -> None:
+        granted = [one for call in calls if call.verb == "lease" for one in call.answer or ()]
+        self._unheard += [lease.unused() for lease in granted]
+        del self._unheard[:-MAX_UNHEARD_LEASES]
+
+    def _hand_back(self, store: Store) -> None:
+        """Give back what was granted in groups that failed. No worker has heard of these leases,
+        and five of them would bury a job that nobody has tried."""
+        words, self._unheard = self._unheard, []
+        try:
+            with store.group():
+                store.release(words)
+        except WorkmillError:
+            self._unheard = words
 
     def _settle(self, calls: list[Call], error: WorkmillError | None, seconds: float) -> None:
         """On the loop: everybody in the group learns at once how it went."""

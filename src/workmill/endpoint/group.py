@@ -81,6 +81,10 @@ def run_group(store: Store, calls: Sequence[Call]) -> None:
                     told += _take_in(store, verb, by_verb[verb])
     except StorePartlyUnavailable as partly:
         lost = partly
+    except StoreUnavailable:
+        for one in told:
+            one.show_leases()
+        raise
     for one in told:
         one.deal_out(lost)
 
@@ -92,6 +96,11 @@ class _Told:
     verb: str
     calls: Sequence[Call]
     answer: Any
+
+    def show_leases(self) -> None:
+        """What was granted in a group that failed: it may stand, and no worker will hear of it."""
+        if self.verb == "lease":
+            self.calls[0].answer = self.answer
 
     def deal_out(self, partly: StorePartlyUnavailable | None) -> None:
         """Give each call its own, now that the group has closed."""

@@ -71,7 +71,7 @@ async def _hand_back(service: Service, leases: Sequence[Lease]) -> None:
     """The worker hung up while it was granted these: no attempt is burnt, no lease runs out."""
     await service.committer.work(
         "release",
-        [Release(id=one.id, token=one.token, done=one.done, state=one.state) for one in leases],
+        [one.unused() for one in leases],
     )
     service.idle.wake()
 

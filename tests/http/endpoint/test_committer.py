@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from tests.http.endpoint.conftest import Gated
 
 from workmill.domain.errors import StoreFull, StoreUnavailable, WorkmillError
 from workmill.domain.ids import new_id
-from workmill.domain.job import NewJob, Query, Stats, Submitted
+from workmill.domain.job import LeaseRequest, NewJob, Query, Stats, Submitted
+from workmill.domain.lifecycle import Status
 from workmill.endpoint.committer import Committer
 from workmill.store.sqlite import SqliteStore
 
@@ -151,6 +153,35 @@ async def test_a_full_store_still_takes_what_makes_room(
     assert isinstance(refused, StoreFull)
     assert isinstance(counted, Stats)
     assert counted.submitted_total == 0
+
+
+async def test_a_lease_that_nobody_heard_of_costs_no_attempt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was granted, and the commit could not be confirmed: once the store answers again the job
+    is handed back, as often as that happens."""
+    job = _job(0)
+    await bench.committer.submit((job,))
+    request = LeaseRequest(
+        worker="w", workloads=("sha512",), min_jobs=1, max_jobs=1, max_cost=0, lease_seconds=60
+    )
+    whole = Gated.group
+
+    @contextmanager
+    def unconfirmed(store: Gated) -> Iterator[None]:
+        with whole(store):
+            yield
+        raise StoreUnavailable("done, and not confirmed")
+
+    for _ in range(6):
+        with monkeypatch.context() as broken:
+            broken.setattr(Gated, "group", unconfirmed)
+            with pytest.raises(StoreUnavailable):
+                await bench.committer.lease(request)
+        await bench.committer.stats()
+        (found,) = await bench.committer.get([job.id])
+        assert found is not None
+        assert (found.status, found.attempts) == (Status.QUEUED, 0)
 
 
 async def test_an_outage_is_logged_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
