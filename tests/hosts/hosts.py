@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -177,6 +177,18 @@ class Hosts:
     def replicas(self) -> list[str]:
         primary = self.primary()
         return [host.name for host in self.plan.hosts if host.name != primary]
+
+    def fail_over(self) -> None:
+        """As a person asks for it, once the primary's own Sentinel takes the order: it waits a
+        while after a failover, and looks at replicas only every ten seconds."""
+
+        def accepted() -> bool:
+            with suppress(redis.ResponseError):
+                return bool(sentinel.execute_command("SENTINEL FAILOVER", self.plan.name))
+            return False
+
+        with self.sentinel(self.primary(), "deploy") as sentinel:
+            until(accepted)
 
     def wait_for_failover(self, before: str) -> str:
         """The new primary's name once a majority name it and it says so itself."""

@@ -58,8 +58,7 @@ def cut_off_with_an_old_view(hosts: Hosts) -> tuple[str, str, str]:
     second for a stray primary; the second leads, the third follows it, the first is unplugged."""
     successor = hosts.primary()
     hosts.pause(successor, "watch")
-    with hosts.sentinel(successor, "deploy") as sentinel:
-        sentinel.execute_command("SENTINEL FAILOVER", hosts.plan.name)
+    hosts.fail_over()
     stale = hosts.wait_for_failover(successor)
     until(lambda: seen(hosts, stale, successor, "role-reported") == "master")
     hosts.apply(Refuse(stale, successor, hosts.plan.redis_port))

@@ -210,8 +210,7 @@ def test_sentinels_fail_over_under_their_own_user(hosts: Hosts) -> None:
     with hosts.connected(primary, "endpoint") as server:
         server.set(KEY, "before")
         server.wait(2, 2000)
-    with hosts.sentinel("redis-1", "deploy") as sentinel:
-        sentinel.execute_command("SENTINEL FAILOVER", hosts.plan.name)
+    hosts.fail_over()
     successor = hosts.wait_for_failover(primary)
     hosts.wait_in_step()
     assert until(lambda: priority_of(hosts, successor) == NEVER_PROMOTED)
