@@ -213,8 +213,25 @@ class Page(Value, frozen=True, kw_only=True, gc=False):
     next_after: int | None = None
 
 
+class Load(Value, frozen=True, kw_only=True, gc=False):
+    """What a node uses, measured since its last beat. `cpu_cores` is how many cores it kept busy,
+    its children's among them; memory and disk are what is in use of the whole machine's, from 0 to
+    1, by whomever. `loop_lag_seconds` is the longest that its event loop kept a turn waiting."""
+
+    cpu_cores: float = 0.0
+    resident_bytes: int = 0
+    memory_fraction: float = 0.0
+    disk_fraction: float = 0.0
+    loop_lag_seconds: float = 0.0
+    requests_hz: float = 0.0
+
+
 class Node(Value, frozen=True, kw_only=True, gc=False):
-    """One live process. `incarnation` is new at every start; `rate_hz` is iterations per second."""
+    """One live process. `incarnation` is new at every start; `rate_hz` is iterations per second.
+
+    `serves` is where an endpoint takes requests, as `address:port`; `leads` is the token of a
+    controller's term, and 0 for all others.
+    """
 
     incarnation: str
     role: str
@@ -225,6 +242,9 @@ class Node(Value, frozen=True, kw_only=True, gc=False):
     slots: int = 0
     leased: int = 0
     draining: bool = False
+    load: Load = Load()
+    serves: str = ""
+    leads: int = 0
     seen_at_ms: int = 0
 
 
