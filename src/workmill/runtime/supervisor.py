@@ -1,139 +1,165 @@
-"""One endpoint and its workers as a whole: start, replace the dead, drain in order.
+"""Stages of processes as a whole: start in order, replace the dead, drain in reverse.
 
-Theory. The supervisor holds the listening socket and a lifeline to each child, and nothing
-else: no state of the service is in it. Each child sits in a slot, a task that starts a
-process, waits for its end, asks the policy (`restarts`) how long to wait, and starts the
-next one. Draining ends the slots first, then the workers, which hand their work back to
-an endpoint that still runs, then the endpoint.
+Theory. The supervisor holds a lifeline to each child, and nothing else: no state of the service is
+in it. A stage is what is started together: commands, each kept alive in a slot (`slot`), or a
+coroutine that tends further processes, and a readiness that the next stage waits for. Whoever comes
+later needs who came earlier, so the drain goes the other way, and the earlier ones are kept alive
+until it is their turn: workers hand their work back to an endpoint that still runs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from workmill.runtime.lifeline import GRACE_SECONDS
-from workmill.runtime.processes import Command, LocalProcess, LocalProcesses
-from workmill.runtime.restarts import after_death
+from workmill.runtime.processes import Command, LocalProcesses
+from workmill.runtime.slot import Slot
 from workmill.telemetry import emit
 
 EXIT_DRAINED: Final = 0
 EXIT_FAILED: Final = 1
-"""The endpoint never became ready, or something had to be ended by force."""
+"""A stage never became ready, or something had to be ended by force."""
 EXIT_KILLED: Final = 130
 """A second Ctrl-C cut the drain short (128 + SIGINT, as shells count)."""
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Supervisor:
-    """Keeps one process per command alive from `run` until a stop signal."""
+async def _at_once() -> None:
+    """Nothing to wait for."""
 
-    def __init__(
-        self,
-        endpoint: Command,
-        workers: list[Command],
-        tend: Callable[[LocalProcesses], Coroutine[Any, Any, None]] | None = None,
-    ) -> None:
-        """`tend` looks after further processes until it is cancelled, when the drain begins."""
-        self._endpoint = endpoint
-        self._workers = workers
-        self._tend = tend
-        self._processes = LocalProcesses()
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What is started together. `tend` looks after further processes, which it starts among those
+    that it is given, until it is cancelled: when the drain of the stage begins."""
+
+    commands: Sequence[Command] = ()
+    tend: Callable[[LocalProcesses], Coroutine[Any, Any, None]] | None = None
+    until_ready: Callable[[], Awaitable[object]] = _at_once
+
+
+class Supervisor:
+    """Keeps the processes of all stages alive from `run` until a stop signal."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._stages = stages
+        self._running: list[_Running] = []
         self._drain = asyncio.Event()
         self._kill = asyncio.Event()
-        self._forced = False
 
-    async def run(
-        self, until_ready: Callable[[], Awaitable[None]], announce: Callable[[], None]
-    ) -> int:
-        """Start everything, `announce` once the endpoint is ready, return the exit code."""
+    async def run(self, announce: Callable[[], None]) -> int:
+        """Start everything, `announce` once all is ready, return the exit code."""
         loop = asyncio.get_running_loop()
         for number in _STOP_SIGNALS:
             loop.add_signal_handler(number, self._on_stop_signal)
         try:
-            return await self._run(until_ready, announce)
+            return await self._run(announce)
         finally:
-            await self._processes.kill()
+            for running in reversed(self._running):
+                await running.kill()
             for number in _STOP_SIGNALS:
                 loop.remove_signal_handler(number)
 
-    async def _run(
-        self, until_ready: Callable[[], Awaitable[None]], announce: Callable[[], None]
-    ) -> int:
-        first = await self._processes.start(self._endpoint)
-        won = await _first_of(
-            ready=until_ready(), ended=self._processes.ended(first), drain=self._drain.wait()
-        )
-        if won == "ended":
-            emit("up.failed", level="error", detail="the endpoint ended before it was ready")
-            return EXIT_FAILED
-        if won == "ready":
-            slots = [asyncio.create_task(self._keep(self._endpoint, first))]
-            slots += [asyncio.create_task(self._keep(command)) for command in self._workers]
-            if self._tend:
-                slots.append(asyncio.create_task(self._tend(self._processes)))
+    def slot(self, role: str) -> Slot:
+        """The slot that the command of this role is kept in."""
+        slots = [slot for running in self._running for slot in running.slots]
+        return next(slot for slot in slots if slot.command.role == role)
+
+    async def _run(self, announce: Callable[[], None]) -> int:
+        started = await self._start()
+        if started:
             announce()
             await self._drain.wait()
-            for slot in slots:
-                slot.cancel()
-            await asyncio.gather(*slots, return_exceptions=True)
-        emit("up.draining", processes=len(self._processes.list()))
-        drained = await _first_of(drained=self._drain_all(), killed=self._kill.wait())
-        if drained == "killed":
+        emit("up.draining", processes=sum(running.count for running in self._running))
+        drained = asyncio.ensure_future(self._drain_all())
+        if await _first_of(drained=drained, killed=self._kill.wait()) == "killed":
             return EXIT_KILLED
         emit("up.drained")
-        return EXIT_DRAINED if not self._forced else EXIT_FAILED
+        failed = started is False or not drained.result()
+        return EXIT_FAILED if failed else EXIT_DRAINED
 
-    async def _keep(self, command: Command, process: LocalProcess | None = None) -> None:
-        """Fill one slot for ever, beginning with `process` when it is there already."""
-        early_deaths = 0
-        while True:
-            outcome, lived_seconds = await self._one_life(command, process)
-            process = None
-            early_deaths, delay_seconds = after_death(
-                early_deaths,
-                lived_seconds,
-                random.random(),  # noqa: S311 - it spreads restarts, it hides nothing
+    async def _start(self) -> bool | None:
+        """Start stage after stage. False when one failed, None when it is not wanted any more."""
+        for stage in self._stages:
+            running = _Running(stage)
+            self._running.append(running)
+            running.start()
+            won = await _first_of(
+                ready=stage.until_ready(), failed=running.failed(), drain=self._drain.wait()
             )
-            emit(
-                "process.died",
-                level="warning",
-                died_role=command.role,
-                outcome=outcome,
-                lived_seconds=round(lived_seconds, 3),
-                restart_in_seconds=round(delay_seconds, 3),
-            )
-            await asyncio.sleep(delay_seconds)
+            if won == "failed":
+                return False
+            if won == "drain":
+                return None
+            running.ready = True
+        return True
 
-    async def _one_life(self, command: Command, process: LocalProcess | None) -> tuple[str, float]:
-        """Start a process unless one is given, and wait for its end: how it ended, how long
-        it lived. A machine that cannot start one counts as a death at birth."""
-        try:
-            process = process or await self._processes.start(command)
-        except OSError as error:
-            return f"not started: {error}", 0.0
-        code = await self._processes.ended(process)
-        outcome = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        return f"pid {process.pid}: {outcome}", process.lived_seconds
-
-    async def _drain_all(self) -> None:
-        """Workers first, together: they hand their work back to an endpoint that still runs."""
-        for role in ("worker", "endpoint"):
-            stops = [
-                self._processes.stop(process, GRACE_SECONDS)
-                for process in self._processes.list(role)
-            ]
-            if not all(await asyncio.gather(*stops)):
-                self._forced = True
+    async def _drain_all(self) -> bool:
+        """The latest stage first, its processes together; whether nobody had to be forced."""
+        orderly = [await running.drain() for running in reversed(self._running)]
+        return all(orderly)
 
     def _on_stop_signal(self) -> None:
         if self._drain.is_set():
             self._kill.set()
         self._drain.set()
+
+
+class _Running:
+    """A stage that was started."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.ready = False
+        self._stage = stage
+        self._processes = LocalProcesses()
+        self.slots = [Slot(command, self._processes) for command in stage.commands]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failed = asyncio.Event()
+
+    @property
+    def count(self) -> int:
+        return len(self._processes.list())
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._keep(slot)) for slot in self.slots]
+        if self._stage.tend:
+            self._tasks.append(asyncio.create_task(self._stage.tend(self._processes)))
+
+    async def _keep(self, slot: Slot) -> None:
+        """Before the stage is ready a death is no accident: whoever started it hears of it."""
+
+        def may_go_on(outcome: str) -> bool:
+            if not self.ready:
+                said = f"the {slot.command.role} ended before it was ready ({outcome})"
+                emit("up.failed", level="error", detail=said)
+                self._failed.set()
+            return self.ready
+
+        await slot.keep(may_go_on)
+
+    async def failed(self) -> None:
+        """Return if one of its processes ends before the stage is ready."""
+        await self._failed.wait()
+
+    async def drain(self) -> bool:
+        """Let all its processes drain; whether each did so within its grace."""
+        await self._let_go()
+        stops = [self._processes.stop(one, GRACE_SECONDS) for one in self._processes.list()]
+        return all(await asyncio.gather(*stops))
+
+    async def kill(self) -> None:
+        await self._let_go()
+        await self._processes.kill()
+
+    async def _let_go(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 async def _first_of(**awaitables: Awaitable[object]) -> str:

@@ -14,7 +14,7 @@ from workmill.runtime.commands import endpoint_command, worker_command
 from workmill.runtime.compose import endpoint_settings, where_kept
 from workmill.runtime.config import Elastic, UpConfig, WorkerConfig, usable_cores
 from workmill.runtime.readiness import until_ready
-from workmill.runtime.supervisor import Supervisor
+from workmill.runtime.supervisor import Stage, Supervisor
 from workmill.telemetry.events import describe
 
 
@@ -44,11 +44,12 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
         if isinstance(wanted, Elastic):
             from workmill.runtime.elastic import tend
 
-            supervisor = Supervisor(
-                endpoint_command(endpoint), [], partial(tend, worker=worker, elastic=wanted)
-            )
+            workers = Stage(tend=partial(tend, worker=worker, elastic=wanted))
             ready = Ready(url, wanted.min_workers, wanted.max_workers, kept)
         else:
-            supervisor = Supervisor(endpoint_command(endpoint), [worker_command(worker)] * wanted)
+            workers = Stage(commands=[worker_command(worker)] * wanted)
             ready = Ready(url, wanted, wanted, kept)
-        return asyncio.run(supervisor.run(partial(until_ready, url), partial(announce, ready)))
+        service = Stage(
+            commands=[endpoint_command(endpoint)], until_ready=partial(until_ready, url)
+        )
+        return asyncio.run(Supervisor([service, workers]).run(partial(announce, ready)))

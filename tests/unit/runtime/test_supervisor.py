@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from workmill.runtime import restarts
 from workmill.runtime import supervisor as supervisor_module
 from workmill.runtime.processes import Command
-from workmill.runtime.supervisor import EXIT_DRAINED, EXIT_FAILED, EXIT_KILLED, Supervisor
+from workmill.runtime.supervisor import EXIT_DRAINED, EXIT_FAILED, EXIT_KILLED, Stage, Supervisor
 
 START = """
 import os, signal, sys, time
@@ -26,7 +26,7 @@ DYING = START + "sys.exit(7)"
 STUBBORN = START + "time.sleep(600)"
 
 
-class Stage:
+class Scene:
     """Commands that all write to one log, and what can be read there."""
 
     def __init__(self, log: Path) -> None:
@@ -46,10 +46,18 @@ class Stage:
         while len(self.lines(word)) < count:  # noqa: ASYNC110 - a file sends no event
             await asyncio.sleep(0.01)
 
+    def service(self, endpoint: Command, workers: Sequence[Command] = ()) -> Supervisor:
+        """As `workmill up` has it; the endpoint is ready when it is born."""
+
+        async def ready() -> None:
+            await self.seen("born endpoint", 1)
+
+        return Supervisor([Stage(commands=[endpoint], until_ready=ready), Stage(commands=workers)])
+
     async def play(
         self, supervisor: Supervisor, story: Callable[[], Awaitable[None]] | None = None
     ) -> int:
-        """Run the supervisor; it is ready when its endpoint is born, and then the story runs."""
+        """Run the supervisor; when it is ready, the story runs."""
         told: list[asyncio.Task[None]] = []
 
         async def tell() -> None:
@@ -59,10 +67,7 @@ class Stage:
                 await stop()
                 raise
 
-        async def ready() -> None:
-            await self.seen("born endpoint", 1)
-
-        code = await supervisor.run(ready, lambda: told.append(asyncio.create_task(tell())))
+        code = await supervisor.run(lambda: told.append(asyncio.create_task(tell())))
         await asyncio.gather(*told)
         return code
 
@@ -73,83 +78,137 @@ async def stop() -> None:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path / "log")
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path / "log")
 
 
 def gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
-async def test_workers_drain_before_the_endpoint(stage: Stage) -> None:
+async def test_workers_drain_before_the_endpoint(scene: Scene) -> None:
     """A stop lets the workers hand back to an endpoint that still runs, and leaves nothing."""
-    workers = [stage.command("worker", OBEDIENT)] * 3
-    supervisor = Supervisor(stage.command("endpoint", OBEDIENT), workers)
+    workers = [scene.command("worker", OBEDIENT)] * 3
+    supervisor = scene.service(scene.command("endpoint", OBEDIENT), workers)
 
     async def story() -> None:
-        await stage.seen("born worker", 3)
+        await scene.seen("born worker", 3)
         await stop()
 
-    assert await stage.play(supervisor, story) == EXIT_DRAINED
-    assert [line.split()[1] for line in stage.lines("drained")] == ["worker"] * 3 + ["endpoint"]
-    assert all(gone(pid) for pid in stage.pids("born"))
+    assert await scene.play(supervisor, story) == EXIT_DRAINED
+    assert [line.split()[1] for line in scene.lines("drained")] == ["worker"] * 3 + ["endpoint"]
+    assert all(gone(pid) for pid in scene.pids("born"))
 
 
 @pytest.mark.parametrize("role", ["worker", "endpoint"])
-async def test_the_dead_are_replaced(stage: Stage, role: str) -> None:
+async def test_the_dead_are_replaced(scene: Scene, role: str) -> None:
     """Whatever is killed is there again, under another pid, as often as it is killed."""
-    supervisor = Supervisor(
-        stage.command("endpoint", OBEDIENT), [stage.command("worker", OBEDIENT)]
+    supervisor = scene.service(
+        scene.command("endpoint", OBEDIENT), [scene.command("worker", OBEDIENT)]
     )
 
     async def story() -> None:
-        await stage.seen("born worker", 1)
+        await scene.seen("born worker", 1)
         for count in (1, 2):
-            os.kill(stage.pids(f"born {role}")[-1], signal.SIGKILL)
-            await stage.seen(f"born {role}", count + 1)
+            os.kill(scene.pids(f"born {role}")[-1], signal.SIGKILL)
+            await scene.seen(f"born {role}", count + 1)
         await stop()
 
-    assert await stage.play(supervisor, story) == EXIT_DRAINED
-    assert len(set(stage.pids(f"born {role}"))) == 3
-    assert all(gone(pid) for pid in stage.pids("born"))
+    assert await scene.play(supervisor, story) == EXIT_DRAINED
+    assert len(set(scene.pids(f"born {role}"))) == 3
+    assert all(gone(pid) for pid in scene.pids("born"))
 
 
 async def test_a_worker_that_always_dies_is_tried_for_ever(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One bad slot neither ends the service nor is given up."""
     monkeypatch.setattr(restarts, "MAX_DELAY_SECONDS", 0.01)
-    supervisor = Supervisor(stage.command("endpoint", OBEDIENT), [stage.command("worker", DYING)])
+    supervisor = scene.service(
+        scene.command("endpoint", OBEDIENT), [scene.command("worker", DYING)]
+    )
 
     async def story() -> None:
-        await stage.seen("born worker", 5)
+        await scene.seen("born worker", 5)
         await stop()
 
-    assert await stage.play(supervisor, story) == EXIT_DRAINED
-    assert len(stage.lines("born endpoint")) == 1
+    assert await scene.play(supervisor, story) == EXIT_DRAINED
+    assert len(scene.lines("born endpoint")) == 1
 
 
-async def test_an_endpoint_that_cannot_start_ends_the_attempt(stage: Stage) -> None:
+async def test_an_endpoint_that_cannot_start_ends_the_attempt(scene: Scene) -> None:
     """The person who starts a service with bad settings learns it at once: no loop, exit 1."""
-    supervisor = Supervisor(Command("endpoint", (sys.executable, "-c", "raise SystemExit(1)")), [])
-    assert await stage.play(supervisor) == EXIT_FAILED
+    supervisor = scene.service(Command("endpoint", (sys.executable, "-c", "raise SystemExit(1)")))
+    assert await scene.play(supervisor) == EXIT_FAILED
 
 
-async def test_what_does_not_drain_is_ended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_does_not_drain_is_ended(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that ignores SIGTERM is ended when its grace is over, and the exit code says so."""
     monkeypatch.setattr(supervisor_module, "GRACE_SECONDS", 0.05)
-    supervisor = Supervisor(stage.command("endpoint", STUBBORN), [])
-    assert await stage.play(supervisor) == EXIT_FAILED
-    assert all(gone(pid) for pid in stage.pids("born"))
+    supervisor = scene.service(scene.command("endpoint", STUBBORN))
+    assert await scene.play(supervisor) == EXIT_FAILED
+    assert all(gone(pid) for pid in scene.pids("born"))
 
 
-async def test_a_second_ctrl_c_ends_everything_now(stage: Stage) -> None:
+async def test_a_second_ctrl_c_ends_everything_now(scene: Scene) -> None:
     """Whoever cannot wait for the drain presses again: every child is ended by force."""
-    supervisor = Supervisor(stage.command("endpoint", STUBBORN), [])
+    supervisor = scene.service(scene.command("endpoint", STUBBORN))
 
     async def story() -> None:
         await stop()
         await stop()
 
-    assert await stage.play(supervisor, story) == EXIT_KILLED
-    assert all(gone(pid) for pid in stage.pids("born"))
+    assert await scene.play(supervisor, story) == EXIT_KILLED
+    assert all(gone(pid) for pid in scene.pids("born"))
+
+
+async def test_stages_start_in_order_and_drain_in_reverse(scene: Scene) -> None:
+    """A stage begins when the one before is ready, and what it needs drains after it."""
+    names = ["store", "balancer", "endpoint"]
+
+    def until_born(name: str) -> Callable[[], Awaitable[None]]:
+        return lambda: scene.seen(f"born {name}", 1)
+
+    stages = [
+        Stage(commands=[scene.command(name, OBEDIENT)], until_ready=until_born(name))
+        for name in names
+    ]
+    assert await scene.play(Supervisor(stages)) == EXIT_DRAINED
+    assert [line.split()[1] for line in scene.lines("born")] == names
+    assert [line.split()[1] for line in scene.lines("drained")] == names[::-1]
+
+
+async def test_a_stage_that_cannot_start_lets_the_others_drain(scene: Scene) -> None:
+    """Exit 1, and what was started before has ended as it does at every other end."""
+    stages = [
+        Stage(
+            commands=[scene.command("store", OBEDIENT)],
+            until_ready=lambda: scene.seen("born store", 1),
+        ),
+        Stage(commands=[scene.command("balancer", DYING)], until_ready=asyncio.Event().wait),
+        Stage(commands=[scene.command("endpoint", OBEDIENT)]),
+    ]
+    assert await scene.play(Supervisor(stages)) == EXIT_FAILED
+    assert scene.lines("born endpoint") == []
+    assert len(scene.lines("drained store")) == 1
+
+
+async def test_an_end_that_was_asked_for_is_no_death(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is renewed drains, and the next one comes at once however young it was."""
+    monkeypatch.setattr(restarts, "FIRST_DELAY_SECONDS", 600)
+    monkeypatch.setattr(restarts, "MAX_DELAY_SECONDS", 600)
+    supervisor = scene.service(scene.command("endpoint", OBEDIENT))
+
+    async def story() -> None:
+        slot = supervisor.slot("endpoint")
+        for count in (1, 2):
+            await scene.seen("born endpoint", count)
+            assert await slot.renew(60)
+        await scene.seen("born endpoint", 3)
+        assert slot.pid == scene.pids("born")[-1]
+        await stop()
+
+    assert await scene.play(supervisor, story) == EXIT_DRAINED
+    assert len(scene.lines("drained")) == 3
