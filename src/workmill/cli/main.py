@@ -12,6 +12,7 @@ import typer
 from workmill.cli import (
     benching,
     checking,
+    clustering,
     jobs,
     keeping,
     proving,
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for group in (
-    *(serving, jobs, results, watching, keeping),
+    *(serving, clustering, jobs, results, watching, keeping),
     *(checking, benching, simulating, proving),
 ):
     group.add_to(app)

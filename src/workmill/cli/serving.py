@@ -39,7 +39,7 @@ class Count:
     most: int | None = None
 
 
-def _count(text: str) -> Count:
+def count_of(text: str) -> Count:
     """`--workers`: a number, two for an elastic service, or `auto`."""
     if text == "auto":
         return Count()
@@ -59,7 +59,7 @@ Workers = Annotated[
     Count,
     typer.Option(
         "--workers",
-        parser=_count,
+        parser=count_of,
         metavar="N|MIN:MAX|auto",
         help="Worker processes; MIN:MAX follows the load, auto is one a core.",
     ),

@@ -42,5 +42,10 @@ def listen(host: str, port: int) -> socket.socket:
 def url_of(listener: socket.socket) -> str:
     """Where a process on this machine reaches the listener, any-address turned to loopback."""
     host, port = listener.getsockname()[:2]
+    return f"http://{reached(host)}:{port}"
+
+
+def reached(host: str) -> str:
+    """How a URL on this machine names what listens on `host`, any-address turned to loopback."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"[{host}]" if ":" in host else host

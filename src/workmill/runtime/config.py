@@ -77,6 +77,20 @@ class UpConfig(msgspec.Struct, frozen=True, kw_only=True):
     workers: int | Elastic | None = None
 
 
+class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything on this machine: three store hosts, a balancer at `host` and `port`, endpoints at
+    the ports after that, workers, controllers. All that is kept is in the directory `data`."""
+
+    host: str = DEFAULT_HOST
+    port: int = limits.PORT
+    data: str = DEFAULT_DATA
+    min_endpoints: int
+    max_endpoints: int
+    workers: Elastic
+    key_file: str | None = None
+    open_without_key: bool = False
+
+
 def usable_cores() -> int:
     """The cores that this process may run on, which in a container are fewer than there are."""
     return len(os.sched_getaffinity(0))

@@ -12,16 +12,24 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import NamedTuple
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import IO, Final, NamedTuple
+
+
+MAX_LOG_BYTES: Final = 16 * 2**20
+"""A log that is longer when its process starts begins anew; the one before is kept beside it."""
 
 
 class Command(NamedTuple):
-    """How to run one process of a role; `pass_fds` are the descriptors it inherits."""
+    """How to run one process of a role. `pass_fds` are the descriptors it inherits, `settings` is
+    what its environment has besides, `log` the file that its standard output is added to."""
 
     role: str
     argv: tuple[str, ...]
     pass_fds: tuple[int, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    log: Path | None = None
 
 
 class LocalProcess:
@@ -61,15 +69,16 @@ class LocalProcesses:
 
     async def start(self, command: Command) -> LocalProcess:
         """Start a process. Raises OSError when the machine cannot."""
-        process = LocalProcess(
-            command.role,
-            await asyncio.create_subprocess_exec(
+        with _output(command.log) as output:
+            started = await asyncio.create_subprocess_exec(
                 *command.argv,
                 stdin=asyncio.subprocess.PIPE,
+                stdout=output,
                 pass_fds=command.pass_fds,
+                env={**os.environ, **dict(command.settings)},
                 process_group=0,
-            ),
-        )
+            )
+        process = LocalProcess(command.role, started)
         self._alive[process.pid] = process
         return process
 
@@ -99,3 +108,12 @@ class LocalProcesses:
         for process in self.list():
             process.kill_group()
             await self.ended(process)
+
+
+def _output(log: Path | None) -> AbstractContextManager[IO[bytes] | None]:
+    """The log to write to, or None: where the supervisor writes."""
+    if log is None:
+        return nullcontext()
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+        log.replace(log.with_name(log.name + ".old"))
+    return log.open("ab")

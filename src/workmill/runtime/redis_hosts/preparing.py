@@ -50,10 +50,15 @@ def prepare(folder: Path, plan: Plan) -> None:
     make_authority(folder / "ca", f"{plan.name} store")
     for host in plan.hosts:
         prepare_host(folder, plan, host)
+    prepare_client(folder, plan, ENDPOINT_PLACE)
+
+
+def prepare_client(folder: Path, plan: Plan, place: str) -> None:
+    """Write the folder that an endpoint finds at `place`."""
     client = folder / "endpoint"
     make_certificate(folder / "ca", client / "tls", "endpoint", None)
     _write(client / "password", plan.passwords.endpoint + "\n", 0o600)
-    _write(client / "address", store_address(plan, ENDPOINT_PLACE) + "\n", _ANYBODY)
+    _write(client / "address", store_address(plan, place) + "\n", _ANYBODY)
 
 
 def store_address(plan: Plan, folder: str) -> str:

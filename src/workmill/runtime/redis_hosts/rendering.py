@@ -7,6 +7,7 @@ not have cannot be rendered at all.
 from __future__ import annotations
 
 from importlib.resources import files
+from ipaddress import ip_address
 from string import Template
 from typing import Final
 
@@ -57,6 +58,7 @@ def _words(plan: Plan, host: Host) -> dict[str, object]:
         **msgspec.structs.asdict(plan.places),
         "name": host.name,
         "address": host.address,
+        "binds": _binds(host.address),
         "allowed": " ".join(allowed),
         "founder_address": plan.hosts[0].address,
         "majority": plan.majority,
@@ -67,6 +69,13 @@ def _words(plan: Plan, host: Host) -> dict[str, object]:
         "sentinel_port": plan.sentinel_port,
         "set_name": plan.name,
     }
+
+
+def _binds(address: str) -> str:
+    """Where a host's servers listen: for the others, and for itself on loopback. Hosts that are
+    all on the loopback of one machine have one address each."""
+    own = ip_address(address).is_loopback
+    return address if own else f"{address} 127.0.0.1"
 
 
 def _filled(name: str, words: dict[str, object]) -> str:

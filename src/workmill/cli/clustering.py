@@ -1,0 +1,96 @@
+"""`workmill cluster`: the whole service on one machine, nothing in it single but the machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workmill.cli import options
+from workmill.cli.serving import CoolDown, Count, TargetWait, count_of
+from workmill.domain import limits
+from workmill.runtime.config import DEFAULT_HOST, ClusterConfig, Elastic, usable_cores
+
+if TYPE_CHECKING:
+    from workmill.runtime.cluster.running import Ready
+
+MAX_ENDPOINTS = 64
+"""As many as the balancer has slots."""
+
+Endpoints = Annotated[
+    Count,
+    typer.Option(
+        "--endpoints",
+        parser=count_of,
+        metavar="MIN:MAX",
+        help="Endpoint processes, at the ports after --port; as many as the load asks for.",
+    ),
+]
+Workers = Annotated[
+    Count,
+    typer.Option(
+        "--workers",
+        parser=count_of,
+        metavar="MIN:MAX|auto",
+        help="Worker processes; as many as the load asks for, auto is from 1 to one a core.",
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put this command on the command line."""
+    app.command("cluster")(cluster)
+
+
+def cluster(
+    host: options.Host = DEFAULT_HOST,
+    port: options.Port = limits.PORT,
+    data: options.Data = options.DEFAULT_DATA,
+    endpoints: Endpoints = "2:4",  # type: ignore[assignment]  # Typer parses defaults too
+    workers: Workers = "auto",  # type: ignore[assignment]
+    target_wait: TargetWait = limits.TARGET_WAIT_SECONDS,
+    cool_down: CoolDown = limits.COOL_DOWN_SECONDS,
+    key_file: options.KeyFile = None,
+    open_without_key: options.OpenWithoutKey = False,
+) -> None:
+    """Run three store hosts, a balancer, endpoints and workers on this machine, as one service.
+
+    Any process of it may die, the primary of the store included: it is replaced, and nothing
+    acknowledged is lost. Ctrl-C drains it; a second one ends everything at once.
+    """
+    from workmill.runtime.cluster.running import run_cluster
+
+    least, most = endpoints.least, endpoints.most
+    if not least or not most or most > MAX_ENDPOINTS:
+        raise typer.BadParameter(f"--endpoints is from 1 to {MAX_ENDPOINTS}, as in 2:4")
+    config = ClusterConfig(
+        host=host,
+        port=port,
+        data=str(data),
+        min_endpoints=least,
+        max_endpoints=most,
+        workers=Elastic(
+            min_workers=1 if workers.least is None else workers.least,
+            max_workers=usable_cores() if workers.most is None else workers.most,
+            target_wait_seconds=target_wait,
+            cool_down_seconds=cool_down,
+        ),
+        key_file=options.text_of(key_file),
+        open_without_key=open_without_key,
+    )
+    raise typer.Exit(run_cluster(config, _announce))
+
+
+def _announce(ready: Ready) -> None:
+    config = ready.config
+    endpoints = _span(config.min_endpoints, config.max_endpoints)
+    workers = _span(config.workers.min_workers, config.workers.max_workers)
+    key = f" --key-file {config.key_file}" if config.key_file else ""
+    typer.echo(
+        f"Workmill is ready at {ready.url} with {endpoints} endpoints and {workers} workers; jobs "
+        f"are kept in {ready.kept}. Watch it: workmill status --watch --url {ready.url}{key}"
+    )
+
+
+def _span(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least} to {most}"

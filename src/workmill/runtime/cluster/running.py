@@ -1,0 +1,165 @@
+"""A cluster from its settings to its drain.
+
+Order: the store, the balancer, endpoints, workers. Each stage waits for the one before, and drains
+before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from workmill.domain.errors import InvalidInput, Unavailable
+from workmill.endpoint.settings import check_exposure
+from workmill.runtime.cluster import balancer, plan, ports, store
+from workmill.runtime.cluster.plan import ClusterPlan
+from workmill.runtime.cluster.programs import find_programs
+from workmill.runtime.config import ClusterConfig
+from workmill.runtime.keys import read_key
+from workmill.runtime.processes import LocalProcesses
+from workmill.runtime.readiness import until_ready
+from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, hosts_at
+from workmill.runtime.redis_hosts.preparing import passwords_in
+from workmill.runtime.supervisor import Stage, Supervisor
+from workmill.telemetry.events import describe
+
+MAX_FOLDER_CHARACTERS: Final = 70
+"""The longest socket in it must fit into a socket's address, 107 bytes, with what HAProxy adds."""
+
+
+class Ready(NamedTuple):
+    """What there is to announce once the service answers."""
+
+    url: str
+    config: ClusterConfig
+    kept: str
+    """Where the jobs are."""
+
+
+def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int:
+    """Run the whole until a stop signal; the exit code (see `supervisor`).
+
+    Raises WorkmillError when the settings or the machine do not allow it to start.
+    """
+    describe("supervisor")
+    programs = find_programs()
+    key = read_key(config.key_file)
+    secret = None if key is None else key.encode()
+    check_exposure(config.host, secret, open_without_key=config.open_without_key)
+    if config.key_file is not None:
+        config = msgspec.structs.replace(config, key_file=str(Path(config.key_file).resolve()))
+    folder = _folder(config)
+    with _owned(folder):
+        if config.port == 0:
+            port = ports.choose_door(config.host, config.max_endpoints)
+            config = msgspec.structs.replace(config, port=port)
+        cluster = ClusterPlan(
+            config=config,
+            folder=folder,
+            programs=programs,
+            balancer_file=balancer.balancer_file(),
+            store=_store_plan(config, folder / "store"),
+        )
+        _prepare(cluster)
+        ready = Ready(cluster.url, config, str(cluster.store_folder))
+        return asyncio.run(Supervisor(_stages(cluster)).run(partial(announce, ready)))
+
+
+def _folder(config: ClusterConfig) -> Path:
+    folder = Path(config.data).resolve()
+    if len(str(folder).encode()) > MAX_FOLDER_CHARACTERS:
+        raise InvalidInput(
+            f"The path of {folder} is too long for the sockets in it. Nothing was started. "
+            f"Choose one of at most {MAX_FOLDER_CHARACTERS} characters with --data."
+        )
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{folder} cannot be made: {error}. Nothing was started.") from None
+    return folder
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """Hold the directory for ourselves. Raises Unavailable when another cluster has it."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Unavailable(
+                f"A cluster runs on {folder} already. Nothing was started. Stop that one first, "
+                "or choose another directory with --data."
+            ) from None
+        yield
+
+
+def _store_plan(config: ClusterConfig, folder: Path) -> Plan:
+    founded = store.founded_plan(folder)
+    if founded is None:
+        redis_port, sentinel_port = ports.choose_store(config.port, config.max_endpoints)
+    else:
+        redis_port, sentinel_port = plan.store_ports(founded)
+    machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Plan(
+        hosts=hosts_at(list(plan.ADDRESSES)),
+        passwords=passwords_in(folder),
+        redis_port=redis_port,
+        sentinel_port=sentinel_port,
+        memory_bytes=min(DEFAULT_MEMORY_BYTES, machine_bytes // 6),
+    )
+
+
+def _prepare(cluster: ClusterPlan) -> None:
+    ports.wait_until_free(plan.listening(cluster))
+    for folder in plan.folders(cluster):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    store.prepare_store(cluster)
+    cluster.slots_file.unlink(missing_ok=True)  # of the run before: its endpoints are gone
+
+
+def _stages(cluster: ClusterPlan) -> list[Stage]:
+    config = cluster.config
+    numbers = range(1, config.min_endpoints + 1)
+    return [
+        Stage(
+            commands=plan.store_commands(cluster),
+            until_ready=partial(store.until_in_step, cluster),
+        ),
+        Stage(
+            commands=[plan.balancer_command(cluster)],
+            until_ready=partial(balancer.until_it_answers, cluster),
+        ),
+        Stage(
+            commands=[plan.endpoint(cluster, number) for number in numbers],
+            tend=partial(_rotation, cluster),
+            until_ready=partial(until_ready, cluster.url),
+        ),
+        Stage(commands=[plan.worker(cluster)] * config.workers.min_workers),
+    ]
+
+
+async def _rotation(cluster: ClusterPlan, processes: LocalProcesses) -> None:
+    """Every endpoint is in the balancer's rotation, also when that has forgotten them."""
+    from workmill.controller.balancer import Place
+    from workmill.controller.balancers.haproxy import HAProxy
+
+    del processes
+    door = HAProxy(cluster.admin_socket)
+    while True:
+        try:
+            known = {member.place for member in await door.members()}
+            for number in range(1, cluster.config.min_endpoints + 1):
+                place = Place(plan.LOOPBACK, cluster.endpoint_port(number))
+                if place not in known:
+                    await door.add(place)
+        except Unavailable:
+            pass
+        await asyncio.sleep(1)

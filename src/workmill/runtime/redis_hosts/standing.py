@@ -1,0 +1,27 @@
+"""Whether a set of hosts stands as it should: a primary, and others that could replace it."""
+
+from __future__ import annotations
+
+from workmill.runtime.redis_hosts.asking import Asking
+from workmill.runtime.redis_hosts.judging import agreed_primary
+from workmill.runtime.redis_hosts.plan import Host, Plan
+
+
+def primary_host(asking: Asking, plan: Plan) -> Host | None:
+    """The host that a majority of Sentinels name; None when there is none just now."""
+    address = agreed_primary(asking.named_primaries(), plan.majority)
+    return next((host for host in plan.hosts if host.address == address), None)
+
+
+def all_in_step(asking: Asking, plan: Plan) -> bool:
+    """Whether the named primary is one, and every other host has all it has and can be promoted."""
+    primary = primary_host(asking, plan)
+    if primary is None:
+        return False
+    for host in plan.hosts:
+        now = asking.replication(host)
+        if now is None or now.is_primary != (host == primary):
+            return False
+        if not (now.is_primary or (now.link_up and now.priority)):
+            return False
+    return True
