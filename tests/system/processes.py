@@ -39,14 +39,21 @@ def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[byte
 class Up:
     """`workmill up`, from its words that it is ready until it is gone."""
 
+    command = "up"
+
     def __init__(self, directory: Path, *arguments: str, workers: int | str = 2) -> None:
         directory.mkdir(exist_ok=True)
         self.data = directory / "data"
-        self.log = directory / "up.log"
-        words = ["up", "--port", "0", "--data", str(self.data), "--workers", str(workers)]
-        with self.log.open("wb") as log:
+        self.log = directory / f"{self.command}.log"
+        words = [self.command, "--port", "0", "--data", str(self.data), "--workers", str(workers)]
+        self._words = [*WORKMILL, *words, *arguments]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again after an end, and return when it says that it is ready."""
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*WORKMILL, *words, *arguments],
+                self._words,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 process_group=0,

@@ -1,0 +1,68 @@
+"""A whole cluster on one machine, as a person starts it, and what a test needs to know of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.system.processes import Up, children, command_line, until
+
+from workmill.runtime.redis_hosts.asking import Asking
+from workmill.runtime.redis_hosts.standing import all_in_step, primary_host
+from workmill.runtime.redis_hosts.starting import read_settings
+
+PROGRAMS = ("haproxy", "redis-server", "openssl")
+
+
+def need_programs() -> None:
+    """Without what a cluster is made of the test is skipped, and fails in CI."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    if lacking := [one for one in PROGRAMS if not shutil.which(one, path=path)]:
+        without = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        without(f"{', '.join(lacking)} not installed")
+
+
+class Cluster(Up):
+    """`workmill cluster` on free ports, from its words that it is ready until it is gone."""
+
+    command = "cluster"
+
+    def start_again(self) -> None:
+        """After its end, on the same data."""
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.start()
+
+    @property
+    def settings(self) -> Path:
+        """The configuration of the first host."""
+        return self.data / "store" / "redis-1"
+
+    def primary(self) -> str:
+        """The name of the host that leads the store, once the others are in step with it."""
+        settings = read_settings(self.settings)
+        asking = Asking(settings)
+        try:
+            until(lambda: all_in_step(asking, settings.plan), 80)
+            host = until(lambda: primary_host(asking, settings.plan))
+        finally:
+            asking.close()
+        return str(host.name)
+
+    def server(self, name: str) -> int:
+        """The process of this host's data server."""
+        plan = read_settings(self.settings).plan
+        return self.child(f"redis-server {plan.host(name).address}:{plan.redis_port}")
+
+    def child(self, words: str) -> int:
+        """The child of the supervisor with these words in its command line."""
+        found = [pid for pid in children(self.process.pid) if words in said(pid)]
+        assert len(found) == 1, f"{words}: {found}"
+        return found[0]
+
+
+def said(pid: int) -> str:
+    """A command line as words."""
+    return command_line(pid).replace("\0", " ")

@@ -1,0 +1,110 @@
+"""`workmill cluster` as a whole: it serves through its balancer, and any process of it may die."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.redis_server import folder
+from tests.system.clusters import Cluster, need_programs, said
+from tests.system.definition import value_of
+from tests.system.processes import children, gone, run, until
+
+from workmill.domain.job import Node
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    need_programs()
+    with folder() as directory, Cluster(directory, workers="2:2") as started:
+        yield started
+
+
+def nodes(cluster: Cluster, role: str) -> list[Node]:
+    with cluster.client() as client:
+        return [node for node in client.nodes() if node.role == role]
+
+
+def test_it_computes_through_its_balancer(cluster: Cluster) -> None:
+    """What is submitted at the one door is right, and pulled there."""
+    with cluster.client() as client:
+        works = {b"%d" % number: 1000 + number for number in range(40)}
+        handles = [client.submit(data, count) for data, count in works.items()]
+        values = [handle.result(60).hex() for handle in handles]
+        assert values == [value_of(data, count) for data, count in works.items()]
+        pulled = client.pull(top=40)
+    expected = {handle.id: value for handle, value in zip(handles, values, strict=True)}
+    assert {one.id: one.value.hex() for one in pulled} == expected
+
+
+@pytest.mark.parametrize("who", ["primary", "balancer"])
+def test_a_death_in_the_middle_of_work_loses_nothing(cluster: Cluster, who: str) -> None:
+    """kill -9 of the data server that leads the store, or of HAProxy: no submit fails through the
+    SDK, and everything acknowledged ends right."""
+    victim = cluster.server(cluster.primary()) if who == "primary" else cluster.child("haproxy")
+    works = {b"%s %d" % (who.encode(), number): 20_000 + number for number in range(60)}
+    with cluster.client() as client:
+        first = [client.submit(data, count) for data, count in list(works.items())[:30]]
+        os.kill(victim, signal.SIGKILL)
+        rest = [client.submit(data, count) for data, count in list(works.items())[30:]]
+        values = [handle.result(80).hex() for handle in first + rest]
+    assert values == [value_of(data, count) for data, count in works.items()]
+    until(lambda: gone(victim))
+
+
+def test_whatever_dies_is_replaced(cluster: Cluster) -> None:
+    """kill -9 of every child in turn, its neighbours included: each is there again as it was, and
+    the whole serves."""
+    pids = children(cluster.process.pid)
+    words = sorted(said(pid) for pid in pids)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: sorted(said(one) for one in children(cluster.process.pid)) == words)
+    assert not set(pids) & set(children(cluster.process.pid))
+    with cluster.client() as client:
+        handle = client.submit(b"after", 100)
+        assert handle.result(80).hex() == value_of(b"after", 100)
+
+
+def test_its_data_is_its_own(cluster: Cluster) -> None:
+    """A second one on the same directory is refused and says so; passwords are for nobody else."""
+    refused = run("cluster", "--port", "0", "--data", str(cluster.data))
+    assert refused.returncode == 1
+    assert b"already" in refused.stderr
+    secrets = ["passwords.json", "ca/ca.key", "redis-1/host.json", "endpoint/password"]
+    for name in secrets:
+        assert (cluster.data / "store" / name).stat().st_mode & 0o007 == 0, name
+    assert (cluster.data / "store").stat().st_mode & 0o077 == 0
+
+
+def test_a_new_start_finds_what_was_kept(cluster: Cluster) -> None:
+    """Ctrl-C: exit 0, every process is gone. Started again on the same data it knows every job,
+    also when the supervisor was killed; and the one under way goes on from its checkpoint."""
+    with cluster.client() as client:
+        done = client.submit(b"done before", 3000)
+        value = done.result(60)
+        endless = client.submit(b"endless", 10**10)
+        checkpoint = until(lambda: (now := client.job(endless.id).done) > 1 and now)
+    for number in (signal.SIGINT, signal.SIGKILL):
+        tree = cluster.tree()
+        os.kill(cluster.process.pid, number)
+        assert cluster.process.wait(60) == (0 if number == signal.SIGINT else -number)
+        until(lambda pids=tree: all(gone(pid) for pid in pids))  # type: ignore[misc]
+        cluster.start_again()
+        with cluster.client() as client:
+            assert client.result(done.id, 60) == value
+            assert client.job(endless.id).done >= checkpoint
+    with cluster.client() as client:
+        client.cancel(endless.id)
+
+
+def test_it_does_not_open_itself_to_strangers(tmp_path: Path) -> None:
+    """Beyond loopback without a key nothing starts, and the refusal says what to do."""
+    need_programs()
+    refused = run("cluster", "--host", "0.0.0.0", "--port", "0", "--data", str(tmp_path))  # noqa: S104
+    assert refused.returncode == 1
+    assert b"--key-file" in refused.stderr
+    assert not list(tmp_path.iterdir())
