@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 
-from workmill.controller.fleet import Member
+from workmill.controller.fleet import Fence, Member
 from workmill.runtime import local_fleet
 from workmill.runtime.local_fleet import LocalFleet
 from workmill.runtime.processes import Command, LocalProcesses
@@ -153,3 +153,61 @@ async def test_a_machine_that_cannot_start_one_counts_it_as_dead(stage: Stage) -
     fleet = stage.fleet(Command("worker", ("/nowhere/python",)))
     fleet.start(1, token=1)
     await stage.until(lambda: not fleet.list(0))
+
+
+async def test_numbers_are_given_lowest_first_and_again(stage: Stage) -> None:
+    """A port goes with a number: it is one member's alone, and free again after it."""
+    given: list[int] = []
+
+    def command(number: int) -> Command:
+        given.append(number)
+        return OBEDIENT
+
+    fleet = LocalFleet(stage.processes, command)
+    fleet.start(3, token=1)
+    first, *_ = await stage.running(fleet, 3)
+    fleet.stop(first, 1, drain=True)
+    await stage.until(lambda: len(fleet.list(1)) == 2)
+    fleet.start(2, token=1)
+    await stage.running(fleet, 4)
+    assert given == [1, 2, 3, 1, 4]
+
+
+async def test_a_floor_is_kept_whatever_is_ordered(stage: Stage) -> None:
+    """Nobody has to order what must be there; what dies beyond it is the controller's business."""
+    fleet = stage.fleet(OBEDIENT, floor=1)
+    fleet.start(2, token=1)
+    first, second = await stage.running(fleet, 2)
+    assert first.pid
+    os.kill(first.pid, signal.SIGKILL)
+    await stage.until(lambda: len(fleet.list(1)) == 1)
+    (left,) = fleet.list(1)
+    assert left.name == second.name
+    assert second.pid
+    os.kill(second.pid, signal.SIGKILL)
+    await stage.until(lambda: [one.name for one in fleet.list(1)] == ["3"])
+    await stage.running(fleet, 1)
+
+
+async def test_nothing_follows_what_ends_after_the_close(stage: Stage) -> None:
+    """The whole drains: a floor is kept no longer."""
+    fleet = stage.fleet(OBEDIENT, floor=1)
+    fleet.start(1, token=1)
+    (member,) = await stage.running(fleet, 1)
+    fleet.close()
+    assert member.pid
+    os.kill(member.pid, signal.SIGKILL)
+    await stage.until(lambda: not fleet.list(1))
+
+
+async def test_a_look_with_a_newer_token_fences_the_leader_before(stage: Stage) -> None:
+    """It has ordered nothing yet: the old one's orders are refused all the same, by every fleet
+    that shares the fence."""
+    fence = Fence()
+    fleets = [
+        LocalFleet(stage.processes, lambda _: OBEDIENT, fence=fence, floor=floor)
+        for floor in (0, 1)
+    ]
+    fleets[0].list(7)
+    fleets[1].start(1, token=6)
+    assert fleets[1].list(7) == []
