@@ -24,11 +24,11 @@ def fleet(settings: EC2Settings) -> Iterator[EC2Fleet]:
 
 
 def names(fleet: EC2Fleet) -> list[str]:
-    return sorted(member.name for member in fleet.list())
+    return sorted(member.name for member in fleet.list(0))
 
 
 def working(fleet: EC2Fleet) -> list[Member]:
-    return [member for member in fleet.list() if not member.stopping]
+    return [member for member in fleet.list(0) if not member.stopping]
 
 
 def settled(fleet: EC2Fleet) -> None:
@@ -43,7 +43,7 @@ def test_an_order_is_shown_before_it_is_carried_out(fleet: EC2Fleet) -> None:
     assert len(ordered) == 3
     settled(fleet)
     assert names(fleet) == ordered
-    hosts = {member.host for member in fleet.list()}
+    hosts = {member.host for member in fleet.list(0)}
     assert len(hosts) == 3
     assert all(host.startswith("i-") for host in hosts)
 
@@ -52,7 +52,7 @@ def test_a_member_knows_its_node(fleet: EC2Fleet) -> None:
     """By its host, which is called by the machine's id and runs one worker."""
     fleet.start(1, LEADER)
     settled(fleet)
-    (member,) = fleet.list()
+    (member,) = fleet.list(0)
     assert member.host.startswith("i-")
     assert member.pid is None
 
@@ -62,8 +62,8 @@ def test_another_controller_finds_the_same_workers(fleet: EC2Fleet, settings: EC
     fleet.start(2, LEADER)
     settled(fleet)
     with closing(EC2Fleet(settings)) as next_one:
-        assert {member.host for member in next_one.list()} == {m.host for m in fleet.list()}
-        next_one.stop(next_one.list()[0], LEADER + 1, drain=True)
+        assert {member.host for member in next_one.list(0)} == {m.host for m in fleet.list(0)}
+        next_one.stop(next_one.list(0)[0], LEADER + 1, drain=True)
         settled(next_one)
         assert len(working(next_one)) == 1
 
@@ -71,18 +71,18 @@ def test_another_controller_finds_the_same_workers(fleet: EC2Fleet, settings: EC
 def test_stopping_is_shown_at_once(fleet: EC2Fleet) -> None:
     """Also of a worker that was only just ordered, whose machine is then ended as it comes."""
     fleet.start(1, LEADER)
-    (member,) = fleet.list()
+    (member,) = fleet.list(0)
     fleet.stop(member, LEADER, drain=True)
     assert working(fleet) == []
     settled(fleet)
-    assert fleet.list() == []
+    assert fleet.list(0) == []
 
 
 def test_a_replaced_leader_is_not_obeyed(fleet: EC2Fleet) -> None:
     """An order with an older token than one that was seen here changes nothing."""
     fleet.start(1, LEADER)
     fleet.start(5, LEADER - 1)
-    (member,) = fleet.list()
+    (member,) = fleet.list(0)
     fleet.stop(member, LEADER - 1, drain=False)
     settled(fleet)
     assert len(working(fleet)) == 1
@@ -93,7 +93,7 @@ def test_what_cannot_be_carried_out_is_not_shown_any_more(fleet: EC2Fleet, way: 
     way.faults.append(Fault("RunInstances", 403, "UnauthorizedOperation"))
     fleet.start(2, LEADER)
     settled(fleet)
-    assert fleet.list() == []
+    assert fleet.list(0) == []
     fleet.start(2, LEADER)
     settled(fleet)
     assert len(working(fleet)) == 2
@@ -103,7 +103,7 @@ def test_a_failed_stop_may_be_ordered_again(fleet: EC2Fleet, way: Way) -> None:
     """A worker that was not stopped is shown as working."""
     fleet.start(1, LEADER)
     settled(fleet)
-    (member,) = fleet.list()
+    (member,) = fleet.list(0)
     way.faults.append(Fault("TerminateInstances", 403, "UnauthorizedOperation"))
     fleet.stop(member, LEADER, drain=True)
     settled(fleet)
@@ -123,7 +123,7 @@ def test_a_launched_machine_is_shown_while_lists_lag(
     assert len(working(fleet)) == 1
     monkeypatch.setattr(ec2, "LAG_SECONDS", 0.0)
     settled(fleet)
-    assert fleet.list() == []
+    assert fleet.list(0) == []
 
 
 def test_without_a_first_look_there_is_no_fleet(settings: EC2Settings, way: Way) -> None:

@@ -6,9 +6,9 @@ writes to the same file, as all controllers of a service order about the same ma
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from workmill.client.control import ControlClient
 from workmill.client.transport import Transport
 from workmill.controller.controller import Controller
 from workmill.controller.fleet import Member
+from workmill.controller.keeper import Keeper
+from workmill.controller.policies import WorkerPolicy
 from workmill.controller.scaling import Limits
 from workmill.domain.job import Node
 
@@ -28,7 +30,8 @@ class Notes:
     def __init__(self, name: str, orders: Path) -> None:
         self._name, self._orders = name, orders
 
-    def list(self) -> Sequence[Member]:
+    def list(self, token: int) -> Sequence[Member]:
+        del token
         return []
 
     def start(self, count: int, token: int) -> None:
@@ -43,18 +46,18 @@ class Notes:
         raise AssertionError(f"there is no {member} to stop: {token}, {drain}")
 
 
-def main(name: str, url: str, orders: str) -> None:
+async def main(name: str, url: str, orders: str) -> None:
     node = Node(incarnation=name, role="controller", host="test", pid=os.getpid(), version="0")
     with Transport(url) as transport:
         fleet = Notes(name, Path(orders))
-        limits = Limits(min_workers=1, max_workers=1)
-        controller = Controller(node, ControlClient(transport), fleet, limits)
+        keeper = Keeper(fleet, WorkerPolicy(Limits(min_workers=1, max_workers=1)))
+        controller = Controller(node, ControlClient(transport), [keeper])
         while True:
             look = controller.look()
             if look is not None:
-                controller.act(look)
-            time.sleep(TURN_SECONDS)
+                await controller.act(look)
+            await asyncio.sleep(TURN_SECONDS)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    asyncio.run(main(*sys.argv[1:]))

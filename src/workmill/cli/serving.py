@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from workmill.domain import limits
 from workmill.runtime.config import (
     DEFAULT_HOST,
     MAX_WORKERS,
+    Cloud,
     ControllerConfig,
     Elastic,
     EndpointConfig,
@@ -175,39 +177,58 @@ def worker(url: options.Url = options.DEFAULT_URLS, key_file: options.KeyFile = 
 
 
 def controller(
-    cluster: Annotated[str, typer.Option("--cluster", help="The tag of its machines.")],
-    region: Annotated[str, typer.Option("--region", help="Where they are.")],
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="On EC2: the tag of its machines.")
+    ] = None,
+    region: Annotated[str, typer.Option("--region", help="On EC2: where they are.")] = "",
     subnets: Annotated[
-        str, typer.Option("--subnets", metavar="ID,ID,ID", help="One a zone, to spread them over.")
-    ],
+        str,
+        typer.Option(
+            "--subnets", metavar="ID,ID,ID", help="On EC2: one a zone, to spread them over."
+        ),
+    ] = "",
     workers: Workers = "1:1",  # type: ignore[assignment]  # Typer parses defaults too
     target_wait_seconds: TargetWait = limits.TARGET_WAIT_SECONDS,
     cool_down_seconds: CoolDown = limits.COOL_DOWN_SECONDS,
+    balancer: Annotated[
+        Path | None,
+        typer.Option(
+            "--balancer",
+            metavar="SOCKET",
+            help="HAProxy's admin socket: every endpoint that beats is served.",
+        ),
+    ] = None,
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
     ec2_url: Annotated[
         str | None, typer.Option("--ec2-url", metavar="URL", help="Another EC2: a rehearsal.")
     ] = None,
 ) -> None:
-    """Run one controller of a cluster on EC2. Run two or three: one leads, the others wait."""
+    """Run one controller of a service: for workers on EC2, for HAProxy, or both.
+
+    Run two or three: one leads, the others wait.
+    """
     from workmill.runtime.controlling import run_controller
 
     if workers.least is None or workers.most is None:
         raise typer.BadParameter("a cluster has no `auto`: say --workers MIN:MAX")
+    if cluster and not (region and subnets):
+        raise typer.BadParameter("--cluster needs --region and --subnets")
     elastic = Elastic(
         min_workers=workers.least,
         max_workers=workers.most,
         target_wait_seconds=target_wait_seconds,
         cool_down_seconds=cool_down_seconds,
     )
+    cloud = Cloud(
+        cluster=cluster or "", region=region, subnets=tuple(subnets.split(",")), ec2_url=ec2_url
+    )
     run_controller(
         ControllerConfig(
             urls=tuple(url),
             key_file=options.text_of(key_file),
-            workers=elastic,
-            cluster=cluster,
-            region=region,
-            subnets=tuple(subnets.split(",")),
-            ec2_url=ec2_url,
+            workers=elastic if cluster else None,
+            cloud=cloud if cluster else None,
+            balancer=options.text_of(balancer),
         )
     )

@@ -1,4 +1,4 @@
-"""Where workers come from: the port to whatever can start and stop them.
+"""Where nodes come from: the port to whatever can start and stop them.
 
 An order is given, not waited for: a machine takes minutes to come, a drain its seconds. `list` says
 how far things are, and the controller looks there again with every turn. So an order may be given
@@ -14,7 +14,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One worker of a fleet, from its order to its end."""
+    """One node of a fleet, from its order to its end."""
 
     name: str
     """The fleet's own, never given twice."""
@@ -27,11 +27,12 @@ class Member:
 
 
 class Fleet(Protocol):
-    """Workers of one kind. Every order bears the token of the leader that gives it, and one with
-    an older token than was seen before is refused: its leader was replaced."""
+    """Nodes of one role. Every look and every order bears the token of the leader that it comes
+    from, and an order with an older token than was seen before is refused: its leader was
+    replaced."""
 
-    def list(self) -> Sequence[Member]:
-        """All that were ordered and have not ended."""
+    def list(self, token: int) -> Sequence[Member]:
+        """All that were ordered and have not ended. Raises Unavailable when that is not known."""
         ...
 
     def start(self, count: int, token: int) -> None:
@@ -44,12 +45,13 @@ class Fleet(Protocol):
 
 
 class Fence:
-    """Remembers the highest token that an order bore."""
+    """Remembers the highest token that was shown here. Fleets that one leader orders about may
+    share one."""
 
     def __init__(self) -> None:
         self._token = 0
 
     def admits(self, token: int) -> bool:
-        """Whether an order with this token comes from the latest leader known here."""
+        """Whether this token is that of the latest leader known here."""
         self._token = max(self._token, token)
         return token == self._token

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Final, NamedTuple
 
+from workmill.controller.cooling import Decision, Kept, shrunk
 from workmill.domain.limits import COOL_DOWN_SECONDS, TARGET_WAIT_SECONDS
 
 START_SECONDS: Final = 5.0
@@ -89,15 +90,6 @@ class Past(NamedTuple):
     """A reading and the workers that its load would have kept."""
 
     seen: Seen
-    keep: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """How many workers there should be, and why in words. `keep` goes into the history."""
-
-    count: int
-    reason: str
     keep: int
 
 
@@ -254,15 +246,7 @@ def _why_not_more(load: _Load, limits: Limits) -> str:
 def _shrink(
     seen: Seen, limits: Limits, history: Sequence[Past], load: _Load, keep: int
 ) -> Decision:
-    count, cool_down = seen.count, limits.cool_down_seconds
-    since = seen.at_seconds - cool_down
-    if keep >= count:
-        return _decide(count, keep, "the workers fit the load", load)
-    if not history or history[0].seen.at_seconds > since:
-        return _decide(count, keep, f"not watched for {cool_down:g} s yet", load)
-    highest = max([keep, *(past.keep for past in history if past.seen.at_seconds >= since)])
-    if highest >= count:
-        why = f"within the last {cool_down:g} s all of them were wanted"
-        return _decide(count, keep, why, load)
-    why = f"for {cool_down:g} s no more than {highest} were wanted: the others drain"
-    return _decide(highest, keep, why, load)
+    past = [Kept(one.seen.at_seconds, one.keep) for one in history]
+    now = Kept(seen.at_seconds, keep)
+    count, why = shrunk(seen.count, now, past, limits.cool_down_seconds)
+    return _decide(count, keep, why, load)

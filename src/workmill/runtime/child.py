@@ -7,7 +7,7 @@ import sys
 import msgspec
 
 from workmill.domain.errors import WorkmillError
-from workmill.runtime.config import EndpointConfig, UpConfig, WorkerConfig
+from workmill.runtime.config import ControllerConfig, EndpointConfig, UpConfig, WorkerConfig
 from workmill.runtime.lifeline import follow_lifeline
 from workmill.telemetry import emit
 
@@ -30,7 +30,11 @@ def _play(role: str, words: str) -> int:
             msgspec.json.decode(words, type=UpConfig),
             lambda ready: print(msgspec.json.encode(ready).decode(), flush=True),
         )
-    if role == "endpoint":
+    if role == "controller":
+        from workmill.runtime.controlling import run_controller
+
+        run_controller(msgspec.json.decode(words, type=ControllerConfig))
+    elif role == "endpoint":
         compose.run_endpoint(msgspec.json.decode(words, type=EndpointConfig))
     else:
         compose.run_worker(msgspec.json.decode(words, type=WorkerConfig))

@@ -6,7 +6,7 @@ import sys
 
 import msgspec
 
-from workmill.runtime.config import EndpointConfig, UpConfig, WorkerConfig
+from workmill.runtime.config import ControllerConfig, EndpointConfig, UpConfig, WorkerConfig
 from workmill.runtime.processes import Command
 
 
@@ -19,6 +19,11 @@ def endpoint_command(config: EndpointConfig) -> Command:
 def worker_command(config: WorkerConfig) -> Command:
     """How to run a worker as a child."""
     return _command("worker", config, ())
+
+
+def controller_command(config: ControllerConfig) -> Command:
+    """How to run a controller as a child."""
+    return _command("controller", config, ())
 
 
 def up_command(config: UpConfig) -> Command:

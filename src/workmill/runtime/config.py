@@ -57,16 +57,35 @@ class Elastic(msgspec.Struct, frozen=True, kw_only=True):
     cool_down_seconds: float = limits.COOL_DOWN_SECONDS
 
 
-class ControllerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One controller of a cluster on EC2; `ec2_url` is for another EC2 than Amazon's own."""
+class ElasticEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """How many endpoints there may be; see `controller.endpoint_scaling`."""
 
-    urls: tuple[str, ...]
-    key_file: str | None = None
-    workers: Elastic
+    min_endpoints: int
+    max_endpoints: int
+    cool_down_seconds: float = limits.COOL_DOWN_SECONDS
+
+
+class Cloud(msgspec.Struct, frozen=True, kw_only=True):
+    """Where on EC2 the workers' machines are; `ec2_url` is for another EC2 than Amazon's own."""
+
     cluster: str
     region: str
     subnets: tuple[str, ...]
     ec2_url: str | None = None
+
+
+class ControllerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the controllers of a service. It keeps what it is told of: workers on EC2, or workers
+    and endpoints under the supervisor at the socket `orders`; and the balancer with its admin
+    socket at `balancer`."""
+
+    urls: tuple[str, ...]
+    key_file: str | None = None
+    workers: Elastic | None = None
+    endpoints: ElasticEndpoints | None = None
+    cloud: Cloud | None = None
+    orders: str | None = None
+    balancer: str | None = None
 
 
 class UpConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,77 +1,95 @@
-"""`workmill controller`: one of several controllers of a cluster, whose workers have machines.
+"""`workmill controller`: one of several controllers of a service.
 
-Any number may run, on any machine, and one of them leads. It talks to the service and to the cloud,
-and holds nothing that the next leader would miss.
+Any number may run, on any machine, and one of them leads. It talks to the service, to whatever has
+the nodes (EC2, or the supervisor of this machine) and to the balancer, and holds nothing that the
+next leader would miss.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
-from contextlib import closing, suppress
-from typing import Final
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from workmill import __version__
 from workmill.client.control import ControlClient
 from workmill.client.transport import Transport
-from workmill.controller.controller import TURN_SECONDS, Controller
+from workmill.controller.balancers.haproxy import HAProxy
+from workmill.controller.controller import Controller
+from workmill.controller.endpoint_scaling import EndpointLimits
 from workmill.controller.fleet import Fleet
-from workmill.controller.fleets.ec2 import EC2Fleet
-from workmill.controller.fleets.machines import EC2Settings
-from workmill.controller.scaling import Limits
-from workmill.domain.errors import WorkmillError
-from workmill.domain.job import Node
-from workmill.runtime.config import ControllerConfig
-from workmill.runtime.elastic import turn
+from workmill.controller.fleets.supervised import SupervisedFleet
+from workmill.controller.keeper import Keeper
+from workmill.controller.policies import EndpointPolicy
+from workmill.controller.rotation import Rotation
+from workmill.domain.errors import InvalidInput, WorkmillError
+from workmill.runtime.config import Cloud, ControllerConfig
+from workmill.runtime.elastic import START_SECONDS, controller_node, turn, worker_policy
 from workmill.runtime.keys import read_key
-from workmill.telemetry.events import INCARNATION, describe
+from workmill.telemetry.events import describe
 
-START_SECONDS: Final = 180.0
+if TYPE_CHECKING:
+    from workmill.controller.fleets.ec2 import EC2Fleet
+
+MACHINE_START_SECONDS: Final = 180.0
 """A machine, from its order to its first beat, until it has been measured."""
 
 
 def run_controller(config: ControllerConfig) -> None:
-    """Keep as many workers as the load asks for, until SIGTERM or SIGINT; the workers stay.
+    """Keep what the configuration names in step with the load, until SIGTERM or SIGINT; the nodes
+    stay.
 
-    Raises WorkmillError when the key cannot be read, or EC2 cannot be asked what there is.
+    Raises WorkmillError when there is nothing to keep, the key cannot be read, or EC2 cannot be
+    asked what there is.
     """
     describe("controller")
     key = read_key(config.key_file)
-    with (
-        Transport(config.urls, key=key) as transport,
-        closing(EC2Fleet(_settings(config))) as fleet,
-    ):
-        asyncio.run(_lead(_controller(config, ControlClient(transport), fleet)))
+    with ExitStack() as stack:
+        transport = stack.enter_context(Transport(config.urls, key=key))
+        keepers = [*_keepers(config, stack)]
+        rotation = Rotation(HAProxy(Path(config.balancer))) if config.balancer else None
+        if not keepers and not rotation:
+            raise InvalidInput(
+                "There is nothing for this controller to keep. Nothing was started. Name the "
+                "cluster on EC2, or the balancer's admin socket."
+            )
+        service = ControlClient(transport)
+        asyncio.run(_lead(Controller(controller_node(), service, keepers, rotation)))
 
 
-def _settings(config: ControllerConfig) -> EC2Settings:
-    return EC2Settings(
-        cluster=config.cluster,
-        region=config.region,
-        subnets=config.subnets,
-        endpoint_url=config.ec2_url,
+def _keepers(config: ControllerConfig, stack: ExitStack) -> Iterator[Keeper]:
+    if config.workers and config.cloud:
+        fleet = stack.enter_context(closing(_on_ec2(config.cloud)))
+        yield Keeper(fleet, worker_policy(config.workers, MACHINE_START_SECONDS))
+    if config.orders and config.workers:
+        yield Keeper(_here(config.orders, "worker"), worker_policy(config.workers, START_SECONDS))
+    if config.orders and config.endpoints:
+        limits = EndpointLimits(
+            min_endpoints=config.endpoints.min_endpoints,
+            max_endpoints=config.endpoints.max_endpoints,
+            cool_down_seconds=config.endpoints.cool_down_seconds,
+        )
+        yield Keeper(_here(config.orders, "endpoint"), EndpointPolicy(limits))
+
+
+def _here(orders: str, role: str) -> Fleet:
+    return SupervisedFleet(Path(orders), role)
+
+
+def _on_ec2(cloud: Cloud) -> EC2Fleet:
+    from workmill.controller.fleets.ec2 import EC2Fleet
+    from workmill.controller.fleets.machines import EC2Settings
+
+    return EC2Fleet(
+        EC2Settings(
+            cluster=cloud.cluster,
+            region=cloud.region,
+            subnets=cloud.subnets,
+            endpoint_url=cloud.ec2_url,
+        )
     )
-
-
-def _controller(config: ControllerConfig, service: ControlClient, fleet: Fleet) -> Controller:
-    elastic = config.workers
-    node = Node(
-        incarnation=INCARNATION,
-        role="controller",
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        version=__version__,
-    )
-    limits = Limits(
-        min_workers=elastic.min_workers,
-        max_workers=elastic.max_workers,
-        target_wait_seconds=elastic.target_wait_seconds,
-        cool_down_seconds=elastic.cool_down_seconds,
-        start_seconds=START_SECONDS,
-    )
-    return Controller(node, service, fleet, limits)
 
 
 async def _lead(controller: Controller) -> None:
@@ -82,7 +100,7 @@ async def _lead(controller: Controller) -> None:
     while not stop.is_set():
         await turn(controller)
         with suppress(TimeoutError):
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(controller.pause_seconds):
                 await stop.wait()
     with suppress(WorkmillError):  # nobody answers: the term ends by itself
         await asyncio.to_thread(controller.stand_down)

@@ -10,7 +10,9 @@ from typing import Final
 from workmill import __version__
 from workmill.client.control import ControlClient
 from workmill.client.transport import Transport
-from workmill.controller.controller import TURN_SECONDS, Controller
+from workmill.controller.controller import Controller
+from workmill.controller.keeper import Keeper
+from workmill.controller.policies import WorkerPolicy
 from workmill.controller.scaling import Limits
 from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Node
@@ -28,35 +30,44 @@ START_SECONDS: Final = 1.5
 
 async def tend(processes: LocalProcesses, worker: WorkerConfig, elastic: Elastic) -> None:
     """Keep as many workers as the load asks for, until cancelled."""
-    fleet = LocalFleet(processes, worker_command(worker))
+    command = worker_command(worker)
+    fleet = LocalFleet(processes, lambda _number: command)
     fleet.start(elastic.min_workers, token=0)  # there is work to do before anybody leads
     with Transport(worker.urls, key=read_key(worker.key_file)) as transport:
-        controller = Controller(
-            Node(
-                incarnation=INCARNATION,
-                role="controller",
-                host=HOST,
-                pid=os.getpid(),
-                version=__version__,
-            ),
-            ControlClient(transport),
-            fleet,
-            Limits(
-                min_workers=elastic.min_workers,
-                max_workers=elastic.max_workers,
-                target_wait_seconds=elastic.target_wait_seconds,
-                cool_down_seconds=elastic.cool_down_seconds,
-                start_seconds=START_SECONDS,
-            ),
-        )
+        keeper = Keeper(fleet, worker_policy(elastic, START_SECONDS))
+        controller = Controller(controller_node(), ControlClient(transport), [keeper])
         try:
             while True:
                 await turn(controller)
-                await asyncio.sleep(TURN_SECONDS)
+                await asyncio.sleep(controller.pause_seconds)
         finally:
             fleet.close()
             with suppress(WorkmillError):  # nobody answers: the term ends by itself
                 await asyncio.to_thread(controller.stand_down)
+
+
+def controller_node() -> Node:
+    """What this process beats as when it plays the controller."""
+    return Node(
+        incarnation=INCARNATION,
+        role="controller",
+        host=HOST,
+        pid=os.getpid(),
+        version=__version__,
+    )
+
+
+def worker_policy(elastic: Elastic, start_seconds: float) -> WorkerPolicy:
+    """The workers' policy with what a person has set."""
+    return WorkerPolicy(
+        Limits(
+            min_workers=elastic.min_workers,
+            max_workers=elastic.max_workers,
+            target_wait_seconds=elastic.target_wait_seconds,
+            cool_down_seconds=elastic.cool_down_seconds,
+            start_seconds=start_seconds,
+        )
+    )
 
 
 async def turn(controller: Controller) -> None:
@@ -64,6 +75,6 @@ async def turn(controller: Controller) -> None:
     try:
         look = await asyncio.to_thread(controller.look)
         if look is not None:
-            controller.act(look)
+            await controller.act(look)
     except Exception as error:  # noqa: BLE001 - a turn that failed must not end the service
         emit("controller.turn_failed", level="error", error=repr(error)[:500])

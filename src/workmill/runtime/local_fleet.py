@@ -1,6 +1,6 @@
-"""Workers of this machine as a fleet: the controller orders, the supervisor's processes are it.
+"""Nodes of this machine as a fleet: the controller orders, the supervisor's processes are it.
 
-A worker that keeps dying young is started again more and more slowly (`restarts`), whatever the
+One that keeps dying young is started again more and more slowly (`restarts`), whatever the
 controller orders meanwhile: its next turn orders again.
 """
 
@@ -26,34 +26,43 @@ HOST: Final = socket.gethostname()
 
 
 class _Place:
-    """One worker from its order to its end."""
+    """One node from its order to its end. `number` is its alone while it is there."""
 
-    def __init__(self, name: str, ordered_at: float) -> None:
-        self.name, self.ordered_at = name, ordered_at
+    def __init__(self, name: str, number: int, ordered_at: float) -> None:
+        self.name, self.number, self.ordered_at = name, number, ordered_at
         self.process: LocalProcess | None = None
         self.stopping = False
 
 
 class LocalFleet:
-    """`controller.fleet.Fleet` over processes. For the loop's thread alone."""
+    """`controller.fleet.Fleet` over processes. For the loop's thread alone.
+
+    Each node is run as `command` says for its number, the lowest that is free from 1 on. With a
+    `floor`, so many are kept alive whatever anybody orders.
+    """
 
     def __init__(
         self,
         processes: LocalProcesses,
-        command: Command,
+        command: Callable[[int], Command],
         *,
+        floor: int = 0,
+        fence: Fence | None = None,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._processes, self._command, self._ticks = processes, command, ticks
+        self._floor = floor
         self._places: dict[str, _Place] = {}
         self._names = count(1)
-        self._fence = Fence()
+        self._fence = fence or Fence()
         self._early_deaths = 0
         self._not_before = float("-inf")
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
-    def list(self) -> Sequence[Member]:
+    def list(self, token: int) -> Sequence[Member]:
         """See `Fleet.list`."""
+        self._fence.admits(token)
         now = self._ticks()
         return [
             Member(
@@ -67,19 +76,16 @@ class LocalFleet:
         ]
 
     def start(self, count: int, token: int) -> None:
-        """See `Fleet.start`. While workers die young, nothing is started before its time."""
-        now = self._ticks()
-        if not self._fence.admits(token) or now < self._not_before:
+        """See `Fleet.start`. While nodes die young, nothing is started before its time."""
+        if not self._admits(token) or self._ticks() < self._not_before:
             return
         for _ in range(count):
-            place = _Place(str(next(self._names)), now)
-            self._places[place.name] = place
-            self._do(self._live(place))
+            self._order(0.0)
 
     def stop(self, member: Member, token: int, *, drain: bool) -> None:
         """See `Fleet.stop`. A drain that takes too long is ended by force."""
         place = self._places.get(member.name)
-        if place is None or not self._fence.admits(token):
+        if not self._admits(token) or place is None:
             return
         place.stopping = True
         if place.process is None:
@@ -90,39 +96,60 @@ class LocalFleet:
             place.process.kill_group()
 
     def close(self) -> None:
-        """Everybody is about to be told to go: their ends are no deaths."""
+        """Everybody is about to be told to go: their ends are no deaths, and nobody follows."""
+        self._closed = True
         for place in self._places.values():
             place.stopping = True
+
+    def _admits(self, token: int) -> bool:
+        admitted = self._fence.admits(token)
+        if not admitted:
+            emit("fleet.stale_order", level="warning", token=token)
+        return admitted
+
+    def _order(self, delay_seconds: float) -> None:
+        taken = {place.number for place in self._places.values()}
+        number = next(number for number in count(1) if number not in taken)
+        place = _Place(str(next(self._names)), number, self._ticks())
+        self._places[place.name] = place
+        self._do(self._live(place, delay_seconds))
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _live(self, place: _Place) -> None:
-        """One worker's life, and what its end means for the next start."""
-        outcome, lived_seconds = await self._life(place)
+    async def _live(self, place: _Place, delay_seconds: float) -> None:
+        """One node's life, and what its end means for the next start."""
+        await asyncio.sleep(delay_seconds)
+        if self._closed:
+            del self._places[place.name]
+            return
+        command = self._command(place.number)
+        outcome, lived_seconds = await self._life(place, command)
         del self._places[place.name]
         if place.stopping:
             return
-        self._early_deaths, delay_seconds = after_death(
+        self._early_deaths, wait_seconds = after_death(
             self._early_deaths,
             lived_seconds,
             random.random(),  # noqa: S311 - it spreads restarts, it hides nothing
         )
-        self._not_before = self._ticks() + delay_seconds
+        self._not_before = self._ticks() + wait_seconds
         emit(
             "process.died",
             level="warning",
-            died_role=self._command.role,
+            died_role=command.role,
             outcome=outcome,
             lived_seconds=round(lived_seconds, 3),
-            restart_in_seconds=round(delay_seconds, 3),
+            restart_in_seconds=round(wait_seconds, 3),
         )
+        if sum(not one.stopping for one in self._places.values()) < self._floor:
+            self._order(wait_seconds)
 
-    async def _life(self, place: _Place) -> tuple[str, float]:
+    async def _life(self, place: _Place, command: Command) -> tuple[str, float]:
         try:
-            process = place.process = await self._processes.start(self._command)
+            process = place.process = await self._processes.start(command)
         except OSError as error:
             return f"not started: {error}", 0.0
         if place.stopping:

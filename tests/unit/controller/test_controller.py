@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from workmill.controller import controller as module
-from workmill.controller.controller import MIN_LOST_SECONDS, Controller
+from workmill.controller import controller, keeper, term
+from workmill.controller.controller import Controller
+from workmill.controller.crew import END_SECONDS
 from workmill.controller.fleet import Fence, Member
 from workmill.controller.health import DEAD_SECONDS
+from workmill.controller.keeper import MIN_LOST_SECONDS, Keeper
+from workmill.controller.policies import WorkerPolicy
 from workmill.controller.scaling import Limits
 from workmill.domain.errors import EndpointUnreachable
 from workmill.domain.job import Candidacy, Leadership, Node, Stats
@@ -86,7 +89,8 @@ class Mill:
 
     # --- the fleet
 
-    def list(self) -> Sequence[Member]:
+    def list(self, token: int) -> Sequence[Member]:
+        self.fence.admits(token)
         return [
             Member(
                 name=str(pid),
@@ -132,9 +136,10 @@ class Play:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.mill = Mill()
         self.events: list[tuple[str, dict[str, object]]] = []
-        monkeypatch.setattr(
-            module, "emit", lambda event, **fields: self.events.append((event, fields))
-        )
+        for module in (controller, keeper, term):
+            monkeypatch.setattr(
+                module, "emit", lambda event, **fields: self.events.append((event, fields))
+            )
         self.controller = self.another("c1")
 
     def another(self, name: str) -> Controller:
@@ -142,14 +147,15 @@ class Play:
         limits = Limits(
             min_workers=1, max_workers=4, start_seconds=1.0, cool_down_seconds=COOL_DOWN_SECONDS
         )
-        return Controller(node, self.mill, self.mill, limits, ticks=lambda: self.mill.now)
+        keepers = [Keeper(self.mill, WorkerPolicy(limits))]
+        return Controller(node, self.mill, keepers, ticks=lambda: self.mill.now)
 
-    def turns(self, count: int = 1, *controllers: Controller) -> None:
+    async def turns(self, count: int = 1, *controllers: Controller) -> None:
         for _ in range(count):
             self.mill.second()
             for one in controllers or (self.controller,):
                 if look := one.look():
-                    one.act(look)
+                    await one.act(look)
 
     def said(self, event: str) -> list[dict[str, object]]:
         return [fields for name, fields in self.events if name == event]
@@ -164,24 +170,24 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
     return Play(monkeypatch)
 
 
-def test_it_starts_the_least_number_and_beats(play: Play) -> None:
+async def test_it_starts_the_least_number_and_beats(play: Play) -> None:
     """An empty fleet is filled to its minimum, and it is said why."""
-    play.turns(10)
+    await play.turns(10)
     assert len(play.pids) == 1
     (grown,) = play.said("controller.grows")
-    assert (grown["workers"], grown["to"]) == (0, 1)
+    assert (grown["count"], grown["to"]) == (0, 1)
     assert play.mill.beaten.count("c1") == 10
 
 
-def test_a_burst_grows_the_fleet_to_its_limit_and_its_end_drains_it(play: Play) -> None:
+async def test_a_burst_grows_the_fleet_to_its_limit_and_its_end_drains_it(play: Play) -> None:
     """Up to four, and back to one, by draining alone."""
-    play.turns(10)
+    await play.turns(10)
     play.mill.queued = 2000
-    play.turns(5)
+    await play.turns(5)
     assert len(play.pids) == 4
     assert "would wait longer" in str(play.said("controller.grows")[-1]["why"])
     play.mill.queued, play.mill.done_seconds = 0, 2000
-    play.turns(150)
+    await play.turns(150)
     assert len(play.pids) == 1
     assert all(drain for _, drain in play.mill.ends)
     assert play.said("controller.shrinks")[-1]["to"] == 1
@@ -189,23 +195,25 @@ def test_a_burst_grows_the_fleet_to_its_limit_and_its_end_drains_it(play: Play) 
     assert len(play.said("node.left")) == 3
 
 
-def test_a_worker_whose_end_was_seen_is_replaced_at_once(play: Play) -> None:
+async def test_a_worker_whose_end_was_seen_is_replaced_at_once(play: Play) -> None:
     """The fleet does not list it any more: one turn later another one is ordered."""
-    play.turns(10)
+    await play.turns(10)
     (pid,) = play.pids
     play.mill.end(pid)
-    play.turns(1)
+    await play.turns(1)
     (other,) = play.pids
     assert other != pid
     assert "has ended" in str(play.said("node.dead")[0]["why"])
 
 
-def test_a_worker_that_hangs_is_ended_and_replaced(play: Play) -> None:
-    """It is listed and silent: it is ended by force, and another one comes."""
-    play.turns(10)
+async def test_a_worker_that_hangs_is_ended_and_replaced(play: Play) -> None:
+    """It is listed and silent: another one comes, and after a longer silence it is ended."""
+    await play.turns(10)
     (pid,) = play.pids
     play.mill.silent.add(pid)
-    play.turns(int(DEAD_SECONDS) + 2)
+    await play.turns(int(DEAD_SECONDS) + 2)
+    assert (play.mill.ends, len(play.pids)) == ([], 2)
+    await play.turns(int(END_SECONDS - DEAD_SECONDS))
     assert play.mill.ends == [(pid, False)]
     (other,) = play.pids
     assert other != pid
@@ -215,119 +223,119 @@ def test_a_worker_that_hangs_is_ended_and_replaced(play: Play) -> None:
     ]
 
 
-def test_a_start_that_never_comes_is_given_up(play: Play) -> None:
+async def test_a_start_that_never_comes_is_given_up(play: Play) -> None:
     """After its patience it is ended, and another one is ordered."""
     play.mill.stillborn = True
-    play.turns(int(MIN_LOST_SECONDS) + 5)
+    await play.turns(int(MIN_LOST_SECONDS) + 5)
     assert [drain for _, drain in play.mill.ends] == [False]
-    assert len(play.said("worker.lost")) == 1
+    assert len(play.said("node.lost")) == 1
     assert len(play.pids) == 1
 
 
-def test_how_long_a_start_takes_is_measured(play: Play) -> None:
+async def test_how_long_a_start_takes_is_measured(play: Play) -> None:
     """The policy plans with what was seen, not with what was guessed."""
-    play.turns(10)
+    await play.turns(10)
     play.mill.queued = 2000
-    play.turns(1)
+    await play.turns(1)
     assert f"takes {START_SECONDS:g} s to start" in str(play.said("controller.grows")[-1]["why"])
 
 
-def test_a_leader_asks_three_times_a_lease(play: Play) -> None:
+async def test_a_leader_asks_three_times_a_lease(play: Play) -> None:
     """Often enough that two answers may be lost, and no oftener: it costs a commit."""
-    play.turns(int(10 * LEAD_SECONDS))
+    await play.turns(int(10 * LEAD_SECONDS))
     assert play.mill.asked == 30
     assert len(play.said("controller.leads")) == 1
 
 
-def test_one_of_two_leads_and_the_other_takes_over_within_a_lease(play: Play) -> None:
+async def test_one_of_two_leads_and_the_other_takes_over_within_a_lease(play: Play) -> None:
     """The second gives no order until the first has been silent for a lease."""
     first, second = play.controller, play.another("c2")
-    play.turns(10, first, second)
+    await play.turns(10, first, second)
     assert (first.leads, second.leads, len(play.pids)) == (True, False, 1)
     play.mill.queued = 2000
-    play.turns(int(LEAD_SECONDS) + 1, second)
+    await play.turns(int(LEAD_SECONDS) + 1, second)
     assert second.leads
-    play.turns(3, second)
+    await play.turns(3, second)
     assert len(play.pids) == 4
 
 
-def test_a_leader_that_slept_past_its_lease_gives_no_order(play: Play) -> None:
+async def test_a_leader_that_slept_past_its_lease_gives_no_order(play: Play) -> None:
     """It had looked before it was stopped: when it wakes, its lease is over."""
-    play.turns(10)
+    await play.turns(10)
     play.mill.queued = 2000
     look = play.controller.look()
     assert look is not None
     play.mill.now += LEAD_SECONDS
-    play.controller.act(look)
+    await play.controller.act(look)
     assert len(play.pids) == 1
     assert not play.controller.leads
 
 
-def test_an_order_of_a_replaced_leader_is_refused_by_the_fleet(play: Play) -> None:
+async def test_an_order_of_a_replaced_leader_is_refused_by_the_fleet(play: Play) -> None:
     """Even one whose clock is wrong: its token is older than one that was seen."""
     first, second = play.controller, play.another("c2")
-    play.turns(10, first)
+    await play.turns(10, first)
     play.mill.queued = 2000
     look = first.look()
     assert look is not None
     play.mill.queued = 0
     play.mill.now += LEAD_SECONDS
-    play.turns(1, second)
+    await play.turns(1, second)
     play.mill.fence.admits(play.mill.token)  # as by any order of the second
     play.mill.now -= LEAD_SECONDS
-    first.act(look)
+    await first.act(look)
     assert play.said("controller.grows")[-1]["to"] == 4
     assert len(play.pids) == 1
-    play.turns(1, first)
+    await play.turns(1, first)
     assert "controller.replaced" in [name for name, _ in play.events]
 
 
-def test_a_new_term_begins_with_an_empty_memory(play: Play) -> None:
+async def test_a_new_term_begins_with_an_empty_memory(play: Play) -> None:
     """What it saw in an earlier term says nothing of the time between: it watches for a whole
     cool-down before it takes anything away."""
     first, second = play.controller, play.another("c2")
     play.mill.queued = 2000
-    play.turns(10, first)
+    await play.turns(10, first)
     play.mill.queued, play.mill.done_seconds = 0, 2000
-    play.turns(int(COOL_DOWN_SECONDS) - 2, first)
-    play.turns(int(LEAD_SECONDS) + 1, second)
+    await play.turns(int(COOL_DOWN_SECONDS) - 2, first)
+    await play.turns(int(LEAD_SECONDS) + 1, second)
     second.stand_down()
-    play.turns(int(COOL_DOWN_SECONDS) - 2, first)
+    await play.turns(int(COOL_DOWN_SECONDS) - 2, first)
     assert (first.leads, len(play.pids)) == (True, 4)
-    play.turns(150, first)
+    await play.turns(150, first)
     assert len(play.pids) == 1
 
 
-def test_without_a_service_it_holds_still(play: Play) -> None:
+async def test_without_a_service_it_holds_still(play: Play) -> None:
     """What cannot be seen is not acted upon, and that is said once."""
-    play.turns(10)
+    await play.turns(10)
     play.mill.away = True
-    play.turns(60)
+    await play.turns(60)
     assert (len(play.pids), play.mill.ends) == (1, [])
     assert len(play.said("controller.blind")) == 1
     play.mill.away = False
-    play.turns(10)
+    await play.turns(10)
     assert (len(play.pids), play.mill.ends) == (1, [])
 
 
-def test_a_mass_silence_orders_nobody(play: Play) -> None:
+async def test_a_mass_silence_orders_nobody(play: Play) -> None:
     """All four fall silent and the fleet still lists them: it waits, and says why. The store has
     forgotten them long before it believes it."""
     play.mill.queued = 2000
-    play.turns(15)
+    await play.turns(15)
     assert len(play.pids) == 4
     play.mill.silent.update(play.pids)
-    play.turns(40)
+    await play.turns(40)
     assert (len(play.pids), play.mill.ends) == (4, [])
     assert [str(one["why"])[:6] for one in play.said("controller.holds_still")] == ["4 of 4"]
-    play.turns(40)
+    await play.turns(40)
     assert len([drain for _, drain in play.mill.ends if not drain]) == 4
 
 
-def test_standing_down_lets_the_next_one_lead_at_once(play: Play) -> None:
+async def test_standing_down_lets_the_next_one_lead_at_once(play: Play) -> None:
     """A controller that drains does not make others wait for its lease."""
     second = play.another("c2")
-    play.turns(5, play.controller, second)
+    await play.turns(5, play.controller, second)
     play.controller.stand_down()
-    play.turns(1, second)
+    await play.turns(1, second)
     assert second.leads

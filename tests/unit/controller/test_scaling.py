@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workmill.controller.cooling import Decision
 from workmill.controller.scaling import (
     MAX_HISTORY,
     SLOW_SECONDS,
-    Decision,
     Limits,
     Past,
     Seen,

@@ -60,8 +60,9 @@ class EC2Fleet:
         self._looked_at_seconds = 0.0
         self._look()
 
-    def list(self) -> Sequence[Member]:
+    def list(self, token: int) -> Sequence[Member]:
         """See `Fleet`: the last look and what was ordered since."""
+        self._fence.admits(token)
         now = self._clock()
         if now - self._looked_at_seconds >= LOOK_SECONDS and self._idle():
             self._looking = self._hands.submit(self._look_again)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from workmill.controller.crew import END_SECONDS, Crew, crew_of, spare
 from workmill.controller.fleet import Member
 from workmill.controller.health import Health, Watched
-from workmill.controller.sight import Crew, crew_of, spare
 from workmill.domain.job import Node
 
 
@@ -25,12 +25,16 @@ def member(pid: int | None, *, host: str = "h", stopping: bool = False) -> Membe
     return Member(name=name, host=host, pid=pid, age_seconds=1.0, stopping=stopping)
 
 
-def crew(nodes: list[Node], members: list[Member], dead: tuple[int, ...] = ()) -> Crew:
+def crew(
+    nodes: list[Node], members: list[Member], dead: tuple[int, ...] = (), silent_seconds: float = 0
+) -> Crew:
     watched = [
-        Watched(node=one, health=Health.DEAD if one.pid in dead else Health.SUSPECT)
+        Watched(node=one, health=Health.DEAD, silent_seconds=silent_seconds)
+        if one.pid in dead
+        else Watched(node=one, health=Health.SUSPECT)
         for one in nodes
     ]
-    return crew_of(watched, members)
+    return crew_of("worker", watched, members)
 
 
 def test_each_is_counted_once_for_what_it_is() -> None:
@@ -40,7 +44,15 @@ def test_each_is_counted_once_for_what_it_is() -> None:
     found = crew(nodes, members, dead=(2,))
     assert [one.pid for one in found.ready] == [1]
     assert [one.pid for one in found.starting] == [0, 5]
-    assert [one.pid for one in found.dead] == [2]
+    assert found.given_up == []
+
+
+def test_a_dead_node_is_given_up_only_after_a_long_silence() -> None:
+    """Replaced at once, ended later: what was only stopped comes back by itself."""
+    just_dead = crew([node(1), node(2)], [member(1), member(2)], (2,), END_SECONDS - 1)
+    assert (len(just_dead.ready), just_dead.starting, just_dead.given_up) == (1, [], [])
+    long_dead = crew([node(1), node(2)], [member(1), member(2)], (2,), END_SECONDS)
+    assert [one.pid for one in long_dead.given_up] == [2]
 
 
 def test_a_member_may_have_its_host_for_itself() -> None:
