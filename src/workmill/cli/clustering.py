@@ -9,7 +9,13 @@ import typer
 from workmill.cli import options
 from workmill.cli.serving import CoolDown, Count, TargetWait, count_of
 from workmill.domain import limits
-from workmill.runtime.config import DEFAULT_HOST, ClusterConfig, Elastic, usable_cores
+from workmill.runtime.config import (
+    DEFAULT_HOST,
+    ClusterConfig,
+    Elastic,
+    ElasticEndpoints,
+    usable_cores,
+)
 
 if TYPE_CHECKING:
     from workmill.runtime.cluster.running import Ready
@@ -67,8 +73,9 @@ def cluster(
         host=host,
         port=port,
         data=str(data),
-        min_endpoints=least,
-        max_endpoints=most,
+        endpoints=ElasticEndpoints(
+            min_endpoints=least, max_endpoints=most, cool_down_seconds=cool_down
+        ),
         workers=Elastic(
             min_workers=1 if workers.least is None else workers.least,
             max_workers=usable_cores() if workers.most is None else workers.most,
@@ -83,7 +90,7 @@ def cluster(
 
 def _announce(ready: Ready) -> None:
     config = ready.config
-    endpoints = _span(config.min_endpoints, config.max_endpoints)
+    endpoints = _span(config.endpoints.min_endpoints, config.endpoints.max_endpoints)
     workers = _span(config.workers.min_workers, config.workers.max_workers)
     key = f" --key-file {config.key_file}" if config.key_file else ""
     typer.echo(

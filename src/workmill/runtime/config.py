@@ -103,8 +103,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     host: str = DEFAULT_HOST
     port: int = limits.PORT
     data: str = DEFAULT_DATA
-    min_endpoints: int
-    max_endpoints: int
+    endpoints: ElasticEndpoints
     workers: Elastic
     key_file: str | None = None
     open_without_key: bool = False

@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
-
 MAX_LOG_BYTES: Final = 16 * 2**20
 """A log that is longer when its process starts begins anew; the one before is kept beside it."""
 

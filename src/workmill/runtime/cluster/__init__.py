@@ -5,7 +5,8 @@
     programs   what must be installed
     store      the three hosts' files and founding, and when they are in step
     balancer   when HAProxy answers
-    running    the stages, from the first to the drain
+    stages     what is started and waited for, and who orders it about
+    running    from the settings to the drain
 
 The store is what `redis_hosts` makes for three machines, on three addresses of loopback.
 """

@@ -4,6 +4,7 @@
     DIR/store/              what `redis_hosts prepare` makes; redis-N/data is what one host keeps
     DIR/balancer/           HAProxy's sockets and the slots it starts from
     DIR/log/                what Redis and HAProxy say
+    DIR/orders.sock         where controllers order the supervisor about
 
 The public door is at the chosen port, endpoint N at the port N above it, on loopback. The store's
 ports are chosen when it is founded and stay, because its Sentinels write them down.
@@ -18,8 +19,13 @@ from typing import Final
 import msgspec
 
 from workmill.endpoint.listening import reached
-from workmill.runtime.commands import endpoint_command, worker_command
-from workmill.runtime.config import ClusterConfig, EndpointConfig, WorkerConfig
+from workmill.runtime.commands import controller_command, endpoint_command, worker_command
+from workmill.runtime.config import (
+    ClusterConfig,
+    ControllerConfig,
+    EndpointConfig,
+    WorkerConfig,
+)
 from workmill.runtime.processes import Command
 from workmill.runtime.redis_hosts.plan import Host, Places, Plan
 from workmill.runtime.redis_hosts.preparing import store_address
@@ -68,12 +74,24 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The public door, as processes on this machine reach it."""
         return f"http://{reached(self.config.host)}:{self.config.port}"
 
+    @property
+    def endpoint_numbers(self) -> range:
+        """Of every endpoint that there may be."""
+        return range(1, self.config.endpoints.max_endpoints + 1)
+
+    @property
+    def orders_socket(self) -> Path:
+        return self.folder / "orders.sock"
+
     def endpoint_port(self, number: int) -> int:
         """Of endpoint `number`, from 1."""
         return self.config.port + number
 
-    def endpoint_url(self, number: int) -> str:
-        return f"http://{LOOPBACK}:{self.endpoint_port(number)}"
+    @property
+    def endpoint_urls(self) -> tuple[str, ...]:
+        """Past the balancer, where whoever fills it finds an endpoint when it is empty."""
+        ports = map(self.endpoint_port, self.endpoint_numbers)
+        return tuple(f"http://{LOOPBACK}:{port}" for port in ports)
 
 
 def folders(plan: ClusterPlan) -> list[Path]:
@@ -86,10 +104,9 @@ def folders(plan: ClusterPlan) -> list[Path]:
 def listening(plan: ClusterPlan) -> list[tuple[str, int]]:
     """Every address and port that its processes will listen on."""
     config, store = plan.config, plan.store
-    endpoints = range(1, config.max_endpoints + 1)
     return [
         (config.host, config.port),
-        *((LOOPBACK, plan.endpoint_port(number)) for number in endpoints),
+        *((LOOPBACK, plan.endpoint_port(number)) for number in plan.endpoint_numbers),
         *((one.address, port) for one in store.hosts for port in store_ports(store)),
     ]
 
@@ -162,3 +179,17 @@ def endpoint(plan: ClusterPlan, number: int) -> Command:
 def worker(plan: ClusterPlan) -> Command:
     """A worker, which talks to whatever endpoint the balancer gives it."""
     return worker_command(WorkerConfig(urls=(plan.url,), key_file=plan.config.key_file))
+
+
+def controllers(plan: ClusterPlan) -> list[Command]:
+    """One that leads and one that waits."""
+    config = ControllerConfig(
+        urls=plan.endpoint_urls,
+        key_file=plan.config.key_file,
+        workers=plan.config.workers,
+        endpoints=plan.config.endpoints,
+        orders=str(plan.orders_socket),
+        balancer=str(plan.admin_socket),
+    )
+    command = controller_command(config)
+    return [command._replace(role=f"controller-{number}") for number in (1, 2)]

@@ -1,7 +1,7 @@
 """A cluster from its settings to its drain.
 
-Order: the store, the balancer, endpoints, workers. Each stage waits for the one before, and drains
-before it.
+Order: the store, the balancer, endpoints, workers, controllers. Each stage waits for the one before,
+and drains before it. The balancer is filled by whoever leads, which is when the whole is ready.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from workmill.endpoint.settings import check_exposure
 from workmill.runtime.cluster import balancer, plan, ports, store
 from workmill.runtime.cluster.plan import ClusterPlan
 from workmill.runtime.cluster.programs import find_programs
+from workmill.runtime.cluster.stages import Fleets, stages
 from workmill.runtime.config import ClusterConfig
 from workmill.runtime.keys import read_key
-from workmill.runtime.processes import LocalProcesses
-from workmill.runtime.readiness import until_ready
 from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in
-from workmill.runtime.supervisor import Stage, Supervisor
+from workmill.runtime.supervisor import Supervisor
 from workmill.telemetry.events import describe
 
 MAX_FOLDER_CHARACTERS: Final = 70
@@ -59,7 +58,7 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
     folder = _folder(config)
     with _owned(folder):
         if config.port == 0:
-            port = ports.choose_door(config.host, config.max_endpoints)
+            port = ports.choose_door(config.host, config.endpoints.max_endpoints)
             config = msgspec.structs.replace(config, port=port)
         cluster = ClusterPlan(
             config=config,
@@ -70,7 +69,9 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
         )
         _prepare(cluster)
         ready = Ready(cluster.url, config, str(cluster.store_folder))
-        return asyncio.run(Supervisor(_stages(cluster)).run(partial(announce, ready)))
+        return asyncio.run(
+            Supervisor(stages(cluster, Fleets(cluster))).run(partial(announce, ready))
+        )
 
 
 def _folder(config: ClusterConfig) -> Path:
@@ -104,7 +105,7 @@ def _owned(folder: Path) -> Iterator[None]:
 def _store_plan(config: ClusterConfig, folder: Path) -> Plan:
     founded = store.founded_plan(folder)
     if founded is None:
-        redis_port, sentinel_port = ports.choose_store(config.port, config.max_endpoints)
+        redis_port, sentinel_port = ports.choose_store(config.port, config.endpoints.max_endpoints)
     else:
         redis_port, sentinel_port = plan.store_ports(founded)
     machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -123,43 +124,3 @@ def _prepare(cluster: ClusterPlan) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
     store.prepare_store(cluster)
     cluster.slots_file.unlink(missing_ok=True)  # of the run before: its endpoints are gone
-
-
-def _stages(cluster: ClusterPlan) -> list[Stage]:
-    config = cluster.config
-    numbers = range(1, config.min_endpoints + 1)
-    return [
-        Stage(
-            commands=plan.store_commands(cluster),
-            until_ready=partial(store.until_in_step, cluster),
-        ),
-        Stage(
-            commands=[plan.balancer_command(cluster)],
-            until_ready=partial(balancer.until_it_answers, cluster),
-        ),
-        Stage(
-            commands=[plan.endpoint(cluster, number) for number in numbers],
-            tend=partial(_rotation, cluster),
-            until_ready=partial(until_ready, cluster.url),
-        ),
-        Stage(commands=[plan.worker(cluster)] * config.workers.min_workers),
-    ]
-
-
-async def _rotation(cluster: ClusterPlan, processes: LocalProcesses) -> None:
-    """Every endpoint is in the balancer's rotation, also when that has forgotten them."""
-    from workmill.controller.balancer import Place
-    from workmill.controller.balancers.haproxy import HAProxy
-
-    del processes
-    door = HAProxy(cluster.admin_socket)
-    while True:
-        try:
-            known = {member.place for member in await door.members()}
-            for number in range(1, cluster.config.min_endpoints + 1):
-                place = Place(plan.LOOPBACK, cluster.endpoint_port(number))
-                if place not in known:
-                    await door.add(place)
-        except Unavailable:
-            pass
-        await asyncio.sleep(1)

@@ -1,0 +1,84 @@
+"""The stages of a cluster: what is started, what it waits for, and who orders it about.
+
+Endpoints and workers are fleets: the controllers order, through a socket in the directory of the
+cluster, and only their least number is kept alive here: nobody can lead without an endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from workmill.controller.fleet import Fence
+from workmill.runtime.cluster import balancer, plan, store
+from workmill.runtime.cluster.plan import ClusterPlan
+from workmill.runtime.local_fleet import LocalFleet
+from workmill.runtime.orders import taking_orders
+from workmill.runtime.processes import Command, LocalProcesses
+from workmill.runtime.readiness import until_ready
+from workmill.runtime.supervisor import Stage
+
+
+class Fleets:
+    """The fleets of this machine by role, from the time that their stage begins."""
+
+    def __init__(self, cluster: ClusterPlan) -> None:
+        self._cluster = cluster
+        self._fence = Fence()
+        self.by_role: dict[str, LocalFleet] = {}
+
+    async def tend_endpoints(self, processes: LocalProcesses) -> None:
+        """Keep the least number of endpoints alive, until cancelled."""
+        least = self._cluster.config.endpoints.min_endpoints
+        await self._tend("endpoint", processes, partial(plan.endpoint, self._cluster), least)
+
+    async def tend_workers(self, processes: LocalProcesses) -> None:
+        """The same for workers."""
+        command = plan.worker(self._cluster)
+        least = self._cluster.config.workers.min_workers
+        await self._tend("worker", processes, lambda _number: command, least)
+
+    async def tend_orders(self, _processes: LocalProcesses) -> None:
+        """Do what the controllers say, until cancelled."""
+        async with taking_orders(self._cluster.orders_socket, self.by_role):
+            await asyncio.Event().wait()
+
+    async def _tend(
+        self,
+        role: str,
+        processes: LocalProcesses,
+        command: Callable[[int], Command],
+        least: int,
+    ) -> None:
+        fleet = LocalFleet(processes, command, floor=least, fence=self._fence)
+        fleet.start(least, token=0)
+        self.by_role[role] = fleet
+        try:
+            await asyncio.Event().wait()
+        finally:
+            fleet.close()
+
+
+def stages(cluster: ClusterPlan, fleets: Fleets) -> list[Stage]:
+    """From the first to the last."""
+    return [
+        Stage(
+            commands=plan.store_commands(cluster),
+            until_ready=partial(store.until_in_step, cluster),
+        ),
+        Stage(
+            commands=[plan.balancer_command(cluster)],
+            until_ready=partial(balancer.until_it_answers, cluster),
+        ),
+        Stage(
+            tend=fleets.tend_endpoints,
+            until_ready=partial(until_ready, cluster.endpoint_urls[0]),
+        ),
+        Stage(tend=fleets.tend_workers),
+        Stage(
+            commands=plan.controllers(cluster),
+            tend=fleets.tend_orders,
+            until_ready=partial(until_ready, cluster.url),
+        ),
+    ]
