@@ -20,12 +20,14 @@ from dataclasses import replace
 from statistics import median
 from typing import Final, Protocol
 
+import msgspec
+
 from workmill.controller.fleet import Fleet, Member
 from workmill.controller.health import Act, Reading, Remedy, Watch, judge
 from workmill.controller.scaling import Decision, Limits, Past, desired, remember
 from workmill.controller.sight import Crew, Look, crew_of, seen_of, spare
 from workmill.domain.errors import WorkmillError
-from workmill.domain.job import Candidacy, Leadership, Node
+from workmill.domain.job import Candidacy, Leadership, Load, Node
 from workmill.domain.limits import LEAD_SECONDS
 from workmill.telemetry import emit
 from workmill.wire.messages import StatsView
@@ -61,10 +63,11 @@ class Controller:
         limits: Limits,
         *,
         ticks: Callable[[], float] = time.monotonic,
+        load: Callable[[], Load] = Load,
     ) -> None:
-        """`node` is what this controller beats as."""
+        """`node` is what this controller beats as, `load` measures what it uses."""
         self._node, self._service, self._fleet = node, service, fleet
-        self._limits, self._ticks = limits, ticks
+        self._limits, self._ticks, self._load = limits, ticks, load
         self._token: int | None = None
         self._lead_until = float("-inf")
         self._away = False
@@ -101,7 +104,7 @@ class Controller:
         return look
 
     def _look(self) -> Look | None:
-        self._service.beat(self._node)
+        self._beat()
         asked_at = self._ticks()
         if self._token is None or asked_at >= self._lead_until - LEAD_SECONDS * RENEW_SHARE:
             leadership = self._service.lead(Candidacy(candidate=self._node.incarnation))
@@ -109,6 +112,11 @@ class Controller:
                 return None
         stats, nodes = self._service.stats(), self._service.nodes()
         return Look(at_seconds=self._ticks(), stats=stats, nodes=nodes)
+
+    def _beat(self, *, draining: bool = False) -> None:
+        leads = (self._token or 0) if self.leads else 0
+        about = {"load": self._load(), "leads": leads, "draining": draining}
+        self._service.beat(msgspec.structs.replace(self._node, **about))
 
     def _follow(self, leadership: Leadership, asked_at: float) -> bool:
         """Whether this controller leads; a new term begins with an empty memory."""
@@ -144,10 +152,11 @@ class Controller:
         self._scale(look, self._without_lost(crew, token), token)
 
     def stand_down(self) -> None:
-        """Let another controller lead at once."""
+        """Let another controller lead at once, and say that this one leaves."""
         if self._token is not None:
             self._token = None
             self._service.lead(Candidacy(candidate=self._node.incarnation, lease_seconds=0.0))
+        self._beat(draining=True)
 
     # --- the parts of a turn
 

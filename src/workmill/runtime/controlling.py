@@ -27,6 +27,7 @@ from workmill.runtime.config import ControllerConfig
 from workmill.runtime.elastic import turn
 from workmill.runtime.keys import read_key
 from workmill.telemetry.events import INCARNATION, describe
+from workmill.telemetry.load import LoadMeter
 
 START_SECONDS: Final = 180.0
 """A machine, from its order to its first beat, until it has been measured."""
@@ -71,7 +72,7 @@ def _controller(config: ControllerConfig, service: ControlClient, fleet: Fleet) 
         cool_down_seconds=elastic.cool_down_seconds,
         start_seconds=START_SECONDS,
     )
-    return Controller(node, service, fleet, limits)
+    return Controller(node, service, fleet, limits, load=LoadMeter().read)
 
 
 async def _lead(controller: Controller) -> None:

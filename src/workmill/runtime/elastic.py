@@ -21,6 +21,7 @@ from workmill.runtime.local_fleet import HOST, LocalFleet
 from workmill.runtime.processes import LocalProcesses
 from workmill.telemetry import emit
 from workmill.telemetry.events import INCARNATION
+from workmill.telemetry.load import LoadMeter
 
 START_SECONDS: Final = 1.5
 """A worker process on this machine, until it has been measured."""
@@ -48,6 +49,7 @@ async def tend(processes: LocalProcesses, worker: WorkerConfig, elastic: Elastic
                 cool_down_seconds=elastic.cool_down_seconds,
                 start_seconds=START_SECONDS,
             ),
+            load=LoadMeter().read,
         )
         try:
             while True:
