@@ -10,7 +10,9 @@ import typer
 
 from workmill.cli import options
 from workmill.cli.connection import connect
-from workmill.cli.console import duration, print_json
+from workmill.cli.console import print_json
+from workmill.cli.picture import WIDTH, picture, rows_within
+from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Node
 from workmill.wire.messages import Message, StatsView
 
@@ -40,7 +42,7 @@ def status(
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """Show the jobs, the workers and the predicted wait."""
+    """Show the jobs, the predicted wait, and every endpoint, worker and controller."""
     with connect(url, key_file) as client:
         if watch and sys.stdout.isatty() and not as_json:
             _watch(client)
@@ -50,7 +52,7 @@ def status(
             if as_json:
                 print_json(found)
             else:
-                typer.echo("\n".join(_lines(found)))
+                _print(picture(found.service, found.nodes))
             if not watch:
                 return
             time.sleep(WATCH_SECONDS)
@@ -60,52 +62,31 @@ def _look(client: Client) -> Status:
     return Status(service=client.stats(), nodes=client.nodes())
 
 
-def _lines(found: Status) -> list[str]:
-    service, stats = found.service, found.service.stats
-    wait = service.backlog_seconds
-    facts = {
-        "jobs": _listed({name: count for name, count in stats.jobs.items() if count}),
-        "backlog": f"{stats.backlog_iterations:,} iterations"
-        + ("" if wait is None else f", about {duration(wait)}"),
-        "workers": f"{service.workers}, together {service.rate_hz:,.0f} iterations/s",
-        "known": f"{stats.known_jobs:,} results; {stats.iterations_saved_total:,} iterations saved",
-        "total": _listed(
-            {
-                "submitted": stats.submitted_total,
-                "completed": stats.completed_total,
-                "delivered": stats.delivered_total,
-                "failed": stats.failed_total,
-            }
-        ),
-    }
-    lines = [f"{name:>8}  {fact}" for name, fact in facts.items()]
-    return lines + [f"    node  {_node(node)}" for node in found.nodes]
+def _print(view: RenderableType) -> None:
+    """In a pipe too the tables are whole: it has no width of its own."""
+    from rich.console import Console
 
-
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none"
-
-
-def _node(node: Node) -> str:
-    drain = ", draining" if node.draining else ""
-    return (
-        f"{node.role} {node.host}:{node.pid}, {node.leased} leased, "
-        f"{node.rate_hz:,.0f} iterations/s{drain}"
-    )
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(view)
 
 
 def _watch(client: Client) -> None:
-    """The same, redrawn in place."""
+    """The same, redrawn in place. While nobody answers the last view stays, and says so."""
     from rich.live import Live
 
-    with Live(_panel(_look(client)), auto_refresh=False) as live:
+    found, trouble = _look(client), None
+    with Live(auto_refresh=False) as live:
         while True:
+            rows = rows_within(live.console.height)
+            live.update(_framed(found, rows, trouble), refresh=True)
             time.sleep(WATCH_SECONDS)
-            live.update(_panel(_look(client)), refresh=True)
+            try:
+                found, trouble = _look(client), None
+            except WorkmillError as error:
+                trouble = f"{error.title}. This is how it was."
 
 
-def _panel(found: Status) -> RenderableType:
+def _framed(found: Status, rows: int, trouble: str | None) -> RenderableType:
     from rich.panel import Panel
-    from rich.text import Text
 
-    return Panel(Text("\n".join(_lines(found))), title="Workmill", expand=False)
+    view = picture(found.service, found.nodes, rows=rows, trouble=trouble)
+    return Panel(view, title="[bold]Workmill[/]", border_style="cyan", width=WIDTH + 4)

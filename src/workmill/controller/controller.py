@@ -26,7 +26,7 @@ from workmill.controller.policies import Look
 from workmill.controller.rotation import Rotation
 from workmill.controller.term import Leading, Term
 from workmill.domain.errors import WorkmillError
-from workmill.domain.job import Node
+from workmill.domain.job import Load, Node
 from workmill.telemetry import emit
 from workmill.wire.messages import StatsView
 
@@ -57,9 +57,11 @@ class Controller:
         rotation: Rotation | None = None,
         *,
         ticks: Callable[[], float] = time.monotonic,
+        load: Callable[[], Load] = Load,
     ) -> None:
-        """`node` is what this controller beats as."""
-        self._node, self._service, self._ticks = node, service, ticks
+        """`node` is what this controller beats as, `load` measures what it uses."""
+        self._node, self._service = node, service
+        self._ticks, self._load = ticks, load
         self._keepers, self._rotation = keepers, rotation
         self._term = Term(service, node.incarnation, ticks)
         self._token: int | None = None
@@ -103,12 +105,17 @@ class Controller:
         leads = self._term.ask()
         now = self._ticks()
         if leads or now >= self._beat_at + TURN_SECONDS:
-            self._service.beat(msgspec.structs.replace(self._node, leads=self._term.token or 0))
+            self._beat()
             self._beat_at = now
         if not leads:
             return None
         stats, nodes = self._service.stats(), self._service.nodes()
         return Look(at_seconds=self._ticks(), stats=stats, nodes=nodes)
+
+    def _beat(self, *, draining: bool = False) -> None:
+        leads = (self._term.token or 0) if self.leads else 0
+        about = {"load": self._load(), "leads": leads, "draining": draining}
+        self._service.beat(msgspec.structs.replace(self._node, **about))
 
     async def act(self, look: Look) -> None:
         """Judge, decide and order by what was seen. Without the lead, do nothing."""
@@ -132,8 +139,9 @@ class Controller:
                 await self._rotation.turn(watched, look.at_seconds)
 
     def stand_down(self) -> None:
-        """Let another controller lead at once. Raises WorkmillError."""
+        """Let another one lead at once, and say that this one leaves. Raises WorkmillError."""
         self._term.give_up()
+        self._beat(draining=True)
 
     def _say(self, judgement: Judgement) -> None:
         if judgement.doubt and not self._doubt:

@@ -176,11 +176,15 @@ def _heard(known: Watched | None, node: Node | None, step: float) -> Watched:
 
 
 def _doubt(watch: Watch, heard: Mapping[str, Watched], gone: frozenset[str]) -> str | None:
-    """Why the observer may be the one that is cut off, if so."""
+    """Why the observer may be the one that is cut off, if so. Endpoints do not count: they beat
+    straight to the store, and say nothing about the way that the others' beats take."""
     living = [
         heard[name]
         for name, one in watch.nodes.items()
-        if one.health is not Health.DEAD and not one.node.draining and name not in gone
+        if one.health is not Health.DEAD
+        and not one.node.draining
+        and name not in gone
+        and not one.node.serves
     ]
     silent = sum(one.silent_seconds >= SUSPECT_SECONDS for one in living)
     if silent < 2 or silent * 2 <= len(living):

@@ -7,7 +7,9 @@ being refused.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
+from contextlib import suppress
 from typing import Final
 
 from workmill.domain.errors import Unavailable
@@ -15,6 +17,8 @@ from workmill.endpoint.settings import EndpointSettings
 
 BACKLOG: Final = 2048
 """Connections that the kernel keeps waiting while nobody accepts (capped by somaxconn)."""
+_ANYWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+"""Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route."""
 
 
 def listener_of(settings: EndpointSettings) -> socket.socket:
@@ -49,3 +53,29 @@ def reached(host: str) -> str:
     """How a URL on this machine names what listens on `host`, any-address turned to loopback."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"[{host}]" if ":" in host else host
+
+
+def place_of(listener: socket.socket, toward: str | None = None) -> str:
+    """Where other machines reach the listener, as `address:port`.
+
+    That is where it is bound. Bound to every address of this host, it is the one from which this
+    host would speak to `toward`, or, where that is not known, not found or this very machine,
+    along its default route, or the one its own name has. A host without any is reached from
+    itself alone, by loopback. Nothing is sent to find out.
+    """
+    host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = _own_address(listener.family, toward)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _own_address(family: int, toward: str | None) -> str:
+    loopback = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    for target in (toward, _ANYWHERE[socket.AddressFamily(family)], socket.gethostname()):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            if target is not None:
+                probe.connect((target, 9))  # of a datagram socket: it only looks up the route
+                address = str(probe.getsockname()[0])
+                if not ipaddress.ip_address(address).is_loopback:
+                    return address
+    return loopback

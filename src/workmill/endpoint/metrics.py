@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from workmill.domain.job import Load
 from workmill.endpoint.pulse import Pulse
+from workmill.telemetry.load import load_gauges
 from workmill.telemetry.metrics import Family, Histogram, Histograms, MetricsPage, Numbers
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
@@ -17,6 +19,10 @@ class Metrics:
 
     def __init__(self, pulse: Pulse) -> None:
         self._pulse = pulse
+        self.answered = 0
+        """Calls, of all kinds."""
+        self.load = Load()
+        """As this endpoint's last beat told it."""
         self._requests: dict[tuple[str, str, int], int] = {}
         self._seconds: dict[str, Histogram] = {}
         self._group_jobs = Histogram(JOBS)
@@ -25,6 +31,7 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One call was answered."""
+        self.answered += 1
         key = (method, route, status)
         self._requests[key] = self._requests.get(key, 0) + 1
         histogram = self._seconds.get(route)
@@ -54,5 +61,6 @@ class Metrics:
         yield Numbers("gauge", "jobs", "Jobs by status", jobs, ("status",))
         for name, text, value in self._pulse.gauges():
             yield Numbers("gauge", name, text, [((), value)])
+        yield from load_gauges(self.load)
         for name, text, total in self._pulse.counters():
             yield Numbers("counter", name, text, [((), total)])

@@ -21,7 +21,7 @@ from workmill.domain.errors import StoreLost
 from workmill.endpoint.app import App
 from workmill.endpoint.connections import BoundedProtocol
 from workmill.endpoint.docs import docs_page
-from workmill.endpoint.listening import BACKLOG, listener_of, url_of
+from workmill.endpoint.listening import BACKLOG, listener_of, place_of, url_of
 from workmill.endpoint.openapi import openapi_document
 from workmill.endpoint.routes import OPERATIONS
 from workmill.endpoint.service import Service
@@ -66,7 +66,12 @@ class Endpoint:
     async def _serve(self) -> None:
         listener = listener_of(self._settings)
         self._loop = asyncio.get_running_loop()
-        service = Service(self._open_store, self._settings, on_lost=self._end)
+        service = Service(
+            self._open_store,
+            self._settings,
+            on_lost=self._end,
+            serves=place_of(listener, toward=self._settings.toward),
+        )
         try:
             await service.start()
             self._server = _Server(service, lambda: self._is_ready(listener))

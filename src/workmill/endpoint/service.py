@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from workmill.domain.errors import WorkmillError
+from workmill.endpoint.beat import Beat
 from workmill.endpoint.committer import Committer
 from workmill.endpoint.idle import IdleWorkers
 from workmill.endpoint.metrics import Metrics
@@ -29,7 +30,9 @@ class Service:
         open_store: Callable[[], Store],
         settings: EndpointSettings,
         on_lost: Callable[[], None],
+        serves: str,
     ) -> None:
+        """`serves` is the `address:port` under which other machines reach this endpoint."""
         self.settings = settings
         self.leaving = False
         self.draining = False
@@ -46,6 +49,7 @@ class Service:
             on_group=self.metrics.group,
             on_lost=self._store_lost,
         )
+        self.beat = Beat(self.committer, self.metrics, settings, serves)
         self.watch = Watch(self.committer, settings.max_waiters)
         self.idle = IdleWorkers()
         self.folders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="fold")
@@ -60,12 +64,19 @@ class Service:
         """Open the store and begin to watch. Raises what opening raises."""
         await self.committer.open()
         await self.pulse.read(self.committer)
-        for work in (self._beat(), self._purge(), self.watch.run(), self.idle.run()):
+        for work in (
+            self.beat.run(),
+            self._feel(),
+            self._purge(),
+            self.watch.run(),
+            self.idle.run(),
+        ):
             self._tasks.append(asyncio.create_task(work))
 
     def leave(self) -> None:
         """Not ready any more, and no connection is kept past its next answer; all else goes on."""
         self.leaving = True
+        self.beat.leave()
 
     def drain(self) -> None:
         """The end begins: everybody who waits is answered now."""
@@ -76,10 +87,12 @@ class Service:
         self.pulse.end()
 
     async def close(self) -> None:
-        """Commit the last group and close the store."""
+        """Beat once more, commit the last group and close the store."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await self.beat.last()
         await self.committer.close()
         self.folders.shutdown(cancel_futures=True)
 
@@ -89,7 +102,7 @@ class Service:
             emit("store.lost", level="error", action="this process ends, to be replaced")
             self._on_lost()
 
-    async def _beat(self) -> None:
+    async def _feel(self) -> None:
         while True:
             await asyncio.sleep(PULSE_SECONDS)
             await self.pulse.read(self.committer)

@@ -19,6 +19,10 @@ class EndpointSettings:
     """An inherited listening socket, to use instead of making one."""
     key: bytes | None = None
     """When set, every call but the health checks and page shells must bear it."""
+    directory: str = "/"
+    """Where the store's files are, if they are here: its beats tell how full that disk is."""
+    toward: str | None = None
+    """A host on the network on which others reach this one: the store's, where it is elsewhere."""
     max_body_bytes: int = limits.MAX_BODY_BYTES
     max_batch_bytes: int = limits.MAX_BATCH_BYTES
     max_iterations: int = limits.MAX_ITERATIONS

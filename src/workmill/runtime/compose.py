@@ -38,10 +38,22 @@ def endpoint_settings(config: EndpointConfig) -> EndpointSettings:
         port=config.port,
         listen_fd=config.listen_fd,
         key=secret,
+        directory="/" if config.store else config.data,
+        toward=_store_host(config),
         max_body_bytes=config.max_body_bytes,
         max_iterations=config.max_iterations,
         notice_seconds=config.notice_seconds,
     )
+
+
+def _store_host(config: EndpointConfig) -> str | None:
+    """Where the first server of a Redis store is that is not behind a socket file."""
+    if not config.store:
+        return None
+    from workmill.store.redis.addresses import UNIX_PORT, parse_addresses
+
+    nodes = (node for address in parse_addresses(config.store) for node in address.nodes)
+    return next((node.host for node in nodes if node.port != UNIX_PORT), None)
 
 
 def run_worker(config: WorkerConfig) -> None:

@@ -29,6 +29,7 @@ from workmill.runtime.config import Cloud, ControllerConfig
 from workmill.runtime.elastic import START_SECONDS, controller_node, turn, worker_policy
 from workmill.runtime.keys import read_key
 from workmill.telemetry.events import describe
+from workmill.telemetry.load import LoadMeter
 
 if TYPE_CHECKING:
     from workmill.controller.fleets.ec2 import EC2Fleet
@@ -56,7 +57,8 @@ def run_controller(config: ControllerConfig) -> None:
                 "cluster on EC2, or the balancer's admin socket."
             )
         service = ControlClient(transport)
-        asyncio.run(_lead(Controller(controller_node(), service, keepers, rotation)))
+        node, load = controller_node(), LoadMeter().read
+        asyncio.run(_lead(Controller(node, service, keepers, rotation, load=load)))
 
 
 def _keepers(config: ControllerConfig, stack: ExitStack) -> Iterator[Keeper]:

@@ -23,6 +23,7 @@ from workmill.runtime.local_fleet import HOST, LocalFleet
 from workmill.runtime.processes import LocalProcesses
 from workmill.telemetry import emit
 from workmill.telemetry.events import INCARNATION
+from workmill.telemetry.load import LoadMeter
 
 START_SECONDS: Final = 1.5
 """A worker process on this machine, until it has been measured."""
@@ -35,7 +36,8 @@ async def tend(processes: LocalProcesses, worker: WorkerConfig, elastic: Elastic
     fleet.start(elastic.min_workers, token=0)  # there is work to do before anybody leads
     with Transport(worker.urls, key=read_key(worker.key_file)) as transport:
         keeper = Keeper(fleet, worker_policy(elastic, START_SECONDS))
-        controller = Controller(controller_node(), ControlClient(transport), [keeper])
+        service = ControlClient(transport)
+        controller = Controller(controller_node(), service, [keeper], load=LoadMeter().read)
         try:
             while True:
                 await turn(controller)

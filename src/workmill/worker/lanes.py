@@ -52,6 +52,11 @@ class Lanes:
         """The child's process id, for people and tests; None before the first start."""
         return self._child.pid if self._child else None
 
+    def pids(self) -> tuple[int, ...]:
+        """The child's process id, if there is a child now."""
+        child = self._child
+        return (child.pid,) if child and child.returncode is None else ()
+
     def start(self) -> None:
         """Start a child. Its `Hello` will arrive in the inbox."""
         child = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

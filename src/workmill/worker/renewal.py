@@ -17,7 +17,7 @@ from typing import Final
 from workmill import __version__
 from workmill.client.work import WorkClient
 from workmill.domain.errors import Unavailable
-from workmill.domain.job import Node, Verdict
+from workmill.domain.job import Load, Node, Verdict
 from workmill.telemetry import emit
 from workmill.telemetry.events import INCARNATION
 from workmill.worker.ledger import Ledger
@@ -42,6 +42,7 @@ class Renewal:
         ledger: Ledger,
         reach: Reach,
         speed: Speed,
+        load: Callable[[], Load],
     ) -> None:
         self.stop = threading.Event()
         self.draining = False
@@ -50,6 +51,7 @@ class Renewal:
         self._ledger = ledger
         self._reach = reach
         self._speed = speed
+        self._load = load
 
     def run(self) -> None:
         """The thread's body."""
@@ -86,4 +88,5 @@ class Renewal:
             slots=lanes,
             leased=leased,
             draining=self.draining,
+            load=self._load(),
         )

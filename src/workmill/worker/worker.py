@@ -20,6 +20,7 @@ from workmill.client.work import WorkClient
 from workmill.domain.errors import EndpointUnreachable
 from workmill.telemetry import emit
 from workmill.telemetry.events import describe
+from workmill.telemetry.load import LoadMeter
 from workmill.worker.computing import Computing
 from workmill.worker.delivery import Delivery
 from workmill.worker.lanes import Inbox, Wake
@@ -49,7 +50,10 @@ class Worker:
         self._leasing = Leasing(
             settings, client, self._ledger, reach, self.computing.order, self._wake
         )
-        self._renewal = Renewal(settings, client, self._ledger, reach, self.computing.speed)
+        meter = LoadMeter(children=self.computing.lanes.pids)
+        self._renewal = Renewal(
+            settings, client, self._ledger, reach, self.computing.speed, meter.read
+        )
 
     def stop(self) -> None:
         """Begin to drain. Safe in a signal handler and from any thread."""

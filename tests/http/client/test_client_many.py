@@ -156,7 +156,7 @@ async def test_the_service_tells_how_it_is(make_client: Make, live: Live, hands:
     async with make_client(live.url) as client:
         await client.submit(b"data", 10)
         hands.beat()
-        assert [node.role for node in await client.nodes()] == ["worker"]
+        assert {node.role for node in await client.nodes()} >= {"worker"}
         stats = await client.stats()
         assert stats.workers == 1
         assert stats.stats.submitted_total == 1

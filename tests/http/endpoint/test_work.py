@@ -121,7 +121,8 @@ def test_beats_show_up_in_nodes_stats_and_predictions(start: Start) -> None:
     running = start()
     reply = running.http.post(paths.BEAT, content=msgspec.msgpack.encode(node(rate_hz=1000.0)))
     assert reply.status_code == 204
-    assert running.http.get(paths.NODES).json()["nodes"][0]["incarnation"] == "n1"
+    nodes = running.http.get(paths.NODES).json()["nodes"]
+    assert "n1" in [one["incarnation"] for one in nodes]
     running.submit(b"for a prediction", 10_001)
     stats = running.http.get(paths.STATS).json()
     assert (stats["rate_hz"], stats["workers"], stats["backlog_seconds"]) == (1000.0, 1, 10.0)

@@ -62,7 +62,7 @@ async def until_in_step(plan: ClusterPlan) -> None:
     """Return once one host is the primary and the others have all it has. Waits for ever."""
     asking = Asking(host_settings(plan))
     try:
-        while not await asyncio.to_thread(all_in_step, asking, plan.store):
+        while not await asyncio.to_thread(all_in_step, asking, plan.store):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
     finally:
         asking.close()
