@@ -23,7 +23,6 @@ from tests.faults.failover import FAULTS, pause_the_primary
 from tests.load.load import Load
 from tests.load.on_stores import Found, Stores, look
 from tests.load.over_http import Sdk
-from tests.load.ways import Range
 from tests.redis.sets import wait_one
 from tests.redis_servers import running_replicas, store_at
 from tests.system.processes import Up
@@ -53,7 +52,7 @@ def stores_alone(
     pauses = []
     with running_replicas(folder, sentinels=3, down_after_ms=down_after_ms) as cluster:
         opened = partial(store_at, cluster.address, verdict=verdict)
-        way = Stores(opened, iterations=Range(2, 10**6), group_jobs=Range(1, 20))
+        way = Stores(opened, iterations=(2, 10**6), group_jobs=(1, 20))
         with Load([way] * 3, seed=seed) as load:
             for name in names:
                 load.wait_for(dice.randrange(1, MAX_LOAD_BETWEEN))

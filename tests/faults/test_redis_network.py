@@ -18,7 +18,6 @@ from tests.hosts.hosts import Hosts
 from tests.load.ledger import Outcome
 from tests.load.load import Load
 from tests.load.on_stores import Stores
-from tests.load.ways import Range
 from tests.redis_servers import store_at
 from tests.system.processes import until
 
@@ -27,7 +26,7 @@ from workmill.store.redis.addresses import parse_address
 
 BEFORE, AFTER = 100, 200
 """How many jobs are acknowledged before a fault, and after it."""
-TOTAL, GROUP_JOBS, BETWEEN_SECONDS = Range(3, 3), Range(5, 5), 0.02
+TOTAL, GROUP_JOBS, BETWEEN_SECONDS = (3, 3), (5, 5), 0.02
 """Of what is submitted: iterations, jobs in a group, and how long a submitter rests after it."""
 FLOWING_SECONDS = {"kill": 15.0}
 """How long no submit may be confirmed, at most."""

@@ -15,7 +15,6 @@ import pytest
 from tests.faults.disks import empty, mounted, needs_disks
 from tests.load.load import Load
 from tests.load.on_stores import Found, Stores, look
-from tests.load.ways import Range
 from tests.redis_servers import running_redis, store_at
 
 from workmill.store.redis.judgement import Level
@@ -23,7 +22,7 @@ from workmill.store.redis.judgement import Level
 CUTS = 5
 JOBS = 400
 """How many are acknowledged before each cut."""
-TOTAL, GROUP_JOBS = Range(100, 100), Range(10, 10)
+TOTAL, GROUP_JOBS = (100, 100), (10, 10)
 pytestmark = [pytest.mark.faults, needs_disks]
 
 

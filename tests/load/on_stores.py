@@ -69,7 +69,7 @@ class Stores:
     repeats: ClassVar[bool] = True
 
     def works(self, chance: random.Random) -> list[Work]:
-        return new_works(chance, self.iterations, self.group_jobs.drawn(chance))
+        return new_works(chance, self.iterations, chance.randint(*self.group_jobs))
 
     @contextmanager
     def submitting(self, over: threading.Event) -> Iterator[Submit]:

@@ -22,7 +22,6 @@ from workmill.domain.errors import Unavailable
 PULL_JOBS = 1000
 PULL_WAIT_SECONDS = 0.5
 ANSWER_SECONDS = 60.0
-SHORT_WORK, DONE_AT_ONCE = Range(100, 9000), Range(1, 1)
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Sdk:
     gives up then has failed. A pull is never given up: that ends the load."""
 
     urls: str | Sequence[str]
-    iterations: Range = SHORT_WORK
+    iterations: Range = (100, 9000)
     receipt_seconds: float = 3.0
     patience_seconds: float = PATIENCE_SECONDS
     kind: ClassVar[str] = "sdk"
@@ -79,7 +78,7 @@ class Raw:
     """
 
     url: str
-    iterations: Range = DONE_AT_ONCE
+    iterations: Range = (1, 1)
     kind: ClassVar[str] = "raw"
     repeats: ClassVar[bool] = False
     between_seconds: ClassVar[float] = 0.0

@@ -15,7 +15,7 @@ from tests.load.ledger import Judgement, Ledger
 from tests.load.load import Load
 from tests.load.on_stores import Stores, look
 from tests.load.over_http import Raw, Sdk
-from tests.load.ways import Failed, Range, Submit, Work, new_works
+from tests.load.ways import Failed, Submit, Work, new_works
 from tests.redis_servers import running_redis, store_at
 from tests.system.processes import free_port
 
@@ -32,7 +32,7 @@ class Refusing:
         self._breaks_at = breaks_at
 
     def works(self, chance: random.Random) -> list[Work]:
-        return new_works(chance, Range(3, 3))
+        return new_works(chance, (3, 3))
 
     @contextmanager
     def submitting(self, over: threading.Event) -> Iterator[Submit]:
@@ -86,7 +86,7 @@ def test_over_http_with_and_without_the_sdk(tmp_path: Path) -> None:
     is delivered, right and once."""
     live = Live(tmp_path)
     try:
-        way = Sdk([f"http://127.0.0.1:{free_port()}", live.url], iterations=Range(2, 9))
+        way = Sdk([f"http://127.0.0.1:{free_port()}", live.url], iterations=(2, 9))
         with (
             Hands(live.url),
             Load([way, Raw(live.url), Raw(live.url)], puller=way, each=50) as load,
@@ -111,7 +111,7 @@ def test_on_a_store(tmp_path: Path) -> None:
     finds every job, or misses it."""
     with running_redis(tmp_path) as server:
         opened = partial(store_at, server.address)
-        way = Stores(opened, iterations=Range(2, 9), group_jobs=Range(1, 5))
+        way = Stores(opened, iterations=(2, 9), group_jobs=(1, 5))
         with Load([way] * 2, puller=way, workers=[way], each=10) as load:
             pass
         outcome = load.outcome()

@@ -38,19 +38,12 @@ class Work:
         return value_of(self.id, self.iterations)
 
 
-@dataclass(frozen=True)
-class Range:
-    """From the least to the most, both of them included."""
-
-    least: int
-    most: int
-
-    def drawn(self, chance: random.Random) -> int:
-        return chance.randint(self.least, self.most)
+Range = tuple[int, int]
+"""The least and the most."""
 
 
 def new_works(chance: random.Random, iterations: Range, jobs: int = 1) -> list[Work]:
-    return [Work(new_id(), iterations.drawn(chance)) for _ in range(jobs)]
+    return [Work(new_id(), chance.randint(*iterations)) for _ in range(jobs)]
 
 
 Submit = Callable[[Sequence[Work]], Sequence[str]]
