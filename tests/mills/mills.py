@@ -40,13 +40,13 @@ class Tally:
 
     def advance(self, states: Sequence[bytes], counts: Sequence[int]) -> list[bytes]:
         _account(sum(counts))
-        longest_slow = 0
+        slow = [0]
         for state, count in zip(states, counts, strict=True):
             if count and state[:4] == b"slow":
-                longest_slow = max(longest_slow, count)
+                slow.append(count)
             elif count:
                 _obey(state[:8].rstrip(b"\0"))
-        time.sleep(longest_slow * SLOW_SECONDS)
+        time.sleep(max(max(slow), sum(slow) / self.lanes) * SLOW_SECONDS)
         return [_moved(state, count) for state, count in zip(states, counts, strict=True)]
 
 

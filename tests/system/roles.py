@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,12 @@ class Pace(NamedTuple):
     lease_seconds: float
     checkpoint_seconds: float
     slice_seconds: float
+
+
+def computed(account: Path) -> int:
+    """The iterations of `tally` that workers have written down in this file."""
+    written = account.read_bytes()
+    return sum(struct.unpack(f">{len(written) // 8}Q", written))
 
 
 QUICK = Pace(lease_seconds=1.5, checkpoint_seconds=0.4, slice_seconds=0.05)
@@ -122,9 +129,7 @@ class Mill:
 
     def computed(self) -> int:
         """Iterations of `tally` that were computed by any worker, those lost with it included."""
-        account = self.account.read_bytes()
-        starts = range(0, len(account), 8)
-        return sum(int.from_bytes(account[start : start + 8], "big") for start in starts)
+        return computed(self.account)
 
     def close(self) -> None:
         self.client.close()

@@ -8,8 +8,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.system.definition import value_of
 from tests.system.processes import Up, gone, until
+from tests.system.roles import MILLS, computed
+
+from workmill.client.values import Work
 
 SLOW = ("--cool-down", "2", "--target-wait", "1")
 
@@ -37,6 +41,28 @@ def test_it_grows_with_a_burst_drains_and_returns(tmp_path: Path) -> None:
         assert all("drain" in event["why"] for event in events(up, "controller.shrinks"))
         assert events(up, "process.died") == []
         assert up.stop() == 0
+
+
+def test_a_burst_grows_it_to_its_limit_and_nothing_is_computed_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2,000 slow jobs: four workers, then one again; every job ends right, and what was computed
+    is what was asked for, to the iteration: who drained handed back all that it had done."""
+    account = tmp_path / "account"
+    monkeypatch.setenv("PYTHONPATH", str(MILLS))
+    monkeypatch.setenv("MILLS_ACCOUNT", str(account))
+    works = [Work(b"slow%04d" % number, 30 + number % 90) for number in range(2000)]
+    with Up(tmp_path, *SLOW, workers="1:4") as up, up.client() as client:
+        handles = [*client.submit_many(works, workload="tally")]
+        until(lambda: len(up.pids("worker")) == 4)
+        for handle, work in zip(handles, works, strict=True):
+            assert isinstance(work.data, bytes)
+            assert handle.result(60) == work.data + work.iterations.to_bytes(8, "big")
+        until(lambda: len(up.pids("worker")) == 1)
+        stats = client.stats().stats
+        assert (stats.expired_leases_total, stats.failed_total) == (0, 0)
+        assert events(up, "process.died") == []
+    assert computed(account) == sum(work.iterations - 1 for work in works)
 
 
 def test_a_killed_worker_is_replaced_by_the_controller(tmp_path: Path) -> None:
