@@ -65,6 +65,10 @@ class Scene:
         return max(leading, key=lambda one: one.leads, default=None)
 
 
+def pids_of(nodes: Sequence[Node]) -> set[int]:
+    return {one.pid for one in nodes}
+
+
 @contextmanager
 def told(what: str) -> Iterator[Callable[[str], None]]:
     """Prints how long after the beginning each word was said."""
@@ -126,7 +130,7 @@ def kill_half_of_the_workers(scene: Scene) -> None:
 
         until(lambda: there(scene.cluster.pids("worker")))
         say("replaced")
-        until(lambda: len({one.pid for one in scene.nodes("worker")} - victims) >= len(pids))
+        until(lambda: len(pids_of(scene.nodes("worker")) - victims) >= len(pids))
         say("all beat")
 
 

@@ -46,7 +46,7 @@ class Tally:
                 slow.append(count)
             elif count:
                 _obey(state[:8].rstrip(b"\0"))
-        time.sleep(max(max(slow), sum(slow) / self.lanes) * SLOW_SECONDS)
+        time.sleep(max(*slow, sum(slow) / self.lanes) * SLOW_SECONDS)
         return [_moved(state, count) for state, count in zip(states, counts, strict=True)]
 
 
