@@ -59,7 +59,7 @@ class Beat:
                 self._metrics.load = load = await self._load(lag)
                 self._node = replace(self._node, load=load)
                 with suppress(WorkmillError):
-                    await self._committer.beat((self._node,))
+                    await self._committer.beat_alone(self._node)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(BEAT_SECONDS):
                         await self._due.wait()
@@ -77,7 +77,7 @@ class Beat:
         self.leave()
         with suppress(WorkmillError, TimeoutError):
             async with asyncio.timeout(LAST_SECONDS):
-                await self._committer.beat((self._node,))
+                await self._committer.beat_alone(self._node)
 
     async def _load(self, lag: LoopLag) -> Load:
         """Measured in a thread: the file system that is asked may hang."""
