@@ -10,8 +10,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from workmill import Client
+from workmill.cli import watching
 from workmill.cli.picture import ROWS, amount, picture, rows_within
 from workmill.cli.watching import Status, _framed
+from workmill.domain.errors import EndpointUnreachable
 from workmill.domain.job import Load, Node, Stats
 from workmill.wire.messages import StatsView
 
@@ -159,6 +162,31 @@ def test_a_live_view_fits_its_terminal(height: int, crews: tuple[int, int, int])
 def test_an_old_view_says_so() -> None:
     """While nobody answers."""
     assert lines([], trouble="No endpoint answers.")[0] == "No endpoint answers."
+
+
+def test_a_live_view_outlives_a_service_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last view stays with a word about it, and goes on when somebody answers again."""
+    found = Status(service=SERVICE, nodes=[])
+    answers = iter([found, EndpointUnreachable("gone"), found, KeyboardInterrupt()])
+    shown: list[str | None] = []
+
+    def look(_client: object) -> Status:
+        answer = next(answers)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def framed(_found: Status, _rows: int, trouble: str | None) -> str:
+        shown.append(trouble)
+        return ""
+
+    monkeypatch.setattr(watching, "_look", look)
+    monkeypatch.setattr(watching, "_framed", framed)
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 0.0)
+    with Client("http://127.0.0.1:9") as client, pytest.raises(KeyboardInterrupt):
+        watching._watch(client)
+    assert [trouble is None for trouble in shown] == [True, False, True]
+    assert "how it was" in str(shown[1])
 
 
 def test_a_stranger_cannot_move_the_cursor() -> None:
