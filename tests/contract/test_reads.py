@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.contract.making import fresh_id, new_job, state_of
 from tests.contract.stand import Stand
 
-from workmill.domain.job import Job, Node, Query
+from workmill.domain.job import Job, Load, Node, Query
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import MAX_NODES, NODE_SECONDS
 
@@ -121,11 +122,21 @@ def test_stats_survive_a_new_owner(stand: Stand) -> None:
 
 def test_a_node_is_alive_as_long_as_it_beats(stand: Stand) -> None:
     """Nodes are known by their incarnation and the store's own clock."""
-    node = Node(incarnation="i1", role="worker", host="h", pid=1, version="0", rate_hz=5.0)
+    node = Node(
+        incarnation="i1",
+        role="endpoint",
+        host="h",
+        pid=1,
+        version="0",
+        rate_hz=5.0,
+        load=Load(cpu_cores=0.5, resident_bytes=2**40, loop_lag_seconds=0.25),
+        serves="10.0.0.1:5000",
+        leads=2**60,
+    )
     with stand.store.group():
         stand.store.beat([node])
         (seen,) = stand.store.nodes()
-    assert (seen.rate_hz, seen.seen_at_ms) == (5.0, stand.clock.now_ms)
+    assert msgspec.structs.replace(node, seen_at_ms=stand.clock.now_ms) == seen
     stand.clock.advance(NODE_SECONDS - 1)
     with stand.store.group():
         stand.store.beat([Node(incarnation="i2", role="worker", host="h", pid=2, version="0")])

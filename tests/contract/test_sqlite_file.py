@@ -15,7 +15,7 @@ from tests.contract.making import new_job, state_of
 from tests.contract.stand import HandClock, Stand
 
 from workmill.domain.errors import StoreFull, StoreLost, StoreUnavailable
-from workmill.domain.job import Completion, LeaseRequest, PullRequest, Verdict
+from workmill.domain.job import Completion, LeaseRequest, Node, PullRequest, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.store.sqlite import SqliteStore, file
 
@@ -308,3 +308,28 @@ def test_a_value_is_what_was_computed(folder: Path) -> None:
     stand.complete(stand.lease_one(), value)
     assert stand.pull().results[0].state == value != state_of("a", 100)
     stand.store.close()
+
+
+def test_a_beat_is_not_written(folder: Path) -> None:
+    """Who is alive is known for a while and synced never: beats cost the disk nothing."""
+    store = SqliteStore(folder)
+    with store.group():
+        store.lease(
+            LeaseRequest(
+                worker="w",
+                workloads=("sha512",),
+                min_jobs=1,
+                max_jobs=1,
+                max_cost=10,
+                lease_seconds=5,
+            )
+        )
+    log = folder / f"{file.FILE_NAME}-wal"
+    size = log.stat().st_size
+    assert size > 0
+    with store.group():
+        store.beat([Node(incarnation="e", role="endpoint", host="h", pid=1, version="0")])
+    with store.group():
+        assert [node.incarnation for node in store.nodes()] == ["e"]
+    assert log.stat().st_size == size
+    store.close()

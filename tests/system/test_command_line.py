@@ -28,7 +28,9 @@ def test_a_script_reads_json_at_every_step(service: Up, tmp_path: Path) -> None:
     status = service.json("status")
     assert status["service"]["workers"] == 2
     assert status["service"]["stats"]["submitted_total"] >= 1
-    assert {node["role"] for node in status["nodes"]} >= {"worker"}
+    assert {node["role"] for node in status["nodes"]} == {"endpoint", "worker"}
+    (place,) = {node["serves"] for node in status["nodes"] if node["serves"]}
+    assert service.url == f"http://{place}"
 
 
 def test_a_person_reads_words(service: Up) -> None:
@@ -37,7 +39,9 @@ def test_a_person_reads_words(service: Up) -> None:
     assert service.said("job", job_id, "--wait").strip() == value_of(b"words", 10)
     assert "done, waiting" in service.said("job", job_id)
     assert job_id in service.said("jobs")
-    assert "workers  2" in service.said("status")
+    status = service.said("status")
+    assert "workers  2" in status
+    assert service.url.removeprefix("http://") in status
 
 
 def test_a_cancelled_job_ends_without_a_value(service: Up) -> None:

@@ -8,6 +8,7 @@ on the store's clock: no clock of this machine takes part. It fits 80 columns.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 ROWS: Final = 12
 """Of each role, unless the terminal is lower than that takes."""
-MIN_ROWS: Final = 2
-AROUND_ROWS: Final = 20
-"""Lines of a live view that are not rows: frame, figures, heads, and what the others come to."""
+FIGURE_LINES: Final = 7
+"""Of a live view: its frame and the service's figures."""
+HEAD_LINES: Final = 3
+"""Of each table: a space, the heads, and the rule under them."""
 WIDTH: Final = 76
 SUSPECT_SECONDS: Final = 3.0
 DEAD_SECONDS: Final = 8.0
@@ -77,9 +79,15 @@ def picture(
     return whole
 
 
-def rows_within(height: int) -> int:
-    """How many rows of each role fit a terminal of so many lines, with all that is around them."""
-    return max(MIN_ROWS, min(ROWS, (height - AROUND_ROWS) // len(_COLUMNS)))
+def rows_within(height: int, nodes: Sequence[Node]) -> int:
+    """How many rows of each role at most fit a terminal of so many lines."""
+    crews = Counter(node.role for node in nodes)
+
+    def lines(rows: int) -> int:
+        tables = (min(max(1, crews[role]), rows) + (crews[role] > rows) for role in _COLUMNS)
+        return FIGURE_LINES + HEAD_LINES * len(_COLUMNS) + sum(tables)
+
+    return next((rows for rows in range(ROWS, 1, -1) if lines(rows) <= height), 1)
 
 
 def amount(number: float) -> str:
@@ -138,6 +146,7 @@ def _table(
 
     table = Table(
         box=box.SIMPLE_HEAD,
+        border_style="dim",
         padding=(0, 1),
         pad_edge=False,
         show_edge=False,
@@ -187,10 +196,12 @@ def _name(node: Node) -> str:
     return node.serves or f"{node.host}:{node.pid}"
 
 
-def _order(node: Node) -> tuple[list[tuple[int, str]], str]:
-    """By name, numbers in it by their size; two of one name always in the same order."""
+def _order(node: Node) -> tuple[bool, list[tuple[int, str]], str]:
+    """Who leads first, all others by name, the numbers in it by their size; two of one name always
+    in the same order."""
     parts = re.findall(r"\d+|\D+", _name(node))
-    return [(int(one), "") if one.isdecimal() else (-1, one) for one in parts], node.incarnation
+    name = [(int(one), "") if one.isdecimal() else (-1, one) for one in parts]
+    return not node.leads, name, node.incarnation
 
 
 def _short(name: str) -> str:

@@ -76,7 +76,7 @@ def _watch(client: Client) -> None:
     found, trouble = _look(client), None
     with Live(auto_refresh=False) as live:
         while True:
-            rows = rows_within(live.console.height)
+            rows = rows_within(live.console.height, found.nodes)
             live.update(_framed(found, rows, trouble), refresh=True)
             time.sleep(WATCH_SECONDS)
             try:

@@ -2,7 +2,8 @@
 
 Once a second, and at once when it begins to leave. It is a task of its own and a group of its own,
 apart from the pulse: what the disk or the store does to a beat is no news about the readings. In
-SQLite it is kept in memory and syncs nothing; in Redis it is one small change, as any worker's is.
+SQLite it is kept in memory and syncs nothing; in Redis it is one commit of 550 bytes, as any
+worker's beat is.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Beat:
                 self._metrics.load = load = await self._load(lag)
                 self._node = replace(self._node, load=load)
                 with suppress(WorkmillError):
-                    await self._committer.beat((self._node,))
+                    await self._committer.beat_alone(self._node)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(BEAT_SECONDS):
                         await self._due.wait()
@@ -77,7 +78,7 @@ class Beat:
         self.leave()
         with suppress(WorkmillError, TimeoutError):
             async with asyncio.timeout(LAST_SECONDS):
-                await self._committer.beat((self._node,))
+                await self._committer.beat_alone(self._node)
 
     async def _load(self, lag: LoopLag) -> Load:
         """Measured in a thread: the file system that is asked may hang."""

@@ -132,6 +132,10 @@ class Committer:
     def beat(self, nodes: Sequence[values.Node]) -> Awaitable[None]:
         return self._put("beat", nodes)
 
+    def beat_alone(self, node: values.Node) -> Awaitable[None]:
+        """In a group of its own: should it fail, no reading and nobody's call fails with it."""
+        return self._put("beat", (node,), alone=True)
+
     def lead(self, candidacies: Sequence[values.Candidacy]) -> Awaitable[list[values.Leadership]]:
         return self._put("lead", candidacies, len(candidacies))
 
@@ -152,10 +156,12 @@ class Committer:
     def restore(self, file: Path) -> Awaitable[None]:
         return self._put("restore", file)
 
-    def _put(self, verb: str, argument: Any, jobs: int = 1) -> asyncio.Future[Any]:
+    def _put(
+        self, verb: str, argument: Any, jobs: int = 1, *, alone: bool = False
+    ) -> asyncio.Future[Any]:
         waiter = self._loop.create_future()
         self._pending_jobs += jobs
-        self._calls.append(Call(verb, argument, jobs, waiter))
+        self._calls.append(Call(verb, argument, jobs, waiter, alone=alone))
         if not self._woken:
             self._woken = True
             self._loop.call_soon(self._wake.put, True)

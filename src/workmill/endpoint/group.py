@@ -40,9 +40,17 @@ _RESTORE: Final = "restore"
 class Call:
     """One verb under way: its argument, how many jobs it moves, and who waits for it."""
 
-    __slots__ = ("answer", "argument", "error", "jobs", "verb", "waiter")
+    __slots__ = ("alone", "answer", "argument", "error", "jobs", "verb", "waiter")
 
-    def __init__(self, verb: str, argument: Any, jobs: int, waiter: asyncio.Future[Any]) -> None:
+    def __init__(
+        self,
+        verb: str,
+        argument: Any,
+        jobs: int,
+        waiter: asyncio.Future[Any],
+        *,
+        alone: bool = False,
+    ) -> None:
         self.verb = verb
         self.argument = argument
         self.jobs = jobs
@@ -50,11 +58,8 @@ class Call:
         self.answer: Any = None
         self.error: StoreUnavailable | None = None
         """Why this call failed in a group that did not."""
-
-    @property
-    def alone(self) -> bool:
-        """Whether this verb is a group of its own."""
-        return self.verb == _RESTORE
+        self.alone = alone or verb == _RESTORE
+        """Whether this call is a group of its own."""
 
 
 def run_group(store: Store, calls: Sequence[Call]) -> None:
@@ -66,7 +71,7 @@ def run_group(store: Store, calls: Sequence[Call]) -> None:
     """
     if not calls:
         return
-    if calls[0].alone:
+    if calls[0].verb == _RESTORE:
         store.restore(calls[0].argument)
         return
     by_verb: dict[str, list[Call]] = {}

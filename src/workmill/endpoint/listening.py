@@ -17,6 +17,7 @@ from workmill.endpoint.settings import EndpointSettings
 
 BACKLOG: Final = 2048
 """Connections that the kernel keeps waiting while nobody accepts (capped by somaxconn)."""
+_LOOPBACK: Final = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 _ANYWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route."""
 
@@ -70,12 +71,17 @@ def place_of(listener: socket.socket, toward: str | None = None) -> str:
 
 
 def _own_address(family: int, toward: str | None) -> str:
-    loopback = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    loopback = _LOOPBACK[socket.AddressFamily(family)]
     for target in (toward, _ANYWHERE[socket.AddressFamily(family)], socket.gethostname()):
-        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            if target is not None:
-                probe.connect((target, 9))  # of a datagram socket: it only looks up the route
-                address = str(probe.getsockname()[0])
-                if not ipaddress.ip_address(address).is_loopback:
-                    return address
+        address = _outgoing(family, target) if target else loopback
+        if not ipaddress.ip_address(address).is_loopback:
+            return address
     return loopback
+
+
+def _outgoing(family: int, target: str) -> str:
+    """From which of its addresses this host speaks to `target`; loopback when it cannot."""
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((target, 9))  # of a datagram socket: it only looks up the route
+        return str(probe.getsockname()[0])
+    return _LOOPBACK[socket.AddressFamily(family)]

@@ -7,8 +7,14 @@ from typing import Final
 
 from workmill.domain.job import Load
 from workmill.endpoint.pulse import Pulse
-from workmill.telemetry.load import load_gauges
-from workmill.telemetry.metrics import Family, Histogram, Histograms, MetricsPage, Numbers
+from workmill.telemetry.metrics import (
+    Family,
+    Histogram,
+    Histograms,
+    MetricsPage,
+    Numbers,
+    load_gauges,
+)
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 JOBS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 import psutil
 
 from workmill.domain.job import Load
-from workmill.telemetry.metrics import Numbers
 
 ROOT: Final = "/"
 _T = TypeVar("_T")
@@ -109,15 +108,3 @@ def _or(read: Callable[[], _T], otherwise: _T) -> _T:
         return read()
     except (psutil.Error, OSError, ValueError, LookupError, ArithmeticError):
         return otherwise
-
-
-def load_gauges(load: Load) -> Iterator[Numbers]:
-    """The last measured load as metrics."""
-    shown = (
-        ("loop_lag_seconds", "Longest wait for a turn of the event loop, last second"),
-        ("cpu_cores", "Cores kept busy by this process"),
-        ("memory_fraction", "Memory of the machine in use, by whomever"),
-        ("disk_fraction", "Disk under the data in use, by whomever"),
-    )
-    for name, text in shown:
-        yield Numbers("gauge", name, text, [((), getattr(load, name))])

@@ -16,6 +16,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from workmill.domain.job import Load
+
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX: Final = "workmill_"
 
@@ -81,6 +83,18 @@ class Histograms:
         for labels, histogram in self.samples:
             histogram.add_to(made, labels)
         return made
+
+
+def load_gauges(load: Load) -> Iterator[Numbers]:
+    """The last measured load as metrics."""
+    shown = (
+        ("loop_lag_seconds", "Longest wait for a turn of the event loop, last second"),
+        ("cpu_cores", "Cores kept busy by this process"),
+        ("memory_fraction", "Memory of the machine in use, by whomever"),
+        ("disk_fraction", "Disk under the data in use, by whomever"),
+    )
+    for name, text in shown:
+        yield Numbers("gauge", name, text, [((), getattr(load, name))])
 
 
 Family: TypeAlias = Numbers | Histograms

@@ -12,7 +12,7 @@ from tests.http.endpoint.conftest import Gated
 
 from workmill.domain.errors import StoreFull, StoreUnavailable, WorkmillError
 from workmill.domain.ids import new_id
-from workmill.domain.job import LeaseRequest, NewJob, Query, Stats, Submitted
+from workmill.domain.job import LeaseRequest, NewJob, Node, Query, Stats, Submitted
 from workmill.domain.lifecycle import Status
 from workmill.endpoint.committer import Committer
 from workmill.store.sqlite import SqliteStore
@@ -182,6 +182,27 @@ async def test_a_lease_that_nobody_heard_of_costs_no_attempt(
         (found,) = await bench.committer.get([job.id])
         assert found is not None
         assert (found.status, found.attempts) == (Status.QUEUED, 0)
+
+
+async def test_a_beat_of_its_own_takes_nobody_with_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls of one moment share a group and its failure; a beat that stands alone does not."""
+
+    def unconfirmed(_store: Gated, _nodes: object) -> None:
+        raise StoreUnavailable("not confirmed")
+
+    monkeypatch.setattr(Gated, "beat", unconfirmed, raising=False)
+    me = Node(incarnation="e", role="endpoint", host="h", pid=1, version="0")
+    before, beaten, after = await asyncio.gather(
+        bench.committer.stats(),
+        bench.committer.beat_alone(me),
+        bench.committer.nodes(),
+        return_exceptions=True,
+    )
+    assert isinstance(before, Stats)
+    assert isinstance(beaten, StoreUnavailable)
+    assert after == []
 
 
 async def test_an_outage_is_logged_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,8 @@ def test_the_openapi_document_covers_every_call(shared: Running) -> None:
         r'"\$ref":\s*"#/components/schemas/(.*?)"', shared.http.get("/openapi.json").text
     ):
         assert name in schemas
+    assert {"load", "serves", "leads"} <= schemas["Node"]["properties"].keys()
+    assert "loop_lag_seconds" in schemas["Load"]["properties"]
     for path, methods in document["paths"].items():
         for call in methods.values():
             assert call["summary"]

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 from tests.http.endpoint.conftest import Running, Start, finished, in_thread, lease_request
 
-from workmill.domain.job import Completion, Failure, Lease, Node, Release, Renewal, Verdict
+from workmill.domain.job import Completion, Failure, Lease, Load, Node, Release, Renewal, Verdict
 from workmill.wire import paths
+from workmill.wire.messages import NodeList
 
 
 @pytest.mark.usefixtures("without_polls")
@@ -107,6 +108,24 @@ def node(**about: Any) -> Node:
         *((paths.BEAT, node(rate_hz=rate)) for rate in (float("nan"), float("inf"), -1.0)),
         (paths.BEAT, node(leased=2**63)),
         (paths.BEAT, node(host="h" * 201)),
+        (paths.BEAT, node(role="endpoint")),
+        (paths.BEAT, node(role="endpoint", serves="10.0.0.1:5000")),
+        (paths.BEAT, node(serves="10.0.0.1:5000")),
+        (paths.BEAT, node(role="controller", serves="10.0.0.1:5000")),
+        (paths.BEAT, node(role="janitor")),
+        (paths.BEAT, node(leads=7)),
+        (paths.BEAT, node(role="controller", leads=-1)),
+        (paths.BEAT, node(role="controller", leads=2**63)),
+        *(
+            (paths.BEAT, node(load=msgspec.structs.replace(Load(), **{name: figure})))
+            for name in Load.__struct_fields__
+            if name != "resident_bytes"
+            for figure in (float("nan"), float("inf"), -1.0)
+        ),
+        (paths.BEAT, node(load=Load(resident_bytes=-1))),
+        (paths.BEAT, node(load=Load(resident_bytes=2**63))),
+        (paths.BEAT, node(load=Load(memory_fraction=1.01))),
+        (paths.BEAT, node(load=Load(disk_fraction=1.01))),
     ],
 )
 def test_what_no_worker_says_is_refused(shared: Running, path: str, message: object) -> None:
@@ -114,6 +133,25 @@ def test_what_no_worker_says_is_refused(shared: Running, path: str, message: obj
     reply = shared.http.post(path, content=msgspec.msgpack.encode(message))
     assert reply.status_code == 422
     assert reply.json()["status"] == 422
+
+
+def test_who_may_not_serve_is_told_why_and_is_not_listed(shared: Running) -> None:
+    """Nobody with a mere key puts himself behind the balancer."""
+    stranger = node(incarnation="stranger", role="endpoint", serves="10.0.0.1:5000")
+    reply = shared.http.post(paths.BEAT, content=msgspec.msgpack.encode(stranger))
+    assert (reply.status_code, "serves" in reply.json()["detail"]) == (422, True)
+    assert "stranger" not in shared.http.get(paths.NODES).text
+
+
+def test_a_load_and_a_term_are_listed_as_they_were_beaten(shared: Running) -> None:
+    """What a controller decides by arrives whole."""
+    load = Load(cpu_cores=2.5, resident_bytes=2**40, memory_fraction=1.0, disk_fraction=0.5)
+    leader = node(incarnation="c1", role="controller", load=load, leads=2**62)
+    reply = shared.http.post(paths.BEAT, content=msgspec.msgpack.encode(leader))
+    assert reply.status_code == 204
+    listed = msgspec.json.decode(shared.http.get(paths.NODES).content, type=NodeList).nodes
+    (found,) = (one for one in listed if one.incarnation == "c1")
+    assert msgspec.structs.replace(found, seen_at_ms=0) == leader
 
 
 def test_beats_show_up_in_nodes_stats_and_predictions(start: Start) -> None:

@@ -16,11 +16,12 @@ from workmill.controller.keeper import MIN_LOST_SECONDS, Keeper
 from workmill.controller.policies import WorkerPolicy
 from workmill.controller.scaling import Limits
 from workmill.domain.errors import EndpointUnreachable
-from workmill.domain.job import Candidacy, Leadership, Node, Stats
+from workmill.domain.job import Candidacy, Leadership, Load, Node, Stats
 from workmill.domain.limits import LEAD_SECONDS
 from workmill.wire.messages import StatsView
 
 HOST, LANES, LANE_HZ = "h", 8, 5e6
+LOAD = Load(cpu_cores=0.5, resident_bytes=1000)
 START_SECONDS = 3.0
 COOL_DOWN_SECONDS = 20.0
 
@@ -41,7 +42,7 @@ class Mill:
         self.stillborn = self.away = False
         self.fence = Fence()
         self._pids = iter(range(1, 10_000))
-        self.beaten: list[str] = []
+        self.beaten: list[Node] = []
 
     # --- the service
 
@@ -77,7 +78,7 @@ class Mill:
     def beat(self, node: Node) -> None:
         if self.away:
             raise EndpointUnreachable("away")
-        self.beaten.append(node.incarnation)
+        self.beaten.append(node)
 
     def lead(self, candidacy: Candidacy) -> Leadership:
         self.asked += 1
@@ -148,7 +149,7 @@ class Play:
             min_workers=1, max_workers=4, start_seconds=1.0, cool_down_seconds=COOL_DOWN_SECONDS
         )
         keepers = [Keeper(self.mill, WorkerPolicy(limits))]
-        return Controller(node, self.mill, keepers, ticks=lambda: self.mill.now)
+        return Controller(node, self.mill, keepers, ticks=lambda: self.mill.now, load=lambda: LOAD)
 
     async def turns(self, count: int = 1, *controllers: Controller) -> None:
         for _ in range(count):
@@ -176,7 +177,7 @@ async def test_it_starts_the_least_number_and_beats(play: Play) -> None:
     assert len(play.pids) == 1
     (grown,) = play.said("controller.grows")
     assert (grown["count"], grown["to"]) == (0, 1)
-    assert play.mill.beaten.count("c1") == 10
+    assert [node.incarnation for node in play.mill.beaten].count("c1") == 10
 
 
 async def test_a_burst_grows_the_fleet_to_its_limit_and_its_end_drains_it(play: Play) -> None:
@@ -339,3 +340,25 @@ async def test_standing_down_lets_the_next_one_lead_at_once(play: Play) -> None:
     play.controller.stand_down()
     await play.turns(1, second)
     assert second.leads
+
+
+async def test_it_beats_with_its_load_and_its_term_while_it_leads(play: Play) -> None:
+    """Who leads is seen by everybody who lists the nodes, and that a term is over as well."""
+    second = play.another("c2")
+    await play.turns(3, play.controller, second)
+    said = {node.incarnation: node for node in play.mill.beaten}
+    assert {name: node.leads for name, node in said.items()} == {"c1": play.mill.token, "c2": 0}
+    assert {node.load for node in said.values()} == {LOAD}
+    play.controller.stand_down()
+    assert (play.mill.beaten[-1].leads, play.mill.beaten[-1].draining) == (0, True)
+
+
+async def test_a_term_that_was_lost_is_not_beaten(play: Play) -> None:
+    """Stopped for longer than its lease, it does not claim to lead when it wakes and another does."""
+    first, second = play.controller, play.another("c2")
+    await play.turns(3, first)
+    assert play.mill.beaten[-1].leads == play.mill.token
+    play.mill.now += LEAD_SECONDS + 1
+    await play.turns(1, second)
+    first.look()
+    assert (play.mill.beaten[-1].incarnation, play.mill.beaten[-1].leads) == ("c1", 0)

@@ -67,6 +67,12 @@ class Scene:
     def drain(self, name: str) -> None:
         self._nodes[name] = msgspec.structs.replace(self._nodes[name], draining=True)
 
+    def serve(self, name: str) -> None:
+        """It is an endpoint."""
+        self._nodes[name] = msgspec.structs.replace(
+            self._nodes[name], role="endpoint", serves="10.0.0.1:5000"
+        )
+
     def drop(self, name: str) -> None:
         """The store lists it no more."""
         del self._nodes[name]
@@ -129,6 +135,18 @@ def test_in_a_mass_silence_it_holds_still() -> None:
     assert "5 of 8" in judgement.doubt
     assert {act for _, act in scene.acts} == {Act.WAIT}
     assert set(scene.pass_by(1, "abcdefgh").verdicts.values()) == {HEALTHY}
+
+
+def test_endpoints_that_beat_do_not_make_a_mass_silence_small() -> None:
+    """They beat straight to the store: when all workers and a controller fall silent, the way to
+    the endpoints is in doubt, however many of those are heard."""
+    scene = Scene(*"abcdef")
+    for name in "def":
+        scene.serve(name)
+    scene.look("abcdef")
+    judgement = scene.pass_by(HOLD_SECONDS / 2, "def")
+    assert [verdict(judgement, name) for name in "abc"] == [SUSPECT] * 3
+    assert judgement.doubt == "3 of 3 nodes fell silent together: the fault may be on this side"
 
 
 def test_a_mass_silence_that_does_not_end_is_believed() -> None:

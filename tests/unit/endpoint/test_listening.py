@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from workmill.domain.errors import Unavailable
-from workmill.endpoint.listening import listen, url_of
+from workmill.endpoint import listening
+from workmill.endpoint.listening import listen, place_of, url_of
 
 
 def test_a_caller_waits_while_nobody_accepts() -> None:
@@ -40,3 +41,47 @@ def test_any_address_is_reached_over_loopback() -> None:
     """The supervisor's own workers use loopback when the service listens everywhere."""
     with listen("0.0.0.0", 0) as listener:  # noqa: S104
         assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_place_is_where_the_listener_is_bound() -> None:
+    """Whoever chose an address meant it."""
+    with listen("127.0.0.1", 0) as listener:
+        assert place_of(listener) == f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+STORE, ROUTE, NAME = "store.example", "192.0.2.1", "this-host"
+
+
+@pytest.mark.parametrize(
+    ("routes", "place"),
+    [
+        ({STORE: "10.0.0.5", ROUTE: "203.0.113.5"}, "10.0.0.5"),
+        ({STORE: "127.0.0.1", ROUTE: "203.0.113.5", NAME: "10.0.0.6"}, "203.0.113.5"),
+        ({STORE: "127.0.0.1", NAME: "10.0.0.6"}, "10.0.0.6"),
+        ({NAME: "127.0.1.1"}, "127.0.0.1"),
+    ],
+)
+def test_bound_to_every_address_it_is_reached_by_one(
+    monkeypatch: pytest.MonkeyPatch, routes: dict[str, str], place: str
+) -> None:
+    """The one towards the store; a store on this machine says nothing, so along the default route;
+    by the host's name; and alone in the world, by loopback."""
+    monkeypatch.setattr(socket, "gethostname", lambda: NAME)
+    monkeypatch.setattr(
+        listening, "_outgoing", lambda _family, target: routes.get(target, "127.0.0.1")
+    )
+    with listen("0.0.0.0", 0) as listener:  # noqa: S104
+        assert place_of(listener, toward=STORE) == f"{place}:{listener.getsockname()[1]}"
+
+
+def test_the_way_out_is_one_of_this_hosts_addresses() -> None:
+    """The kernel is asked, nothing is sent, and a name of nobody (RFC 6761) is no way out."""
+    assert listening._outgoing(socket.AF_INET, "127.0.0.3") == "127.0.0.1"
+    assert listening._outgoing(socket.AF_INET, "no-such-host.invalid") == "127.0.0.1"
+    assert listening._outgoing(socket.AF_INET6, "no-such-host.invalid") == "::1"
+
+
+def test_a_place_of_six_has_brackets() -> None:
+    """An address with colons in it is told apart from its port."""
+    with listen("::1", 0) as listener:
+        assert place_of(listener) == f"[::1]:{listener.getsockname()[1]}"

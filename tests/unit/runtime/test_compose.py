@@ -45,6 +45,16 @@ def test_parts_may_each_be_under_sentinels_of_their_own(monkeypatch: pytest.Monk
     ]
 
 
+def test_an_endpoint_knows_its_disk_and_its_network() -> None:
+    """Its beats tell of the disk under its store, and of the address on the store's network."""
+    own = endpoint_settings(EndpointConfig(data="jobs"))
+    assert (own.directory, own.toward) == ("jobs", None)
+    shared = endpoint_settings(EndpointConfig(store=("redis+sentinel://a,b,c/mill",)))
+    assert (shared.directory, shared.toward) == ("/", "a")
+    near = endpoint_settings(EndpointConfig(store=("redis+unix:///run/a.sock",)))
+    assert near.toward is None
+
+
 def test_several_addresses_are_the_parts_of_one_store() -> None:
     """Opening only the first of several would hide the jobs of the others."""
     nowhere = ("redis+unix:///nowhere/a.sock", "redis+unix:///nowhere/b.sock")

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 
+import psutil
 import pytest
 from tests.unit.worker.conftest import Desk, Gates, Running, lease_of
 
@@ -47,6 +48,16 @@ def test_it_beats_with_its_speed_while_it_works(desk: Desk, start: Start) -> Non
     start()
     desk.wait_for(lambda: any(node.rate_hz > 0 and node.leased == 1 for node in desk.nodes))
     assert desk.nodes[-1].slots == 4
+
+
+def test_it_beats_with_what_it_and_its_child_use(desk: Desk, start: Start) -> None:
+    """The parent only talks; the child is the one that keeps a core busy."""
+    desk.put(lease_of(b"slow", ENDLESS))
+    running = start()
+    desk.wait_for(lambda: any(node.load.cpu_cores > 0.01 for node in desk.nodes))
+    child = psutil.Process(running.worker.computing.lanes.pid)
+    assert desk.nodes[-1].load.resident_bytes > child.memory_info().rss
+    assert 0 < desk.nodes[-1].load.memory_fraction <= 1
 
 
 def test_checkpoints_move_on_with_the_work(desk: Desk, start: Start) -> None:

@@ -113,6 +113,7 @@ function chip(status) {
 }
 function code(text) { const made = document.createElement("code"); made.textContent = text; return made; }
 
+const place = (node) => [node.role, node.host, node.pid, node.incarnation].join(" ");
 async function refresh() {
   try {
     const [page, live] = await Promise.all(
@@ -124,12 +125,17 @@ async function refresh() {
         cell(whole.format(job.iterations), "num"), cell(span(job.eta_seconds), "num"),
         cell(code(job.value ? job.value.slice(0, 16) + "…" : job.reason ? job.reason.slice(0, 40) : ""), "extra"),
       ])) : empty("No job yet. Submit one above."));
-    at("nodes").replaceChildren(live.nodes.length ? table(
-      [["Process"], ["Where"], ["Jobs", "num"], ["Iterations/s", "num"]],
-      live.nodes.map((node) => [
-        cell(node.role + (node.draining ? " (draining)" : "")), cell(node.host + " · " + node.pid),
-        cell(whole.format(node.leased), "num"), cell(node.rate_hz ? short.format(node.rate_hz) : "", "num"),
-      ])) : empty("No worker has reported yet. `workmill up` starts some."));
+    at("nodes").replaceChildren(table(
+      [["Process"], ["Where"], ["Jobs", "num"], ["Iterations/s", "num"], ["Cores", "num"]],
+      live.nodes.sort((a, b) => place(a).localeCompare(place(b), "en", { numeric: true })).map((node) => [
+        cell(node.role + (node.draining ? " (draining)" : node.leads ? " (leads)" : "")),
+        cell(node.serves || node.host + " · " + node.pid),
+        cell(node.role === "worker" ? whole.format(node.leased) : "", "num"),
+        cell(node.rate_hz ? short.format(node.rate_hz) : "", "num"),
+        cell(node.load.cpu_cores.toFixed(2), "num"),
+      ])));
+    if (!live.nodes.some((node) => node.role === "worker"))
+      at("nodes").append(empty("No worker has reported yet. `workmill up` starts some."));
   } catch { /* the dot tells */ }
 }
 
