@@ -61,7 +61,7 @@ class Fleets:
 
 
 def stages(cluster: ClusterPlan, fleets: Fleets) -> list[Stage]:
-    """From the first to the last."""
+    """From the first to the last. Orders are taken for as long as there are controllers."""
     return [
         Stage(
             commands=plan.store_commands(cluster),
@@ -76,9 +76,9 @@ def stages(cluster: ClusterPlan, fleets: Fleets) -> list[Stage]:
             until_ready=partial(until_ready, cluster.endpoint_urls[0]),
         ),
         Stage(tend=fleets.tend_workers),
+        Stage(tend=fleets.tend_orders),
         Stage(
             commands=plan.controllers(cluster),
-            tend=fleets.tend_orders,
             until_ready=partial(until_ready, cluster.url),
         ),
     ]
