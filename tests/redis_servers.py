@@ -10,37 +10,38 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.system.processes import until
+import redis
+from tests.system.processes import free_port, until
 
-from workmill.store.redis.addresses import Access, Address, Node
+from workmill.store.redis import RedisStore
+from workmill.store.redis.addresses import Access, Address, Node, parse_address
 from workmill.store.redis.connection import Connection, Refused, Silent
+from workmill.store.redis.judgement import Judgement, Level, Picture, judge
+from workmill.store.redis.library import load
+from workmill.store.redis.link import RedisLink
+from workmill.store.redis.opening import TAG
 from workmill.store.redis.replies import Role, read_role
 
 DOWN_AFTER_MS: Final = 600
 NAME: Final = "mill"
 LASTING: Final = {"appendonly": "yes", "appendfsync": "always"}
+_IN_MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - for mkdtemp
+"""Where there is such a folder: what is tried there is not the disk."""
 _QUICK: Final = {
     "save": "",
     "repl-diskless-sync-delay": "0",
     "repl-ping-replica-period": "1",
     "repl-timeout": "5",
 }
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 class RedisServer:
@@ -143,6 +144,44 @@ def running_redis(
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A short path in memory: a socket's may not be long."""
+    made = Path(tempfile.mkdtemp(prefix="workmill-redis-", dir=_IN_MEMORY))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
+@contextmanager
+def redis_on_socket(directory: Path) -> Iterator[str]:
+    """One server, reached through a socket in its directory; gives its URL."""
+    path = directory / "redis.sock"
+    with running_redis(directory, {"unixsocket": str(path)}):
+        yield f"redis+unix://{path}"
+
+
+def client_of(url: str) -> redis.Redis:
+    """A plain client of the server there, for a look past the store."""
+    return redis.Redis.from_url(url.removeprefix("redis+"))
+
+
+def link_to(url: str, tag: str) -> RedisLink:
+    """A way to the store under this tag."""
+    return RedisLink(parse_address(url), tag, prepare=load)
+
+
+def store_at(
+    address: Address,
+    *,
+    level: Level | None = None,
+    verdict: Callable[[Picture], Judgement] = judge,
+) -> RedisStore:
+    """The store there, without the layer that submits again after a failover."""
+    return RedisStore(partial(RedisLink, address, TAG, level=level, prepare=load, verdict=verdict))
 
 
 class ReplicatedRedis:

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
-from tests.redis_servers import free_port
-from tests.system.processes import until
+from tests.system.processes import free_port, until
 
 REGION = "eu-central-1"
 USER_DATA = base64.b64encode(b"#!/bin/sh\nexec workmill worker\n").decode()

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.aws.clouds import REGION, Way
-from tests.system.processes import WORKMILL, Up, until
-from tests.system.roles import PATIENCE_SECONDS
+from tests.system.processes import PATIENCE_SECONDS, WORKMILL, Up, until
 
 from workmill.controller.fleets.machines import EC2Settings, Machines
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import pytest
 from tests.balancer.doors import Door, binary, open_door
 from tests.balancer.stubs import Stub, stub
-from tests.contract.redis_server import folder, running_redis
-from tests.redis_servers import free_port
+from tests.redis_servers import folder, redis_on_socket
+from tests.system.processes import WORKMILL, free_port
 from tests.system.roles import Role
 
 from workmill import Client
@@ -25,8 +24,7 @@ class Endpoint:
         self.place = Place("127.0.0.1", free_port())
         words = ["endpoint", "--port", str(self.place.port), "--store", store]
         words += ["--notice-seconds", "3"]
-        command = [sys.executable, "-P", "-m", "workmill.cli.main", *words]
-        self.process = Role(directory / f"{self.place.port}.log", command, {})
+        self.process = Role(directory / f"{self.place.port}.log", [*WORKMILL, *words], {})
 
     @property
     def url(self) -> str:
@@ -58,7 +56,7 @@ def stubs() -> Iterator[tuple[Stub, Stub]]:
 @pytest.fixture
 def endpoints() -> Iterator[tuple[Endpoint, Endpoint]]:
     """Two endpoints over one Redis that nobody knows yet."""
-    with folder() as directory, running_redis(directory) as store, ExitStack() as stack:
+    with folder() as directory, redis_on_socket(directory) as store, ExitStack() as stack:
         pair = Endpoint(directory, store), Endpoint(directory, store)
         for endpoint in pair:
             stack.callback(_end, endpoint.process)

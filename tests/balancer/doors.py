@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.redis_servers import free_port
-from tests.system.processes import until
-from tests.system.roles import PATIENCE_SECONDS, Role
+from tests.system.processes import PATIENCE_SECONDS, free_port, until
+from tests.system.roles import Role
 
 from workmill.controller.balancer import Member, Place, Standing
 from workmill.controller.balancers.haproxy import HAProxy

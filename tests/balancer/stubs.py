@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from workmill.controller.balancer import Place
+from tests.system.processes import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 60.0
+from workmill.controller.balancer import Place
 
 
 class Stub(ThreadingHTTPServer):

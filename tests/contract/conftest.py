@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.contract.redis_server import folder, link_to, running_redis
 from tests.contract.stand import OpenStore, Stand
-from tests.redis_servers import running_replicas
+from tests.redis_servers import folder, link_to, redis_on_socket, running_replicas
 
 from workmill.domain.clock import Clock
 from workmill.store.bounds import Bounds
@@ -50,7 +49,7 @@ def tag_of(directory: Path, part: int | None = None) -> str:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    with folder() as directory, running_redis(directory) as url:
+    with folder() as directory, redis_on_socket(directory) as url:
         yield url
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Protocol
 
 from tests.contract.making import new_job
-from tests.contract.redis_server import link_to
+from tests.redis_servers import link_to
 
 from workmill import Client
 from workmill.client import Work

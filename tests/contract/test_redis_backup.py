@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from tests.contract.conftest import tag_of
 from tests.contract.making import new_job, state_of
-from tests.contract.redis_server import client_of, link_to
 from tests.contract.stand import Stand
+from tests.redis_servers import client_of, link_to
 
 from workmill.domain.clock import Clock
 from workmill.domain.errors import InvalidInput, StoreUnavailable

@@ -13,8 +13,8 @@ import pytest
 import redis
 from tests.contract.conftest import open_redis, tag_of
 from tests.contract.making import new_job, state_of
-from tests.contract.redis_server import client_of, folder, link_to, running_redis
 from tests.contract.stand import HandClock, Stand
+from tests.redis_servers import client_of, folder, link_to, redis_on_socket
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.job import LeaseRequest, Node, PullRequest, Verdict
@@ -147,7 +147,7 @@ def test_silence_gives_every_lease_time_once(
 
 def test_only_new_work_is_refused_when_memory_is_short(tmp_path: Path) -> None:
     """Work in hand is brought to its end, and results leave, which makes room."""
-    with folder() as directory, running_redis(directory) as url:
+    with folder() as directory, redis_on_socket(directory) as url:
         stand = Stand(partial(open_redis, url), tmp_path)
         stand.submit(*(new_job() for _ in range(3)))
         with client_of(url) as client:
@@ -248,13 +248,13 @@ def test_a_server_that_is_away_is_told_as_unavailable(tmp_path: Path) -> None:
     """Its return is noticed by the next call; what was acknowledged is there."""
     with folder() as directory:
         clock = HandClock()
-        with running_redis(directory) as url:
+        with redis_on_socket(directory) as url:
             store = open_redis(url, tmp_path, clock)
             with store.group():
                 store.submit([job := new_job()])
         with pytest.raises(StoreUnavailable), store.group():
             store.stats()
-        with running_redis(directory):
+        with redis_on_socket(directory):
             with store.group():
                 (found,) = store.get([job.id])
             assert found is not None
@@ -264,14 +264,14 @@ def test_a_server_that_is_away_is_told_as_unavailable(tmp_path: Path) -> None:
 def test_a_killed_server_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     """`appendfsync always`: the reply leaves after the log has been synced."""
     with folder() as directory:
-        with running_redis(directory) as url:
+        with redis_on_socket(directory) as url:
             stand = Stand(partial(open_redis, url), tmp_path)
             jobs = [new_job() for _ in range(100)]
             stand.submit(*jobs)
             with client_of(url) as client:
                 pid = client.info("server")["process_id"]
             os.kill(pid, signal.SIGKILL)
-        with running_redis(directory):
+        with redis_on_socket(directory):
             stand.reopen()
             assert [lease.id for lease in stand.lease(100)] == [job.id for job in jobs]
             stand.store.close()

@@ -7,14 +7,15 @@ process writes down what it is about to compute.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.system.roles import Mill, Pace, running_mill, until
+from tests.load.ledger import Judgement, Ledger
+from tests.system.definition import advanced
+from tests.system.processes import until
+from tests.system.roles import Mill, Pace, running_mill
 
 from workmill.client.values import Work
 
@@ -32,9 +33,7 @@ class Ended:
     """What became of a run."""
 
     submitted: int
-    lost: int
-    wrong: int
-    twice: int
+    judgement: Judgement
     kills: int
     computed_again: int
 
@@ -44,20 +43,23 @@ def run(folder: Path, *, seed: int, kills: int, pace: Pace) -> Ended:
     chance = random.Random(seed)
     with running_mill(folder, pace) as mill:
         slow, fast = _work(chance, kills)
-        ids = {
-            handle.id: value
-            for work, workload in ((slow, "tally"), (fast, "sha512"))
-            for handle, value in zip(
-                mill.client.submit_many(list(work), workload=workload), work.values(), strict=True
-            )
-        }
+        ledger: Ledger[bytes] = Ledger()
+        for work, workload in ((slow, "tally"), (fast, "sha512")):
+            handles = mill.client.submit_many(list(work), workload=workload)
+            ids = [handle.id for handle in handles]
+            ledger.acknowledge(workload, ids, list(work.values()))
         for _ in range(WORKERS):
             mill.start_worker()
         for _ in range(kills):
             _kill_one(mill, chance)
-        pulled = _pull_all(mill)
+        _pull_all(mill, ledger)
         needed = sum(work.iterations - 1 for work in slow)
-        return _counted(ids, pulled, kills, mill.computed() - needed)
+        return Ended(
+            submitted=len(ledger.acknowledged),
+            judgement=ledger.judge(bytes.hex),
+            kills=kills,
+            computed_again=mill.computed() - needed,
+        )
 
 
 def _work(chance: random.Random, kills: int) -> tuple[dict[Work, bytes], dict[Work, bytes]]:
@@ -72,14 +74,8 @@ def _work(chance: random.Random, kills: int) -> tuple[dict[Work, bytes], dict[Wo
     fast: dict[Work, bytes] = {}
     for number in range(40 * kills):
         data, total = b"fast%d" % number, chance.choice((1, 10, 100, 5000))
-        fast[Work(data, total)] = _sha512(data, total)
+        fast[Work(data, total)] = advanced(data, total)
     return slow, fast
-
-
-def _sha512(data: bytes, iterations: int) -> bytes:
-    for _ in range(iterations):
-        data = hashlib.sha512(data).digest()
-    return data
 
 
 def _kill_one(mill: Mill, chance: random.Random) -> None:
@@ -90,28 +86,12 @@ def _kill_one(mill: Mill, chance: random.Random) -> None:
     mill.start_worker()
 
 
-def _pull_all(mill: Mill) -> list[tuple[str, bytes]]:
+def _pull_all(mill: Mill, ledger: Ledger[bytes]) -> None:
     """All results until no job runs any more and none is waiting."""
-    pulled: list[tuple[str, bytes]] = []
 
     def finished() -> bool:
-        pulled.extend((one.id, one.value) for one in mill.client.results(top=1000))
+        ledger.deliver((one.id, one.value.hex()) for one in mill.client.results(top=1000))
         jobs = mill.client.stats().stats.jobs
         return not any(jobs.get(status, 0) for status in ("queued", "leased", "attached", "done"))
 
     until(finished, FINISH_SECONDS)
-    return pulled
-
-
-def _counted(
-    ids: dict[str, bytes], pulled: list[tuple[str, bytes]], kills: int, again: int
-) -> Ended:
-    times = Counter(job_id for job_id, _ in pulled)
-    return Ended(
-        submitted=len(ids),
-        lost=len(ids.keys() - times.keys()),
-        wrong=sum(ids.get(job_id) != value for job_id, value in pulled),
-        twice=sum(count > 1 for count in times.values()),
-        kills=kills,
-        computed_again=again,
-    )

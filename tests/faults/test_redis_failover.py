@@ -15,14 +15,16 @@ import random
 import statistics
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.faults.failover import FAULTS, pause_the_primary
-from tests.faults.load import Load
-from tests.faults.submitters import Found, Submitters
+from tests.load.load import Load
+from tests.load.on_stores import Found, Stores, look
+from tests.load.over_http import Sdk
 from tests.redis.sets import wait_one
-from tests.redis_servers import running_replicas
+from tests.redis_servers import running_replicas, store_at
 from tests.system.processes import Up
 
 from workmill.store.redis.judgement import judge
@@ -49,14 +51,16 @@ def stores_alone(
     verdict = wait_one if plain_wait else judge
     pauses = []
     with running_replicas(folder, sentinels=3, down_after_ms=down_after_ms) as cluster:
-        with Submitters(cluster.address, seed=seed, verdict=verdict) as load:
+        opened = partial(store_at, cluster.address, verdict=verdict)
+        way = Stores(opened, iterations=(2, 10**6), group_jobs=(1, 20))
+        with Load([way] * 3, seed=seed) as load:
             for name in names:
                 load.wait_for(dice.randrange(1, MAX_LOAD_BETWEEN))
                 began = time.monotonic()
                 FAULTS[name](cluster, load.wait_for)
                 pauses.append(load.longest_pause_seconds(began))
                 cluster.settle()
-        found = load.look()
+        found = look(opened, load.ledger.acknowledged)
     print(
         f"stores alone, {'+'.join(sorted(set(names)))}, seed {seed}, {len(names)} rounds, "
         f"{'plain WAIT 1' if plain_wait else 'the rule'}: {found}, "
@@ -104,16 +108,17 @@ def test_whole_services_keep_every_promise(tmp_path: Path, name: str) -> None:
         running_replicas(tmp_path / "redis", sentinels=3, down_after_ms=DOWN_AFTER_MS) as cluster,
         Up(tmp_path / "up", "--store", cluster.url) as up,
     ):
-        with Load(up, receipt_seconds=RECEIPT_SECONDS) as load:
+        way = Sdk(up.url, receipt_seconds=RECEIPT_SECONDS)
+        with Load([way] * 3, puller=way) as load:
             for _ in range(ROUNDS):
                 load.wait_for(dice.randrange(1, MAX_LOAD_BETWEEN))
                 began = time.monotonic()
                 FAULTS[name](cluster, load.wait_for)
                 pauses.append(load.longest_pause_seconds(began))
                 cluster.settle()
-        judgement = load.ledger.judge()
+        outcome = load.outcome()
     print(
-        f"whole service, {name}, {ROUNDS} rounds: {judgement}, pauses "
+        f"whole service, {name}, {ROUNDS} rounds: {outcome}, pauses "
         f"{statistics.median(pauses):.2f} s in the median, {max(pauses):.2f} s at most"
     )
-    assert judgement == (len(load.ledger.acknowledged), 0, 0, 0)
+    assert outcome.kept, outcome

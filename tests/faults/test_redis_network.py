@@ -9,16 +9,25 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import pytest
-from tests.faults.redis_load import RedisLoad
 from tests.hosts.faults import Unplug
 from tests.hosts.hosts import Hosts
+from tests.load.ledger import Outcome
+from tests.load.load import Load
+from tests.load.on_stores import Stores
+from tests.redis_servers import store_at
 from tests.system.processes import until
+
+from workmill.runtime.redis_hosts.preparing import store_address
+from workmill.store.redis.addresses import parse_address
 
 BEFORE, AFTER = 100, 200
 """How many jobs are acknowledged before a fault, and after it."""
+TOTAL, GROUP_JOBS, BETWEEN_SECONDS = (3, 3), (5, 5), 0.02
+"""Of what is submitted: iterations, jobs in a group, and how long a submitter rests after it."""
 FLOWING_SECONDS = {"kill": 15.0}
 """How long no submit may be confirmed, at most."""
 CUT_OFF_SECONDS = 30.0
@@ -130,22 +139,24 @@ REPEATED: list[Act] = [
 ROUNDS = 20
 
 
-def suffered(hosts: Hosts, *acts: Act) -> RedisLoad:
+def suffered(hosts: Hosts, *acts: Act) -> Outcome:
     """A load under which these things happened one after the other, judged and mended."""
-    begun = []
-    with RedisLoad(hosts) as load:
+    address = parse_address(store_address(hosts.plan, str(hosts.folder / "endpoint")))
+    way = Stores(partial(store_at, address), TOTAL, GROUP_JOBS, BETWEEN_SECONDS)
+    silences = []
+    with Load([way] * 2, puller=way, workers=[way] * 2) as load:
         for act in acts:
-            begun.append(time.monotonic())
+            began = time.monotonic()
             load.wait_for(BEFORE)
             act(hosts, hosts.primary())
             load.wait_for(AFTER)
             hosts.mend()
-    judgement = load.judge()
-    silences = load.longest_silences_seconds(begun)
-    print(f"{[act.__name__ for act in acts]}: {judgement}, ", end="")
-    print(f"no submit was confirmed for {median(silences):.1f} s (median), {max(silences):.1f} s")
-    assert judgement == (len(load.ledger.acknowledged), 0, 0, 0)
-    return load
+            silences.append(load.longest_pause_seconds(began))
+    outcome = load.outcome()
+    print(f"{[act.__name__ for act in acts]}: {outcome}, ", end="")
+    print(f"in a round for {median(silences):.1f} s in the median")
+    assert outcome.kept, outcome
+    return outcome
 
 
 @pytest.mark.faults
@@ -153,8 +164,8 @@ def suffered(hosts: Hosts, *acts: Act) -> RedisLoad:
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
 def test_a_fault_loses_nothing(hosts: Hosts, act: Act) -> None:
     """0 lost, 0 wrong, 0 twice, and submits are confirmed again soon."""
-    load = suffered(hosts, act)
-    assert load.longest_silence_seconds < FLOWING_SECONDS.get(act.__name__, CUT_OFF_SECONDS)
+    outcome = suffered(hosts, act)
+    assert outcome.longest_pause_seconds < FLOWING_SECONDS.get(act.__name__, CUT_OFF_SECONDS)
 
 
 @pytest.mark.faults

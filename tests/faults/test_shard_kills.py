@@ -10,11 +10,11 @@ import random
 import statistics
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from tests.faults.ledger import Judgement
-from tests.faults.load import Load
+from tests.load.ledger import Outcome
+from tests.load.load import Load
+from tests.load.over_http import Sdk
 from tests.redis_servers import RedisServer, running_redis
 from tests.system.processes import Up, until
 
@@ -27,16 +27,11 @@ SUBMIT_SECONDS = 0.3
 """A submitter that waited for the part that is away would not try the other one."""
 
 
-class Outcome(NamedTuple):
-    """What became of a run. `meanwhile` has for each outage the jobs finished within it."""
-
-    acknowledged: int
-    judgement: Judgement
-    meanwhile: list[int]
-
-
-def killed(folder: Path, *, seed: int, rounds: int, receipt_seconds: float) -> Outcome:
-    """Kill one part so often, and count."""
+def killed(
+    folder: Path, *, seed: int, rounds: int, receipt_seconds: float
+) -> tuple[Outcome, list[int]]:
+    """Kill one part so often; what became of the load, and for each outage the jobs finished
+    within it."""
     dice = random.Random(seed)
     meanwhile = []
     with ExitStack() as stack:
@@ -44,16 +39,17 @@ def killed(folder: Path, *, seed: int, rounds: int, receipt_seconds: float) -> O
         words = [word for part in parts for word in ("--store", str(part.address))]
         up = stack.enter_context(Up(folder / "up", *words))
         client = stack.enter_context(up.client())
-        with Load(up, receipt_seconds=receipt_seconds, patience_seconds=SUBMIT_SECONDS) as load:
+        way = Sdk(up.url, receipt_seconds=receipt_seconds, patience_seconds=SUBMIT_SECONDS)
+        with Load([way] * 3, puller=way) as load:
             for _ in range(rounds):
                 load.wait_for(dice.randrange(1, MAX_LOAD_BETWEEN))
                 meanwhile.append(_finished_without(dice.choice(parts), client))
-        outcome = Outcome(len(load.ledger.acknowledged), load.ledger.judge(), meanwhile)
+        outcome = load.outcome()
     print(
-        f"one part of two killed, seed {seed}, {rounds} rounds: {outcome.judgement}, jobs finished "
+        f"one part of two killed, seed {seed}, {rounds} rounds: {outcome}, jobs finished "
         f"in an outage {min(meanwhile)} to {max(meanwhile)}, median {statistics.median(meanwhile)}"
     )
-    return outcome
+    return outcome, meanwhile
 
 
 def _finished_without(part: RedisServer, client: Client) -> int:
@@ -72,9 +68,9 @@ def _finished_without(part: RedisServer, client: Client) -> int:
 def test_the_other_part_goes_on(tmp_path: Path) -> None:
     """Two outages: nothing acknowledged is lost, wrong or delivered twice, and jobs are finished
     meanwhile."""
-    outcome = killed(tmp_path, seed=1, rounds=2, receipt_seconds=6.0)
-    assert outcome.judgement == (outcome.acknowledged, 0, 0, 0)
-    assert min(outcome.meanwhile) >= FINISHED_MEANWHILE
+    outcome, meanwhile = killed(tmp_path, seed=1, rounds=2, receipt_seconds=6.0)
+    assert outcome.kept, outcome
+    assert min(meanwhile) >= FINISHED_MEANWHILE
 
 
 @pytest.mark.faults
@@ -82,6 +78,6 @@ def test_the_other_part_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_every_acknowledged_job_is_delivered_once(tmp_path: Path, seed: int) -> None:
     """However often a part dies: 0 lost, 0 wrong, 0 twice, and the other's work never stops."""
-    outcome = killed(tmp_path, seed=seed, rounds=ROUNDS, receipt_seconds=30.0)
-    assert outcome.judgement == (outcome.acknowledged, 0, 0, 0)
-    assert min(outcome.meanwhile) >= FINISHED_MEANWHILE
+    outcome, meanwhile = killed(tmp_path, seed=seed, rounds=ROUNDS, receipt_seconds=30.0)
+    assert outcome.kept, outcome
+    assert min(meanwhile) >= FINISHED_MEANWHILE

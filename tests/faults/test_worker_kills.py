@@ -16,7 +16,7 @@ def checked(folder: Path, *, seed: int, kills: int, pace: Pace) -> None:
     """Run, and hold the outcome to what is promised."""
     ended = run(folder, seed=seed, kills=kills, pace=pace)
     print(ended)
-    assert (ended.lost, ended.wrong, ended.twice) == (0, 0, 0)
+    assert ended.judgement == (ended.submitted, 0, 0, 0)
     one_checkpoint = pace.checkpoint_seconds * SLOW_HZ * TALLY_LANES
     assert ended.computed_again <= ended.kills * one_checkpoint
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.redis_servers import RedisServer, ReplicatedRedis, free_port, running_redis
-from tests.system.processes import run
+from tests.redis_servers import RedisServer, ReplicatedRedis, running_redis
+from tests.system.processes import free_port, run
 
 from workmill.runtime.doctor import redis
 from workmill.runtime.doctor.redis import Look, judged, store

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from tests.redis.sets import KEY, SetStore, any_follower, numbered, wait_one
-from tests.redis_servers import RedisServer, ReplicatedRedis, running_redis
+from tests.redis_servers import NAME, RedisServer, ReplicatedRedis, running_redis
 from tests.system.processes import until
 
 from workmill.domain.errors import StoreFull, StoreUnavailable
@@ -14,6 +16,11 @@ from workmill.store.redis.judgement import Level, judge
 from workmill.store.redis.link import Pace
 
 HASTY = Pace(patience_seconds=0.3, wait_seconds=0.1, confirm_seconds=0.3)
+"""Only for what is refused however long it takes. What is to succeed has the usual patience."""
+NEVER_SECONDS = 3600
+REPLICAS_OF = ("SENTINEL", "REPLICAS", NAME)
+LOOKING_OFTEN = Pace(wait_seconds=0.1)
+"""As patient as usual, but a replica that will not answer is not waited for a whole second."""
 
 
 def test_one_server_keeps_what_it_acknowledged(plain: RedisServer) -> None:
@@ -94,7 +101,7 @@ def test_a_killed_primary_loses_nothing(watched: ReplicatedRedis) -> None:
     """The Sentinels promote a replica, the link finds it, and goes on by itself."""
     store = SetStore(watched.address)
     for one in numbered(50):
-        store.add(one)
+        until(partial(store.try_to_add, one))
     first = store.link.history
     watched.primary().kill()
     until(lambda: store.try_to_add(b"after"))
@@ -108,8 +115,10 @@ def test_a_primary_that_was_paused_and_replaced(watched: ReplicatedRedis, plain_
     """It resumes while one replica still follows it. The rule acknowledges nothing; plain
     `WAIT 1` acknowledges, and all of it is lost: so this harness sees a loss."""
     old, (promoted, other) = watched.primary(), watched.replicas()
-    store = SetStore(watched.address, verdict=wait_one if plain_wait else judge, pace=HASTY)
-    store.add(b"before")
+    verdict = wait_one if plain_wait else judge
+    store = SetStore(watched.address, verdict=verdict, pace=LOOKING_OFTEN)
+    until(lambda: store.try_to_add(b"before"))
+    until(lambda: not store.lost(promoted))
     for sentinel in watched.sentinels:
         sentinel.pause()  # so that nobody turns the other replica round too early
     old.pause()
@@ -131,10 +140,11 @@ def test_a_follower_with_another_past_may_be_promoted(
     """A replica that has just been turned round still shows the offset of its own history, and
     Sentinels promote the highest offset. To excuse it before it has given that up loses what the
     other replica confirmed, when the primary dies then."""
-    old, (strange, _) = watched.primary(), watched.replicas()
-    store = SetStore(watched.address, verdict=any_follower if lenient else judge, pace=HASTY)
-    store.add(b"before")
-    old.ask("CONFIG", "SET", "repl-diskless-sync-delay", "5")
+    old, (strange, other) = watched.primary(), watched.replicas()
+    verdict, pace = (any_follower, LOOKING_OFTEN) if lenient else (judge, HASTY)
+    store = SetStore(watched.address, verdict=verdict, pace=pace)
+    until(lambda: store.try_to_add(b"before"))
+    old.ask("CONFIG", "SET", "repl-diskless-sync-delay", NEVER_SECONDS)
     strange.ask("REPLICAOF", "NO", "ONE")
     strange.ask("SET", "{other}", b"past" * 100_000)
     strange.follow(old.node)
@@ -142,10 +152,24 @@ def test_a_follower_with_another_past_may_be_promoted(
     accepted = [store.try_to_add(one) for one in numbered(3, "late")]
     assert accepted == [lenient] * 3
     if lenient:
+        for one in watched.sentinels:
+            one.ask("SENTINEL", "DEBUG", "info-period", 100)
+        sentinels = watched.sentinels
+        until(lambda: all(offset_seen(s, strange) > offset_seen(s, other) for s in sentinels))
         old.kill()
         assert watched.primary() is strange
         assert len(store.lost(strange)) == 3
     store.link.close()
+
+
+def seen(sentinel: RedisServer, replica: RedisServer) -> dict[bytes, bytes]:
+    """What a Sentinel says about a replica."""
+    said = [dict(zip(w[::2], w[1::2], strict=True)) for w in sentinel.ask(*REPLICAS_OF)]
+    return next(about for about in said if int(about[b"port"]) == replica.node.port)
+
+
+def offset_seen(sentinel: RedisServer, replica: RedisServer) -> int:
+    return int(seen(sentinel, replica)[b"slave-repl-offset"])
 
 
 def test_two_sentinels_less_change_nothing_while_the_servers_live(watched: ReplicatedRedis) -> None:
@@ -153,19 +177,20 @@ def test_two_sentinels_less_change_nothing_while_the_servers_live(watched: Repli
     store = SetStore(watched.address)
     for sentinel in watched.sentinels[:2]:
         sentinel.kill()
-    store.add(b"1")
+    until(lambda: store.try_to_add(b"1"))
     store.link.close()
 
 
 def test_a_killed_replica_is_passed_over_and_taken_back(watched: ReplicatedRedis) -> None:
-    """Down for the Sentinels: go on without it. Back again: wait for it again."""
+    """Down for the Sentinels: go on without it. Back again for them: wait for it again."""
     store = SetStore(watched.address)
-    store.add(b"1")
+    until(lambda: store.try_to_add(b"1"))
     lost = watched.replicas()[0]
     lost.kill()
     until(lambda: store.try_to_add(b"2"))
     lost.start()
     until(watched.whole)
+    until(lambda: all(seen(one, lost)[b"flags"] == b"slave" for one in watched.sentinels))
     until(lambda: store.try_to_add(b"3"))
     assert store.lost(lost) == set()
     store.link.close()

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from tests.http.endpoint.conftest import Running, finished, value_of
+from tests.http.endpoint.conftest import Running, finished
 from tests.redis_servers import RedisServer, running_redis
+from tests.system.definition import value_of
 from tests.system.processes import until
 
 from workmill import Client

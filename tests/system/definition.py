@@ -3,7 +3,13 @@
 import hashlib
 
 
-def value_of(data: bytes, iterations: int) -> str:
+def advanced(state: bytes, iterations: int) -> bytes:
+    """The raw state so many iterations later."""
     for _ in range(iterations):
-        data = hashlib.sha512(data).digest()
-    return data.hex()
+        state = hashlib.sha512(state).digest()
+    return state
+
+
+def value_of(data: bytes, iterations: int) -> str:
+    """The value of a job, in hex."""
+    return advanced(data, iterations).hex()

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,15 @@ from typing import Any, Self
 from workmill import Client
 
 WORKMILL = (sys.executable, "-P", "-m", "workmill.cli.main")
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 60.0
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
 
 
 def until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:

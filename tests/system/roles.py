@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
+
+from tests.system.processes import PATIENCE_SECONDS, free_port
 
 from workmill import Client
 
-T = TypeVar("T")
-
 MILLS = Path(__file__).parents[1] / "mills"
-PATIENCE_SECONDS = 60.0
 
 ENDPOINT = """
 import sys
@@ -54,15 +51,6 @@ class Pace(NamedTuple):
 
 
 QUICK = Pace(lease_seconds=1.5, checkpoint_seconds=0.4, slice_seconds=0.05)
-
-
-def until(condition: Callable[[], T], patience_seconds: float = PATIENCE_SECONDS) -> T:
-    """The first true answer of `condition`, where nothing but asking tells of a change."""
-    deadline = time.monotonic() + patience_seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
-    return answer
 
 
 class Role:
@@ -110,7 +98,7 @@ class Mill:
         self._pace = pace
         self._data = folder / "data"
         self._data.mkdir()
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.account = folder / "account"
         self.account.touch()
@@ -154,10 +142,3 @@ def running_mill(folder: Path, pace: Pace = QUICK) -> Iterator[Mill]:
         yield mill
     finally:
         mill.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

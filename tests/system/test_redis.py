@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.redis_server import folder, running_redis
+from tests.redis_servers import folder, redis_on_socket
 from tests.system.definition import value_of
 from tests.system.processes import Up
 
@@ -14,7 +14,7 @@ from tests.system.processes import Up
 @pytest.fixture
 def store() -> Iterator[tuple[str, str]]:
     """The words that name a Redis of its own."""
-    with folder() as directory, running_redis(directory) as url:
+    with folder() as directory, redis_on_socket(directory) as url:
         yield "--store", url
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import redis
-from tests.redis_servers import free_port
-from tests.system.processes import until
+from tests.system.processes import free_port, until
 
 from workmill.runtime.redis_hosts.plan import Passwords, Plan, hosts_at
 from workmill.runtime.redis_hosts.rendering import host_files

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.system.roles import Mill, running_mill, until
+from tests.system.definition import advanced
+from tests.system.processes import until
+from tests.system.roles import Mill, running_mill
 
 from workmill.client.client import Handle
 from workmill.domain.retry import MAX_ATTEMPTS
@@ -26,13 +27,6 @@ def mill(tmp_path: Path) -> Iterator[Mill]:
 def tally(data: bytes, iterations: int) -> bytes:
     """The value of a `tally` job, by its definition."""
     return data[:8].ljust(8, b"\0") + iterations.to_bytes(8, "big")
-
-
-def sha512(data: bytes, iterations: int) -> bytes:
-    """The value of a `sha512` job, by its definition."""
-    for _ in range(iterations):
-        data = hashlib.sha512(data).digest()
-    return data
 
 
 def slow(mill: Mill, number: int, iterations: int) -> Handle:
@@ -84,7 +78,7 @@ def test_work_goes_on_over_the_death_of_the_endpoint(mill: Mill) -> None:
     until(lambda: '"worker.endpoint_lost"' in worker.log.read_text())
     mill.start_endpoint()
     assert long.result(60) == tally(b"slow1", 1000)
-    assert mill.client.wait_all(handles, 60) == [sha512(each, 500) for each in data]
+    assert mill.client.wait_all(handles, 60) == [advanced(each, 500) for each in data]
     assert worker.alive
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
+
+from tests.system.definition import advanced
 
 from workmill.client.core import Reply, Request, check
 from workmill.client.transport import Transport
@@ -18,13 +19,6 @@ from workmill.store.sqlite import SqliteStore
 from workmill.wire import codecs, paths
 
 READY_SECONDS = 20.0
-
-
-def value_of(data: bytes, iterations: int) -> bytes:
-    """The definition of the work, by the standard library."""
-    for _ in range(iterations):
-        data = hashlib.sha512(data).digest()
-    return data
 
 
 class Live:
@@ -78,7 +72,7 @@ class Hands:
     def _work(self) -> None:
         while not self._over.is_set():
             leases = self.lease(1000, wait_seconds=0.05)
-            done = [Completion(id=job.id, token=job.token, state=_advanced(job)) for job in leases]
+            done = [Completion(id=job.id, token=job.token, state=_finished(job)) for job in leases]
             if done:
                 self._tell(paths.WORK_COMPLETE, done)
 
@@ -112,8 +106,8 @@ class Hands:
         return check(self._transport.send(Request("POST", path, query or {}, body, codecs.MSGPACK)))
 
 
-def _advanced(lease: Lease) -> bytes:
-    return value_of(lease.state, lease.total - lease.done)
+def _finished(lease: Lease) -> bytes:
+    return advanced(lease.state, lease.total - lease.done)
 
 
 class CuttingProxy:

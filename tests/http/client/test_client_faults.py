@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.http.client.live import CuttingProxy, Hands, Live, value_of
+from tests.http.client.live import CuttingProxy, Hands, Live
+from tests.system.definition import advanced
 
 from workmill.client import AsyncClient
 from workmill.domain.errors import EndpointUnreachable
@@ -60,7 +61,7 @@ async def test_a_wait_outlives_a_restart_of_the_service(make_client: Make, live:
         await asyncio.to_thread(live.stop)
         await asyncio.to_thread(live.start)
         with Hands(live.url):
-            assert await waiting == value_of(b"data", 9)
+            assert await waiting == advanced(b"data", 9)
 
 
 async def test_a_living_endpoint_is_found_among_dead_ones(make_client: Make, live: Live) -> None:

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.http.client.live import Hands, Live, value_of
+from tests.http.client.live import Hands, Live
+from tests.system.definition import advanced
 
 from workmill.client import AsyncClient, Client, Data
 from workmill.domain.errors import (
@@ -39,7 +40,7 @@ async def test_a_value_comes_back_and_is_right(
     forms: dict[str, Data] = {"buffer": memoryview(content), "file": file}
     async with make_client(live.url) as client:
         handle = await client.submit(forms.get(kind, content), 7, fold_locally=fold_locally)
-        assert await handle.result(PATIENT_SECONDS) == value_of(content, 7)
+        assert await handle.result(PATIENT_SECONDS) == advanced(content, 7)
 
 
 async def test_known_work_is_answered_by_the_submit(
@@ -53,7 +54,7 @@ async def test_known_work_is_answered_by_the_submit(
         hands.stop()
         live.stop()
         try:
-            assert await handle.result(0.0) == value_of(b"again", 100)
+            assert await handle.result(0.0) == advanced(b"again", 100)
         finally:
             live.start()
 
@@ -75,7 +76,7 @@ async def test_a_wait_can_be_given_up_and_taken_up_again(make_client: Make, live
         with pytest.raises(WaitTimeout, match="It goes on"):
             await handle.result(0.05)
         with Hands(live.url):
-            assert await handle.result(PATIENT_SECONDS) == value_of(b"slow", 3)
+            assert await handle.result(PATIENT_SECONDS) == advanced(b"slow", 3)
 
 
 async def test_a_cancelled_job_ends_the_wait(make_client: Make, live: Live) -> None:
@@ -153,4 +154,4 @@ def test_threads_share_one_client(live: Live) -> None:
             return client.submit(b"%d" % number, 5).result(PATIENT_SECONDS)
 
         values = list(pool.map(one, range(200)))
-    assert values == [value_of(b"%d" % number, 5) for number in range(200)]
+    assert values == [advanced(b"%d" % number, 5) for number in range(200)]

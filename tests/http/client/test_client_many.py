@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from tests.http.client.live import Hands, Live, value_of
+from tests.http.client.live import Hands, Live
+from tests.system.definition import advanced
 
 from workmill.client import AsyncClient, AsyncHandle, Data, Finished, Work
 from workmill.client.batches import BATCHES_IN_FLIGHT
@@ -33,8 +34,8 @@ async def test_many_jobs_keep_their_order_and_their_values(
         many = client.submit_many(items, 3, fold_locally=fold_locally)
         handles = [handle async for handle in many]
         values = await client.wait_all(handles, PATIENT_SECONDS)
-    expected = [value_of(data, 3) for data in [*plain, b"from a file"]]
-    assert values == [*expected, value_of(b"own", 11)]
+    expected = [advanced(data, 3) for data in [*plain, b"from a file"]]
+    assert values == [*expected, advanced(b"own", 11)]
 
 
 async def test_a_refused_item_leaves_the_others_alone(make_client: Make, live: Live) -> None:
@@ -91,7 +92,7 @@ async def test_results_are_pulled_once_they_are_acknowledged(make_client: Make, 
         assert await client.acknowledge(batch, [kept.id]) == 1
         back = await _all(client, expected=2)
         assert {result.id for result in back} == {handle.id for handle in handles} - {kept.id}
-        expected = [value_of(data, 2) for data in items]
+        expected = [advanced(data, 2) for data in items]
         values = dict(zip([handle.id for handle in handles], expected, strict=True))
         assert all(result.value == values[result.id] for result in [kept, *back])
 

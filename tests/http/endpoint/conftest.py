@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any, Protocol, Self
 import httpx
 import msgspec
 import pytest
+from tests.system.definition import advanced
 
 from workmill.domain.job import Completion, Lease, LeaseRequest, Verdict
 from workmill.endpoint import Endpoint, EndpointSettings
@@ -22,14 +22,6 @@ from workmill.wire import paths
 
 TEST_SECONDS = 20.0
 """How long a test waits for what must come before it gives up."""
-
-
-def value_of(data: bytes, iterations: int) -> str:
-    """What the service must answer, by the definition."""
-    digest = hashlib.sha512(data).digest()
-    for _ in range(iterations - 1):
-        digest = hashlib.sha512(digest).digest()
-    return digest.hex()
 
 
 class Gated:
@@ -174,9 +166,7 @@ def lease_request(max_jobs: int = 100) -> LeaseRequest:
 
 def finished(lease: Lease) -> Completion:
     """The rest of the work, by the definition."""
-    state = lease.state
-    for _ in range(lease.total - lease.done):
-        state = hashlib.sha512(state).digest()
+    state = advanced(lease.state, lease.total - lease.done)
     return Completion(id=lease.id, token=lease.token, state=state)
 
 

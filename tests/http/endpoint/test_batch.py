@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.http.endpoint.conftest import Running, Start, value_of
+from tests.http.endpoint.conftest import Running, Start
+from tests.system.definition import value_of
 
 from workmill.wire import codecs
 from workmill.wire.messages import BatchItem, SubmitReply

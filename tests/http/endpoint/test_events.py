@@ -7,7 +7,8 @@ from collections.abc import Generator
 from typing import Any
 
 import httpx
-from tests.http.endpoint.conftest import Running, Start, value_of
+from tests.http.endpoint.conftest import Running, Start
+from tests.system.definition import value_of
 
 
 def _events(reply: httpx.Response) -> Generator[tuple[str, Any]]:

@@ -20,8 +20,8 @@ from tests.http.endpoint.conftest import (
     finished,
     in_thread,
     lease_request,
-    value_of,
 )
+from tests.system.definition import value_of
 
 from workmill.domain.errors import StoreLost, StoreUnavailable, Unavailable
 from workmill.domain.job import Lease, Renewal, Verdict

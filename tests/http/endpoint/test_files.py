@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.http.endpoint.conftest import Running, Start, value_of
+from tests.http.endpoint.conftest import Running, Start
+from tests.system.definition import value_of
 
 
 def test_a_backup_taken_under_load_restores_on_another_machine(start: Start) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.http.endpoint.conftest import Running, value_of
+from tests.http.endpoint.conftest import Running
+from tests.system.definition import value_of
 
 DATA = b'{"looks": "like JSON"}&a=b%20c\r\n\x00\xff' * 40
 LABELS = [

@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.http.endpoint.conftest import Running, Start, in_thread, value_of
+from tests.http.endpoint.conftest import Running, Start, in_thread
+from tests.system.definition import value_of
 
 
 def _finish(running: Running, count: int) -> list[str]:
