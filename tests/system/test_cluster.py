@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.redis_server import folder
+from tests.redis_servers import folder
 from tests.system.clusters import Cluster, need_programs, said
 from tests.system.definition import value_of
 from tests.system.processes import children, gone, run, until
