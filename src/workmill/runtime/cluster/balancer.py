@@ -1,8 +1,10 @@
-"""HAProxy under the supervisor: its file, when it answers, who is behind it."""
+"""HAProxy under the supervisor: its file, when it answers, which process of it serves."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -22,10 +24,18 @@ def balancer_file() -> Path:
 
 async def until_it_answers(plan: ClusterPlan) -> None:
     """Return once HAProxy says whom it serves. Waits for ever."""
-    balancer = HAProxy(plan.admin_socket)
+    await _until(HAProxy(plan.admin_socket).members)
+
+
+async def until_it_has(plan: ClusterPlan, number: int) -> None:
+    """Return once HAProxy knows of this endpoint, which it is told. Waits for ever."""
+    await _until(partial(HAProxy(plan.admin_socket).add, plan.endpoint_place(number)))
+
+
+async def _until(said: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
-            await balancer.members()
+            await said()
         except Unavailable:
             await asyncio.sleep(ASK_AGAIN_SECONDS)
         else:
@@ -33,7 +43,7 @@ async def until_it_answers(plan: ClusterPlan) -> None:
 
 
 async def worker_pid(plan: ClusterPlan) -> int | None:
-    """The process that serves now; None when none answers."""
+    """The process that serves now, which a reload replaces; None when none answers."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_unix_connection(plan.admin_socket)

@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from workmill.controller.balancer import Place
 from workmill.endpoint.listening import reached
 from workmill.runtime.commands import controller_command, endpoint_command, worker_command
 from workmill.runtime.config import (
@@ -91,6 +92,10 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
     def endpoint_port(self, number: int) -> int:
         """Of endpoint `number`, from 1."""
         return self.config.port + number
+
+    def endpoint_place(self, number: int) -> Place:
+        """The same as the balancer knows it."""
+        return Place(LOOPBACK, self.endpoint_port(number))
 
     @property
     def endpoint_urls(self) -> tuple[str, ...]:

@@ -27,7 +27,6 @@ from typing import Final, TypeVar
 
 from workmill.client.control import ControlClient
 from workmill.client.transport import Transport
-from workmill.controller.balancer import Place
 from workmill.controller.balancers.haproxy import HAProxy
 from workmill.domain.errors import Unavailable, WorkmillError
 from workmill.domain.job import Node
@@ -148,7 +147,7 @@ class Rolling:
             return False
         if role == "worker":
             return True
-        place = Place(plan.LOOPBACK, self._cluster.endpoint_port(number))
+        place = self._cluster.endpoint_place(number)
         members = await self._door.members()
         return any(one.place == place and one.standing == "serving" for one in members)
 

@@ -1,7 +1,7 @@
 """A cluster from its settings to its drain.
 
 Order: the store, the balancer, endpoints, workers, controllers. Each waits for the one before, and
-drains before it. The balancer is filled by whoever leads, which is when the whole is ready.
+drains before it.
 """
 
 from __future__ import annotations
