@@ -211,3 +211,23 @@ async def test_a_look_with_a_newer_token_fences_the_leader_before(stage: Stage) 
     fleets[0].list(7)
     fleets[1].start(1, token=6)
     assert fleets[1].list(7) == []
+
+
+async def test_a_held_fleet_takes_no_orders(stage: Stage) -> None:
+    """While the supervisor replaces its nodes, no controller changes their number: what it orders
+    is not done, and can be ordered again afterwards."""
+    fleet = stage.fleet(OBEDIENT)
+    fleet.start(1, token=1)
+    (member,) = await stage.running(fleet, 1)
+    with fleet.held():
+        fleet.start(3, token=2)
+        fleet.stop(member, 2, drain=False)
+        assert [one.stopping for one in fleet.list(0)] == [False]
+        number = fleet.add()
+        assert number == 2
+        await stage.until(lambda: fleet.pid(number) is not None)
+        assert fleet.numbers() == [1, 2]
+        assert await fleet.drain(1)
+        assert fleet.numbers() == [2]
+    fleet.start(1, token=2)
+    await stage.running(fleet, 2)
