@@ -89,6 +89,8 @@ class LocalFleet:
         place = self._places.get(member.name)
         if not self._admits(token) or self._held or place is None:
             return
+        if drain and len(self.numbers()) <= self._floor:
+            return  # the leader has counted some that are gone, and will see
         place.stopping = True
         if place.process is None:
             return  # it ends as soon as it is there
@@ -163,6 +165,7 @@ class LocalFleet:
         outcome, lived_seconds = await self._life(place, command)
         del self._places[place.name]
         if place.stopping:
+            self._keep_floor(0.0)
             return
         self._early_deaths, wait_seconds = after_death(
             self._early_deaths,
@@ -178,7 +181,10 @@ class LocalFleet:
             lived_seconds=round(lived_seconds, 3),
             restart_in_seconds=round(wait_seconds, 3),
         )
-        if sum(not one.stopping for one in self._places.values()) < self._floor:
+        self._keep_floor(wait_seconds)
+
+    def _keep_floor(self, wait_seconds: float) -> None:
+        if not self._closed and len(self.numbers()) < self._floor:
             self._order(wait_seconds)
 
     async def _life(self, place: _Place, command: Command) -> tuple[str, float]:

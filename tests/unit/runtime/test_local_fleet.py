@@ -186,7 +186,11 @@ async def test_a_floor_is_kept_whatever_is_ordered(stage: Stage) -> None:
     assert second.pid
     os.kill(second.pid, signal.SIGKILL)
     await stage.until(lambda: [one.name for one in fleet.list(1)] == ["3"])
-    await stage.running(fleet, 1)
+    (third,) = await stage.running(fleet, 1)
+    fleet.stop(third, 1, drain=True)
+    assert [one.stopping for one in fleet.list(1)] == [False]
+    fleet.stop(third, 1, drain=False)
+    await stage.until(lambda: [one.name for one in fleet.list(1)] == ["4"])
 
 
 async def test_nothing_follows_what_ends_after_the_close(stage: Stage) -> None:
