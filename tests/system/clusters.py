@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.system.processes import Up, children, command_line, until
+from tests.system.processes import Up, children, command_line, run, until
 
 from workmill.runtime.redis_hosts.asking import Asking
 from workmill.runtime.redis_hosts.standing import all_in_step, primary_host
@@ -34,6 +34,19 @@ class Cluster(Up):
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.start()
+
+    def serving(self) -> list[int]:
+        """Every process but the supervisor and HAProxy's master, which becomes the new one."""
+        return [pid for pid in self.tree()[1:] if not self._is_master(pid)]
+
+    def _is_master(self, pid: int) -> bool:
+        return "haproxy" in said(pid) and pid in children(self.process.pid)
+
+    def restart(self) -> list[str]:
+        """A rolling restart; the line of each step."""
+        done = run("restart", "--data", str(self.data), seconds=600)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode().splitlines()
 
     @property
     def settings(self) -> Path:

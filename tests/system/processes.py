@@ -38,10 +38,12 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> An
     return answer
 
 
-def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def run(
+    *arguments: str, stdin: bytes = b"", seconds: float = 100
+) -> subprocess.CompletedProcess[bytes]:
     """One command of the command line, to its end."""
     return subprocess.run(
-        [*WORKMILL, *arguments], input=stdin, capture_output=True, timeout=100, check=False
+        [*WORKMILL, *arguments], input=stdin, capture_output=True, timeout=seconds, check=False
     )
 
 

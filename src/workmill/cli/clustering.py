@@ -46,6 +46,7 @@ Workers = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Put this command on the command line."""
     app.command("cluster")(cluster)
+    app.command("restart")(restart)
 
 
 def cluster(
@@ -86,6 +87,18 @@ def cluster(
         open_without_key=open_without_key,
     )
     raise typer.Exit(run_cluster(config, _announce))
+
+
+def restart(data: options.Data = options.DEFAULT_DATA) -> None:
+    """Replace every process of the cluster on --data, one after the other, while it serves.
+
+    The supervisor alone stays. A step that does not become healthy stops it.
+    """
+    from workmill.runtime.cluster.restarting import ask_restart
+
+    for step in ask_restart(data.resolve()):
+        typer.echo(step)
+    typer.echo("Everything was restarted.")
 
 
 def _announce(ready: Ready) -> None:

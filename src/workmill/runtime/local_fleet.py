@@ -11,7 +11,8 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, Final
 
@@ -59,6 +60,7 @@ class LocalFleet:
         self._not_before = float("-inf")
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
+        self._held = False
 
     def list(self, token: int) -> Sequence[Member]:
         """See `Fleet.list`."""
@@ -77,7 +79,7 @@ class LocalFleet:
 
     def start(self, count: int, token: int) -> None:
         """See `Fleet.start`. While nodes die young, nothing is started before its time."""
-        if not self._admits(token) or self._ticks() < self._not_before:
+        if not self._admits(token) or self._held or self._ticks() < self._not_before:
             return
         for _ in range(count):
             self._order(0.0)
@@ -85,8 +87,10 @@ class LocalFleet:
     def stop(self, member: Member, token: int, *, drain: bool) -> None:
         """See `Fleet.stop`. A drain that takes too long is ended by force."""
         place = self._places.get(member.name)
-        if not self._admits(token) or place is None:
+        if not self._admits(token) or self._held or place is None:
             return
+        if drain and len(self.numbers()) <= self._floor:
+            return  # the leader has counted some that are gone, and will see
         place.stopping = True
         if place.process is None:
             return  # it ends as soon as it is there
@@ -94,6 +98,37 @@ class LocalFleet:
             self._do(self._processes.stop(place.process, GRACE_SECONDS))
         else:
             place.process.kill_group()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Whoever supervises this machine changes the fleet: meanwhile no order of a controller is
+        carried out, as it may happen to every order. Its next turn gives it again."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+
+    def add(self) -> int:
+        """Start one more, by the supervisor's own will: its number."""
+        return self._order(0.0)
+
+    def numbers(self) -> Sequence[int]:
+        """Of those that are there and stay, the eldest first."""
+        return [place.number for place in self._places.values() if not place.stopping]
+
+    def pid(self, number: int) -> int | None:
+        """Of the process with this number; None when there is none just now."""
+        processes = [one.process for one in self._places.values() if one.number == number]
+        return processes[0].pid if processes and processes[0] else None
+
+    async def drain(self, number: int) -> bool:
+        """Let the one with this number drain; whether it ended within its grace."""
+        place = next((one for one in self._places.values() if one.number == number), None)
+        if place is None or place.process is None:
+            return True
+        place.stopping = True
+        return await self._processes.stop(place.process, GRACE_SECONDS)
 
     def close(self) -> None:
         """Everybody is about to be told to go: their ends are no deaths, and nobody follows."""
@@ -107,12 +142,13 @@ class LocalFleet:
             emit("fleet.stale_order", level="warning", token=token)
         return admitted
 
-    def _order(self, delay_seconds: float) -> None:
+    def _order(self, delay_seconds: float) -> int:
         taken = {place.number for place in self._places.values()}
         number = next(number for number in count(1) if number not in taken)
         place = _Place(str(next(self._names)), number, self._ticks())
         self._places[place.name] = place
         self._do(self._live(place, delay_seconds))
+        return number
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -129,6 +165,7 @@ class LocalFleet:
         outcome, lived_seconds = await self._life(place, command)
         del self._places[place.name]
         if place.stopping:
+            self._keep_floor(0.0)
             return
         self._early_deaths, wait_seconds = after_death(
             self._early_deaths,
@@ -144,7 +181,10 @@ class LocalFleet:
             lived_seconds=round(lived_seconds, 3),
             restart_in_seconds=round(wait_seconds, 3),
         )
-        if sum(not one.stopping for one in self._places.values()) < self._floor:
+        self._keep_floor(wait_seconds)
+
+    def _keep_floor(self, wait_seconds: float) -> None:
+        if not self._closed and len(self.numbers()) < self._floor:
             self._order(wait_seconds)
 
     async def _life(self, place: _Place, command: Command) -> tuple[str, float]:

@@ -186,7 +186,11 @@ async def test_a_floor_is_kept_whatever_is_ordered(stage: Stage) -> None:
     assert second.pid
     os.kill(second.pid, signal.SIGKILL)
     await stage.until(lambda: [one.name for one in fleet.list(1)] == ["3"])
-    await stage.running(fleet, 1)
+    (third,) = await stage.running(fleet, 1)
+    fleet.stop(third, 1, drain=True)
+    assert [one.stopping for one in fleet.list(1)] == [False]
+    fleet.stop(third, 1, drain=False)
+    await stage.until(lambda: [one.name for one in fleet.list(1)] == ["4"])
 
 
 async def test_nothing_follows_what_ends_after_the_close(stage: Stage) -> None:
@@ -211,3 +215,23 @@ async def test_a_look_with_a_newer_token_fences_the_leader_before(stage: Stage) 
     fleets[0].list(7)
     fleets[1].start(1, token=6)
     assert fleets[1].list(7) == []
+
+
+async def test_a_held_fleet_takes_no_orders(stage: Stage) -> None:
+    """While the supervisor replaces its nodes, no controller changes their number: what it orders
+    is not done, and can be ordered again afterwards."""
+    fleet = stage.fleet(OBEDIENT)
+    fleet.start(1, token=1)
+    (member,) = await stage.running(fleet, 1)
+    with fleet.held():
+        fleet.start(3, token=2)
+        fleet.stop(member, 2, drain=False)
+        assert [one.stopping for one in fleet.list(0)] == [False]
+        number = fleet.add()
+        assert number == 2
+        await stage.until(lambda: fleet.pid(number) is not None)
+        assert fleet.numbers() == [1, 2]
+        assert await fleet.drain(1)
+        assert fleet.numbers() == [2]
+    fleet.start(1, token=2)
+    await stage.running(fleet, 2)

@@ -6,6 +6,8 @@
     store      the three hosts' files and founding, and when they are in step
     balancer   when HAProxy answers
     stages     what is started and waited for, and who orders it about
+    rolling    every process replaced while the whole serves
+    restarting how that is asked for
     running    from the settings to the drain
 
 The store is what `redis_hosts` makes for three machines, on three addresses of loopback.

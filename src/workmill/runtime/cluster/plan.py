@@ -5,6 +5,7 @@
     DIR/balancer/           HAProxy's sockets and the slots it starts from
     DIR/log/                what Redis and HAProxy say
     DIR/orders.sock         where controllers order the supervisor about
+    DIR/restart.sock        where a person asks for a rolling restart
 
 The public door is at the chosen port, endpoint N at the port N above it, on loopback. The store's
 ports are chosen when it is founded and stay, because its Sentinels write them down.
@@ -18,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from workmill.controller.balancer import Place
 from workmill.endpoint.listening import reached
 from workmill.runtime.commands import controller_command, endpoint_command, worker_command
 from workmill.runtime.config import (
@@ -76,8 +78,12 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def endpoint_numbers(self) -> range:
-        """Of every endpoint that there may be."""
-        return range(1, self.config.endpoints.max_endpoints + 1)
+        """Of every endpoint that there may be: one more than the most while one is replaced."""
+        return range(1, self.config.endpoints.max_endpoints + 2)
+
+    @property
+    def restart_socket(self) -> Path:
+        return restart_socket(self.folder)
 
     @property
     def orders_socket(self) -> Path:
@@ -87,11 +93,20 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
         """Of endpoint `number`, from 1."""
         return self.config.port + number
 
+    def endpoint_place(self, number: int) -> Place:
+        """The same as the balancer knows it."""
+        return Place(LOOPBACK, self.endpoint_port(number))
+
     @property
     def endpoint_urls(self) -> tuple[str, ...]:
         """Past the balancer, where whoever fills it finds an endpoint when it is empty."""
         ports = map(self.endpoint_port, self.endpoint_numbers)
         return tuple(f"http://{LOOPBACK}:{port}" for port in ports)
+
+
+def restart_socket(folder: Path) -> Path:
+    """Of the cluster whose data is in this directory."""
+    return folder / "restart.sock"
 
 
 def folders(plan: ClusterPlan) -> list[Path]:

@@ -1,7 +1,7 @@
 """A cluster from its settings to its drain.
 
 Order: the store, the balancer, endpoints, workers, controllers. Each waits for the one before, and
-drains before it. The balancer is filled by whoever leads, which is when the whole is ready.
+drains before it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from workmill.endpoint.settings import check_exposure
 from workmill.runtime.cluster import balancer, plan, ports, store
 from workmill.runtime.cluster.plan import ClusterPlan
 from workmill.runtime.cluster.programs import find_programs
+from workmill.runtime.cluster.restarting import Restarts
+from workmill.runtime.cluster.rolling import Rolling
 from workmill.runtime.cluster.stages import Fleets, stages
 from workmill.runtime.config import ClusterConfig
 from workmill.runtime.keys import read_key
 from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in
-from workmill.runtime.supervisor import Supervisor
+from workmill.runtime.supervisor import Stage, Supervisor
 from workmill.telemetry.events import describe
 
 MAX_FOLDER_CHARACTERS: Final = 70
@@ -58,7 +60,7 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
     folder = _folder(config)
     with _owned(folder):
         if config.port == 0:
-            port = ports.choose_door(config.host, config.endpoints.max_endpoints)
+            port = ports.choose_door(config.host, config.endpoints.max_endpoints + 1)
             config = msgspec.structs.replace(config, port=port)
         cluster = ClusterPlan(
             config=config,
@@ -69,9 +71,14 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
         )
         _prepare(cluster)
         ready = Ready(cluster.url, config, str(cluster.store_folder))
-        return asyncio.run(
-            Supervisor(stages(cluster, Fleets(cluster))).run(partial(announce, ready))
-        )
+        return asyncio.run(_supervisor(cluster).run(partial(announce, ready)))
+
+
+def _supervisor(cluster: ClusterPlan) -> Supervisor:
+    fleets = Fleets(cluster)
+    restarts = Restarts(cluster.folder, lambda: Rolling(cluster, fleets, supervisor.slot).steps())
+    supervisor = Supervisor([*stages(cluster, fleets), Stage(tend=restarts.tend)])
+    return supervisor
 
 
 def _folder(config: ClusterConfig) -> Path:
@@ -105,7 +112,9 @@ def _owned(folder: Path) -> Iterator[None]:
 def _store_plan(config: ClusterConfig, folder: Path) -> Plan:
     founded = store.founded_plan(folder)
     if founded is None:
-        redis_port, sentinel_port = ports.choose_store(config.port, config.endpoints.max_endpoints)
+        redis_port, sentinel_port = ports.choose_store(
+            config.port, config.endpoints.max_endpoints + 1
+        )
     else:
         redis_port, sentinel_port = plan.store_ports(founded)
     machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

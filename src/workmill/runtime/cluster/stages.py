@@ -61,7 +61,7 @@ class Fleets:
 
 
 def stages(cluster: ClusterPlan, fleets: Fleets) -> list[Stage]:
-    """From the first to the last."""
+    """From the first to the last. Orders are taken for as long as there are controllers."""
     return [
         Stage(
             commands=plan.store_commands(cluster),
@@ -71,14 +71,18 @@ def stages(cluster: ClusterPlan, fleets: Fleets) -> list[Stage]:
             commands=[plan.balancer_command(cluster)],
             until_ready=partial(balancer.until_it_answers, cluster),
         ),
-        Stage(
-            tend=fleets.tend_endpoints,
-            until_ready=partial(until_ready, cluster.endpoint_urls[0]),
-        ),
+        Stage(tend=fleets.tend_endpoints, until_ready=partial(_until_served, cluster)),
         Stage(tend=fleets.tend_workers),
-        Stage(
-            commands=plan.controllers(cluster),
-            tend=fleets.tend_orders,
-            until_ready=partial(until_ready, cluster.url),
-        ),
+        Stage(tend=fleets.tend_orders),
+        Stage(commands=plan.controllers(cluster)),
     ]
+
+
+async def _until_served(cluster: ClusterPlan) -> None:
+    """Return once the least endpoints are ready, and requests at the door reach them. Later it is
+    for whoever leads to say who belongs to the balancer."""
+    least = cluster.config.endpoints.min_endpoints
+    for number in cluster.endpoint_numbers[:least]:
+        await until_ready(cluster.endpoint_urls[number - 1])
+        await balancer.until_it_has(cluster, number)
+    await until_ready(cluster.url)

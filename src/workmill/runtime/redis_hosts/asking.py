@@ -48,6 +48,26 @@ class Asking:
         """The primary's address as each Sentinel gives it."""
         return [self._named_by(host.address) for host in self._plan.hosts]
 
+    def knows_all(self, host: Host) -> bool:
+        """Whether this host's Sentinel knows of all other Sentinels and of every replica."""
+        others = len(self._plan.hosts) - 1
+        try:
+            sentinel = self._connected(host.address, self._plan.sentinel_port)
+            masters: Any = sentinel.sentinel_masters()
+            about = masters[self._plan.name]
+        except (*NOT_ANSWERED, KeyError):
+            return False
+        return (about["num-other-sentinels"], about["num-slaves"]) == (others, others)
+
+    def fail_over(self, host: Host) -> str | None:
+        """Ask this host's Sentinel to replace the primary; why it does not, if it does not."""
+        try:
+            sentinel: Any = self._connected(host.address, self._plan.sentinel_port)
+            sentinel.execute_command("SENTINEL FAILOVER", self._plan.name)
+        except NOT_ANSWERED as error:
+            return str(error) or repr(error)
+        return None
+
     def peers(self) -> list[Peer]:
         """The other hosts' data servers that answer."""
         others = [host.address for host in self._plan.hosts if host != self._own]
