@@ -106,6 +106,17 @@ def test_raw_requests_that_nobody_takes_have_failed() -> None:
     assert (load.outcome().sent, load.outcome().failed_share("raw")) == ({"raw": 7}, 1.0)
 
 
+def test_raw_requests_that_are_refused_have_failed(tmp_path: Path) -> None:
+    """In turns without an id and with one, and each refusal is counted as what it is."""
+    live = Live(tmp_path, key=b"a key that nobody gives")
+    try:
+        with Load([Raw(live.url)], each=4) as load:
+            pass
+    finally:
+        live.stop()
+    assert load.outcome().failed == {"raw": {"401 to /enqueue": 2, "401 to /v1/jobs": 2}}
+
+
 def test_on_a_store(tmp_path: Path) -> None:
     """Two threads submit, one works and one pulls: all is delivered, right and once, and a look
     finds every job, or misses it."""
