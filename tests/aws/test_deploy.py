@@ -7,6 +7,7 @@ logs); nothing boots there. cfn-lint checks the whole of it against AWS's own sc
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ import pytest
 from tests.aws.clouds import REGION
 from tests.aws.deployed import ROOT, Cloud, commit
 
-AWS = ROOT / "deploy" / "aws"
+TEMPLATES = [ROOT / "deploy" / "aws" / name for name in ("workmill.yaml", "alarms.yaml")]
+MAX_TEMPLATE_BYTES = 51_200
+"""What CloudFormation takes in a request (AWS's quotas)."""
 
 
 def test_a_dry_run_changes_nothing(cloud: Cloud) -> None:
@@ -53,10 +56,11 @@ def test_a_cluster_is_made_and_brought_up_to_date(cloud: Cloud, checkout: Path) 
 
     key, before = (cloud.secrets / "workmill.key").read_text(), cloud.parameters()
     commit(checkout)
-    said = cloud.deploy()
+    said = cloud.again()
     assert "Founding" not in said
     after = cloud.parameters()
     assert after.pop("Release") != before.pop("Release")
+    assert after["ClientCidr"] == "203.0.113.0/24"
     assert after == before
     assert {store["InstanceId"] for store in cloud.machines("store")} == {
         store["InstanceId"] for store in stores
@@ -72,11 +76,39 @@ def test_changes_that_no_commit_has_are_not_deployed(cloud: Cloud, checkout: Pat
         cloud.deploy()
 
 
-def test_the_template_is_valid() -> None:
-    """cfn-lint knows every resource, property and reference, for the regions we name."""
+def test_a_founded_store_is_not_locked_out(cloud: Cloud, tmp_path: Path) -> None:
+    """From another folder there would be new passwords, which only new endpoints knew: nothing is
+    done. The same folder goes on, also when the last deployment ended before the store was noted
+    as founded."""
+    cloud.deploy()
+    here, cloud.secrets = cloud.secrets, tmp_path / "elsewhere"
+    before = cloud.packed("hosts/endpoint.tar.gz")
+    with pytest.raises(AssertionError, match="made with other secrets"):
+        cloud.again()
+    assert not cloud.secrets.exists()
+    assert cloud.packed("hosts/endpoint.tar.gz") == before
+    cloud.secrets = here
+    cloud.client("s3").delete_object(Bucket=cloud.bucket, Key="hosts/founded")
+    assert "Founding the store" in cloud.again()
+
+
+def test_store_hosts_are_out_of_a_deployments_reach(cloud: Cloud) -> None:
+    """CloudFormation would restart or replace all three at once; the stack's policy forbids it."""
+    cloud.deploy()
+    policy = cloud.client("cloudformation").get_stack_policy(StackName="mill")["StackPolicyBody"]
+    denied = [one for one in json.loads(policy)["Statement"] if one["Effect"] == "Deny"]
+    assert [one["Action"] for one in denied] == ["Update:*"]
+    assert denied[0]["Resource"] == [f"LogicalResourceId/Store{number}" for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.stem)
+def test_the_templates_are_valid(template: Path) -> None:
+    """cfn-lint knows every resource, property and reference, for the regions we name; and they fit
+    into a request."""
+    assert template.stat().st_size <= MAX_TEMPLATE_BYTES
     lint = Path(sys.executable).with_name("cfn-lint")
     run = subprocess.run(
-        [str(lint), "--regions", REGION, "us-east-1", "--", str(AWS / "workmill.yaml")],
+        [str(lint), "--regions", REGION, "us-east-1", "--", str(template)],
         capture_output=True,
         text=True,
         check=False,

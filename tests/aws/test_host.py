@@ -23,6 +23,8 @@ mount -t overlay overlay -o "lowerdir=/etc,upperdir=$SCRATCH/up,workdir=$SCRATCH
 mount -t tmpfs none /opt
 cp -r "$CHECKOUT" /opt/workmill
 printf '#!/bin/sh\\nln -sfn "%s" .venv\\n' "$VENV" >/opt/workmill/scripts/venv
+printf 'import sys; print("signal", *sys.argv[1:], file=open("%s/asked", "a"))' "$FOUND" \
+    >/opt/workmill/deploy/aws/signalling.py
 /opt/workmill/deploy/aws/host "$@"
 /opt/workmill/deploy/aws/host "$@"
 cd /etc
@@ -64,6 +66,7 @@ class Fresh:
                 "host",
                 "eu-central-1",
                 cloud.bucket,
+                "mill",
                 *words,
             ],
             env={
@@ -89,6 +92,10 @@ class Fresh:
     def settings(self, role: str) -> dict[str, str]:
         lines = self.read(f"{role}.env").splitlines()
         return dict(line.split("=", 1) for line in lines)
+
+    def figures(self) -> list[str]:
+        """The words that its figures are published with."""
+        return self.settings("figures")["WORKMILL_FIGURES_OPTIONS"].split()
 
     def readable_by_all(self) -> list[str]:
         """Files of ours beneath /etc that any user may read, the settings themselves aside."""
@@ -122,6 +129,15 @@ def test_a_machine_becomes_an_endpoint(deployed: Cloud, checkout: Path, tmp_path
     assert fresh.read("seen") == ""
     assert fresh.readable_by_all() == []
     assert "systemctl enable --now workmill-endpoint.service" in fresh.read("asked")
+    assert "signal eu-central-1 mill Endpoints" in fresh.read("asked")
+    assert fresh.figures() == [
+        "--region",
+        "eu-central-1",
+        "--cluster",
+        "mill",
+        "--role",
+        "endpoint",
+    ]
 
 
 def test_a_machine_becomes_a_worker(deployed: Cloud, checkout: Path, tmp_path: Path) -> None:
@@ -130,24 +146,36 @@ def test_a_machine_becomes_a_worker(deployed: Cloud, checkout: Path, tmp_path: P
     assert fresh.settings("worker")["WORKMILL_URL"] == "http://door:5000"
     assert "systemctl enable --now workmill-worker@1" in fresh.read("asked")
     assert "hostnamectl set-hostname i-0abc" in fresh.read("asked")
+    assert "systemctl enable --now workmill-figures@workmill" in fresh.read("asked")
 
 
 def test_a_machine_becomes_a_controller(deployed: Cloud, checkout: Path, tmp_path: Path) -> None:
     """It is told which fleet is its own."""
-    words = ("http://door:5000", "mill", "eu-central-1", "subnet-1,subnet-2", "1:20")
+    words = ("http://door:5000", "subnet-1,subnet-2", "1:20")
     fresh = Fresh(tmp_path, checkout, deployed, "controller", *words)
-    options = fresh.settings("controller")["WORKMILL_CONTROLLER_OPTIONS"]
-    assert options.endswith(
+    settings = fresh.settings("controller")
+    assert settings["WORKMILL_CONTROLLER_OPTIONS"].endswith(
         "--cluster mill --region eu-central-1 --subnets subnet-1,subnet-2 --workers 1:20"
     )
     assert fresh.readable_by_all() == []
+    assert "signal eu-central-1 mill Controllers" in fresh.read("asked")
+    assert fresh.figures()[-4:] == [
+        *("--url", "http://door:5000"),
+        *("--key-file", settings["WORKMILL_KEY_FILE"]),
+    ]
 
 
 def test_a_machine_becomes_a_store_host(deployed: Cloud, checkout: Path, tmp_path: Path) -> None:
-    """It has its own files and no other's, closed to all but its user, and three units."""
+    """It has its own files and no other's, which its user can only read, and its units."""
     fresh = Fresh(tmp_path, checkout, deployed, "store-2")
+    kinds = {
+        tuple(line.split()[:3]) for line in fresh.read("files").splitlines() if "-redis" in line
+    }
+    assert kinds == {("d", "750", "root"), ("f", "640", "root")}
     assert fresh.readable_by_all() == []
     assert "workmill-redis/tls/host.key" in fresh.read("files")
     assert "workmill.key" not in fresh.read("files")
     units = "workmill-sentinel workmill-redis workmill-redis-watch"
     assert f"systemctl enable --now {units}" in fresh.read("asked")
+    assert fresh.figures()[-3:] == ["store-2", "--redis-hosts", "/etc/workmill-redis"]
+    assert "systemctl enable --now workmill-figures@workmill-redis" in fresh.read("asked")
