@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import boto3
 from botocore.config import Config
@@ -30,6 +30,7 @@ from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Node
 from workmill.runtime.keys import read_key
 from workmill.runtime.redis_hosts.asking import Asking
+from workmill.runtime.redis_hosts.judging import Replication
 from workmill.runtime.redis_hosts.starting import read_settings
 from workmill.telemetry import emit
 from workmill.telemetry.events import describe
@@ -115,7 +116,14 @@ def _beating(nodes: Sequence[Node], role: str) -> int:
     return sum(node.role == role for node in nodes)
 
 
-def store_figures(asking: Asking, host: str) -> Iterator[Figure]:
+class Store(Protocol):
+    """What a store host's figures are made from (`redis_hosts.asking`)."""
+
+    def replication(self) -> Replication | None: ...
+    def agreed_primary(self) -> str | None: ...
+
+
+def store_figures(asking: Store, host: str) -> Iterator[Figure]:
     """Whether this host's data server is the primary or linked to it, and whether there is one."""
     now = asking.replication()
     in_step = now is not None and (now.is_primary or now.link_up)
@@ -141,6 +149,11 @@ def publish(cloudwatch: Any, cluster: str, figures: Sequence[Figure]) -> None:
         cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
     except (ClientError, BotoCoreError) as error:
         emit("figures.unpublished", level="warning", figures=len(data), why=str(error)[:500])
+
+
+def machine_of(words: argparse.Namespace) -> Machine:
+    """This one, under its role: the three hosts of a store are one."""
+    return Machine(words.role.partition("-")[0])
 
 
 def looked(words: argparse.Namespace, machine: Machine) -> Iterator[Figure]:
@@ -176,7 +189,7 @@ def main(given: Sequence[str]) -> None:
         read_timeout=ANSWER_SECONDS,
     )
     cloudwatch = boto3.client("cloudwatch", words.region, config=patience)
-    machine = Machine(words.role.partition("-")[0])
+    machine = machine_of(words)
     while True:
         time.sleep(EVERY_SECONDS)
         publish(cloudwatch, words.cluster, list(looked(words, machine)))
