@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import cfnlint.decode
 import pytest
+from botocore.config import Config
 from tests.aws.clouds import REGION
 from tests.system.processes import Up
 
@@ -182,7 +183,7 @@ def test_a_machine_tells_what_is_in_use(tmp_path: Path) -> None:
 
 def test_what_cannot_be_published_ends_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     """CloudWatch is away for a while: an event says so, and the next minute tries again."""
-    one = figures.Config(connect_timeout=1, retries={"total_max_attempts": 1})
+    one = Config(connect_timeout=1, retries={"total_max_attempts": 1})
     away = boto3.client("cloudwatch", REGION, endpoint_url=NOBODY, config=one)
     figures.publish(away, "mill", [figures.Figure("Workers", "Count", 1, {})])
     assert "figures.unpublished" in capfd.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def test_the_stack_is_told_which_host_it_is(
     """By its instance id, which is its name. One that does not wait refuses, and that is well."""
     way.faults.append(Fault("SignalResource", 400, "ValidationError"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", way.url)
-    monkeypatch.setattr(signalling.socket, "gethostname", lambda: "i-0abc")
+    monkeypatch.setattr(socket, "gethostname", lambda: "i-0abc")
     monkeypatch.setattr(signalling, "is_steady", lambda _: steady)
     signalling.main(REGION, "mill", "Endpoints")
     (asked,) = way.actions("SignalResource")
