@@ -25,16 +25,27 @@ def cloud_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-@pytest.fixture
-def way(cloud_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
-    """The way to an empty cloud, with credentials that mean nothing."""
+@pytest.fixture(scope="session", autouse=True)
+def _stranger() -> Iterator[None]:
+    """Credentials that mean nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+def _emptied(cloud_port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", cloud_port)
     connection.request("POST", "/moto-api/reset")
     connection.getresponse().read()
     connection.close()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def way(cloud_port: int) -> Iterator[Way]:
+    """The way to an empty cloud."""
+    _emptied(cloud_port)
     with way_to(cloud_port) as opened:
         yield opened
 
@@ -46,10 +57,8 @@ def ec2(way: Way, cloud_port: int) -> Any:
     return boto3.client("ec2", REGION, endpoint_url=f"http://127.0.0.1:{cloud_port}")
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+def checkout_at(place: Path) -> Path:
     """A clean checkout of what is here."""
-    place = tmp_path / "checkout"
     listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT).decode().split("\0")
     for name in filter(None, listed):
         if (ROOT / name).is_file():
@@ -61,9 +70,24 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def cloud(way: Way, cloud_port: int, checkout: Path, tmp_path: Path) -> Cloud:
-    del way  # which has emptied it
+def checkout(tmp_path: Path) -> Path:
+    return checkout_at(tmp_path / "checkout")
+
+
+@pytest.fixture
+def cloud(cloud_port: int, checkout: Path, tmp_path: Path) -> Cloud:
+    _emptied(cloud_port)
     return Cloud(cloud_port, checkout, tmp_path / "secrets")
+
+
+@pytest.fixture(scope="module")
+def deployed(cloud_port: int, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+    """One cluster for the tests of a module, which only look."""
+    _emptied(cloud_port)
+    place = tmp_path_factory.mktemp("deployed")
+    cloud = Cloud(cloud_port, checkout_at(place / "checkout"), place / "secrets")
+    cloud.deploy()
+    return cloud
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import subprocess
@@ -31,22 +32,27 @@ class Cloud:
 
     def __init__(self, port: int, checkout: Path, secrets: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._checkout = checkout
+        self.checkout = checkout
         self.secrets = secrets
         image = self.client("ec2").describe_images()["Images"][0]["ImageId"]
         acm = self.client("acm")
         certificate = acm.request_certificate(DomainName="mill.example")["CertificateArn"]
         public = ["--clients", "203.0.113.0/24", "--certificate", certificate]
-        self._words = ["--cluster", "mill", "--region", REGION, "--secrets", str(secrets)]
-        self._words += [*public, "--image", image, "--endpoint-url", self.url]
+        self._at_first = [*public, "--image", image]
 
     def client(self, service: str) -> Any:
         return boto3.client(service, REGION, endpoint_url=self.url)
 
     def deploy(self, *more: str) -> str:
-        """What it says; it must succeed."""
+        """For the first time, with a public door: what it says; it must succeed."""
+        return self.again(*self._at_first, *more)
+
+    def again(self, *more: str) -> str:
+        """With no more words than the cluster has: what it says; it must succeed."""
+        words = ["--cluster", "mill", "--region", REGION, "--secrets", str(self.secrets)]
+        words += ["--endpoint-url", self.url, *more]
         run = subprocess.run(
-            [sys.executable, str(self._checkout / "deploy/aws/deploying.py"), *self._words, *more],
+            [sys.executable, str(self.checkout / "deploy/aws/deploying.py"), *words],
             capture_output=True,
             text=True,
             check=False,
@@ -70,6 +76,13 @@ class Cloud:
     def parameters(self) -> dict[str, str]:
         (stack,) = self.client("cloudformation").describe_stacks(StackName="mill")["Stacks"]
         return {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+
+    def user_data(self, role: str) -> str:
+        """What a machine of this role is started with."""
+        template = self.client("ec2").describe_launch_template_versions(
+            LaunchTemplateName=f"mill-{role}"
+        )["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+        return base64.b64decode(template["UserData"]).decode()
 
     def machines(self, role: str) -> list[dict[str, Any]]:
         found = self.client("ec2").describe_instances(

@@ -11,8 +11,12 @@ import pytest
 
 TEMPLATE = Path(__file__).parents[2] / "deploy" / "aws" / "workmill.yaml"
 ROLES = ("Store", "Endpoint", "Worker", "Controller")
+REPLACED = ("Endpoint", "Controller")
+"""By a new release, host by host: they say when they serve."""
 AWAY = {443, 80}
 """Where any host may go: AWS itself, and packages."""
+
+WAY_OUT = (("PrivateRoute", ""), ("PrivateSubnet", "Routes"))
 
 
 @pytest.fixture(scope="module")
@@ -79,25 +83,56 @@ def test_disks_are_encrypted_and_metadata_need_a_token(resources: dict[str, Any]
 
 def test_roles_have_no_more_rights_than_they_need(resources: dict[str, Any]) -> None:
     """Everybody fetches its own secrets; only controllers start machines, and end those of their
-    own cluster; nothing is allowed on everything but to look."""
+    own cluster; nothing is allowed on everything but to look, and to publish our own figures."""
+    publishing = resources["Publishing"]["Properties"]["PolicyDocument"]["Statement"]
+    assert [(one["Action"], one["Condition"]) for one in publishing] == [
+        ("cloudwatch:PutMetricData", {"StringEquals": {"cloudwatch:namespace": "Workmill"}})
+    ]
     for role in ROLES:
         policies = resources[f"{role}Role"]["Properties"]["Policies"]
         statements = [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
         actions = {action for one in statements for action in listed(one["Action"])}
+        speaks = {"cloudformation:SignalResource"} if role in REPLACED else set()
         if role != "Controller":
-            assert actions == {"s3:GetObject"}
+            assert actions == {"s3:GetObject"} | speaks
         assert not [action for action in actions if "*" in action]
         anywhere = {
             a for one in statements if one["Resource"] == "*" for a in listed(one["Action"])
         }
         assert all(action.startswith("ec2:Describe") for action in anywhere)
-    (ending,) = [
-        one
-        for policy in resources["ControllerRole"]["Properties"]["Policies"]
-        for one in policy["PolicyDocument"]["Statement"]
-        if one["Action"] == "ec2:TerminateInstances"
-    ]
+    fleet = resources["ControllerRole"]["Properties"]["Policies"][1]["PolicyDocument"]["Statement"]
+    (ending,) = [one for one in fleet if one["Action"] == "ec2:TerminateInstances"]
     assert ending["Condition"]["StringEquals"]["aws:ResourceTag/workmill:role"] == "worker"
+    starting = [one for one in fleet if one["Action"] == "ec2:RunInstances" and "Condition" in one]
+    for one in starting:
+        tags = one["Condition"]["StringEquals"]
+        assert tags["aws:RequestTag/workmill:cluster"] == {"Ref": "ClusterName"}
+        assert tags["aws:RequestTag/workmill:role"] == "worker"
+    assert len(starting) == 1
+
+
+def test_no_host_begins_before_it_can_fetch_anything(resources: dict[str, Any]) -> None:
+    """User data runs once: a host whose zone has no way out yet would stay empty for ever."""
+    ways = {f"{kind}{zone}{rest}" for zone in (1, 2, 3) for kind, rest in WAY_OUT}
+    for name in ("Endpoints", "Controllers"):
+        assert set(resources[name]["DependsOn"]) == ways
+    for zone in (1, 2, 3):
+        assert set(resources[f"Store{zone}"]["DependsOn"]) == {
+            f"{kind}{zone}{rest}" for kind, rest in WAY_OUT
+        }
+
+
+def test_a_new_release_must_serve_before_the_next_host_gets_it(resources: dict[str, Any]) -> None:
+    """Else a broken one would replace every host. And there must be room for one more meanwhile."""
+    for name, least in (("Endpoints", 2), ("Controllers", 1)):
+        rolling = resources[name]["UpdatePolicy"]["AutoScalingRollingUpdate"]
+        assert rolling["WaitOnResourceSignals"] is True
+        assert (rolling["MinInstancesInService"], rolling["MaxBatchSize"]) == (least, 1)
+
+
+def test_an_outage_of_the_store_ends_no_endpoint(resources: dict[str, Any]) -> None:
+    """None is ready then. A group that went by the door's checks would replace them all."""
+    assert resources["Endpoints"]["Properties"]["HealthCheckType"] == "EC2"
 
 
 def listed(word: str | list[str]) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any, NoReturn
 
 import pytest
 from tests.aws.clouds import Fault, Way
+from tests.system.processes import until
 
 from workmill.controller.fleet import Member
 from workmill.controller.fleets import ec2
@@ -17,9 +20,23 @@ from workmill.domain.errors import Unavailable
 LEADER = 7
 
 
+class Clock:
+    """Stands still until it is told."""
+
+    now_seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.now_seconds
+
+
 @pytest.fixture
-def fleet(settings: EC2Settings) -> Iterator[EC2Fleet]:
-    with closing(EC2Fleet(settings)) as made:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def fleet(settings: EC2Settings, clock: Clock) -> Iterator[EC2Fleet]:
+    with closing(EC2Fleet(settings, ticks=clock)) as made:
         yield made
 
 
@@ -88,29 +105,89 @@ def test_a_replaced_leader_is_not_obeyed(fleet: EC2Fleet) -> None:
     assert len(working(fleet)) == 1
 
 
-def test_what_cannot_be_carried_out_is_not_shown_any_more(fleet: EC2Fleet, way: Way) -> None:
-    """The controller sees that nobody came, and orders again."""
-    way.faults.append(Fault("RunInstances", 403, "UnauthorizedOperation"))
-    fleet.start(2, LEADER)
-    settled(fleet)
-    assert fleet.list(0) == []
+def test_what_cannot_be_carried_out_is_not_shown_any_more(
+    fleet: EC2Fleet, way: Way, clock: Clock
+) -> None:
+    """The controller sees that nobody came, and orders again with every turn; EC2 is asked again
+    after a pause, not every second, or it would throttle the whole account."""
+    way.faults.append(Fault("RunInstances", 403, "VcpuLimitExceeded"))
+    for _ in range(3):
+        fleet.start(2, LEADER)
+        settled(fleet)
+        assert fleet.list(0) == []
+    assert len(way.actions("RunInstances")) == 1
+    clock.now_seconds += ec2.PAUSE_SECONDS
     fleet.start(2, LEADER)
     settled(fleet)
     assert len(working(fleet)) == 2
 
 
-def test_a_failed_stop_may_be_ordered_again(fleet: EC2Fleet, way: Way) -> None:
-    """A worker that was not stopped is shown as working."""
+def test_what_was_launched_before_a_refusal_is_kept(
+    fleet: EC2Fleet, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while lists lag behind: a machine that is not shown would be ordered once more."""
+    monkeypatch.setattr(Machines, "list", lambda _: [])
+    launch, refused = Machines._launch, Unavailable("VcpuLimitExceeded")
+
+    def once(machines: Machines, *words: Any) -> Any:
+        monkeypatch.setattr(Machines, "_launch", lambda *_: raise_(refused))
+        return launch(machines, *words)
+
+    monkeypatch.setattr(Machines, "_launch", once)
+    fleet.start(3, LEADER)
+    settled(fleet)
+    (kept,) = fleet.list(0)
+    assert kept.host.startswith("i-")
+    assert len(way.actions("RunInstances")) == 1
+
+
+def raise_(error: Exception) -> NoReturn:
+    raise error
+
+
+def test_a_failed_stop_may_be_ordered_again(fleet: EC2Fleet, way: Way, clock: Clock) -> None:
+    """A worker that was not stopped is shown as working; after a pause EC2 is asked again."""
     fleet.start(1, LEADER)
     settled(fleet)
     (member,) = fleet.list(0)
     way.faults.append(Fault("TerminateInstances", 403, "UnauthorizedOperation"))
-    fleet.stop(member, LEADER, drain=True)
-    settled(fleet)
-    assert len(working(fleet)) == 1
+    for _ in range(3):
+        fleet.stop(member, LEADER, drain=True)
+        settled(fleet)
+        assert len(working(fleet)) == 1
+    assert len(way.actions("TerminateInstances")) == 1
+    clock.now_seconds += ec2.PAUSE_SECONDS
     fleet.stop(member, LEADER, drain=True)
     settled(fleet)
     assert working(fleet) == []
+
+
+def test_many_are_stopped_in_one_request(fleet: EC2Fleet, way: Way) -> None:
+    """A drain of fifty is not fifty times as many requests."""
+    fleet.start(3, LEADER)
+    settled(fleet)
+    going = threading.Event()
+    fleet._hands.submit(going.wait, 60)
+    for member in fleet.list(0):
+        fleet.stop(member, LEADER, drain=True)
+    going.set()
+    settled(fleet)
+    assert working(fleet) == []
+    assert len(way.actions("TerminateInstances")) == 1
+
+
+def test_who_leads_no_more_orders_no_more(settings: EC2Settings, way: Way) -> None:
+    """What waits to be carried out is forgotten: the next leader has ordered it already."""
+    fleet = EC2Fleet(settings)
+    going = threading.Event()
+    fleet._hands.submit(going.wait, 60)
+    fleet.start(3, LEADER)
+    closing_down = threading.Thread(target=fleet.close)
+    closing_down.start()
+    until(lambda: fleet._hands._shutdown)
+    going.set()
+    closing_down.join()
+    assert way.actions("RunInstances") == []
 
 
 def test_a_launched_machine_is_shown_while_lists_lag(

@@ -23,6 +23,8 @@ mount -t overlay overlay -o "lowerdir=/etc,upperdir=$SCRATCH/up,workdir=$SCRATCH
 mount -t tmpfs none /opt
 cp -r "$CHECKOUT" /opt/workmill
 printf '#!/bin/sh\\nln -sfn "%s" .venv\\n' "$VENV" >/opt/workmill/scripts/venv
+printf 'import sys; print("signal", *sys.argv[1:], file=open("%s/asked", "a"))' "$FOUND" \
+    >/opt/workmill/deploy/aws/signalling.py
 /opt/workmill/deploy/aws/host "$@"
 /opt/workmill/deploy/aws/host "$@"
 cd /etc
@@ -43,7 +45,7 @@ pytestmark = pytest.mark.skipif(
 class Fresh:
     """A machine after its user data: what was found on it, and what it asked the system to do."""
 
-    def __init__(self, folder: Path, checkout: Path, cloud: Cloud, *words: str) -> None:
+    def __init__(self, folder: Path, cloud: Cloud, *words: str) -> None:
         self.found = folder / "found"
         self.found.mkdir()
         (folder / "scratch").mkdir()
@@ -64,6 +66,7 @@ class Fresh:
                 "host",
                 "eu-central-1",
                 cloud.bucket,
+                "mill",
                 *words,
             ],
             env={
@@ -71,7 +74,7 @@ class Fresh:
                 "PATH": f"{stand_ins}:{os.environ['PATH']}",
                 "AWS_ENDPOINT_URL": cloud.url,
                 "SCRATCH": str(folder / "scratch"),
-                "CHECKOUT": str(checkout),
+                "CHECKOUT": str(cloud.checkout),
                 "FOUND": str(self.found),
                 "VENV": sys.prefix,
             },
@@ -90,6 +93,10 @@ class Fresh:
         lines = self.read(f"{role}.env").splitlines()
         return dict(line.split("=", 1) for line in lines)
 
+    def figures(self) -> list[str]:
+        """The words that its figures are published with."""
+        return self.settings("figures")["WORKMILL_FIGURES_OPTIONS"].split()
+
     def readable_by_all(self) -> list[str]:
         """Files of ours beneath /etc that any user may read, the settings themselves aside."""
         files = [line.split() for line in self.read("files").splitlines()]
@@ -102,18 +109,16 @@ def _write(place: Path, text: str) -> None:
     place.chmod(0o755)
 
 
-@pytest.fixture
-def deployed(cloud: Cloud) -> Cloud:
+@pytest.fixture(autouse=True)
+def _can_make_hosts() -> None:
     if lacking := missing():
         assert os.environ.get("CI") != "true", lacking
         pytest.skip(lacking)
-    cloud.deploy()
-    return cloud
 
 
-def test_a_machine_becomes_an_endpoint(deployed: Cloud, checkout: Path, tmp_path: Path) -> None:
+def test_a_machine_becomes_an_endpoint(deployed: Cloud, tmp_path: Path) -> None:
     """It knows its store and its key, its user alone can read them, and its unit is started."""
-    fresh = Fresh(tmp_path, checkout, deployed, "endpoint")
+    fresh = Fresh(tmp_path, deployed, "endpoint")
     settings = fresh.settings("endpoint")
     address = parse_address(settings["WORKMILL_STORE"])
     assert [node.host for node in address.nodes] == ["10.42.16.10", "10.42.32.10", "10.42.48.10"]
@@ -122,32 +127,53 @@ def test_a_machine_becomes_an_endpoint(deployed: Cloud, checkout: Path, tmp_path
     assert fresh.read("seen") == ""
     assert fresh.readable_by_all() == []
     assert "systemctl enable --now workmill-endpoint.service" in fresh.read("asked")
+    assert "signal eu-central-1 mill Endpoints" in fresh.read("asked")
+    assert fresh.figures() == [
+        "--region",
+        "eu-central-1",
+        "--cluster",
+        "mill",
+        "--role",
+        "endpoint",
+    ]
 
 
-def test_a_machine_becomes_a_worker(deployed: Cloud, checkout: Path, tmp_path: Path) -> None:
+def test_a_machine_becomes_a_worker(deployed: Cloud, tmp_path: Path) -> None:
     """One, behind the inner door, on a host that is called by its machine's id."""
-    fresh = Fresh(tmp_path, checkout, deployed, "worker", "http://door:5000")
+    fresh = Fresh(tmp_path, deployed, "worker", "http://door:5000")
     assert fresh.settings("worker")["WORKMILL_URL"] == "http://door:5000"
     assert "systemctl enable --now workmill-worker@1" in fresh.read("asked")
     assert "hostnamectl set-hostname i-0abc" in fresh.read("asked")
+    assert "systemctl enable --now workmill-figures@workmill" in fresh.read("asked")
 
 
-def test_a_machine_becomes_a_controller(deployed: Cloud, checkout: Path, tmp_path: Path) -> None:
+def test_a_machine_becomes_a_controller(deployed: Cloud, tmp_path: Path) -> None:
     """It is told which fleet is its own."""
-    words = ("http://door:5000", "mill", "eu-central-1", "subnet-1,subnet-2", "1:20")
-    fresh = Fresh(tmp_path, checkout, deployed, "controller", *words)
-    options = fresh.settings("controller")["WORKMILL_CONTROLLER_OPTIONS"]
-    assert options.endswith(
+    words = ("http://door:5000", "subnet-1,subnet-2", "1:20")
+    fresh = Fresh(tmp_path, deployed, "controller", *words)
+    settings = fresh.settings("controller")
+    assert settings["WORKMILL_CONTROLLER_OPTIONS"].endswith(
         "--cluster mill --region eu-central-1 --subnets subnet-1,subnet-2 --workers 1:20"
     )
     assert fresh.readable_by_all() == []
+    assert "signal eu-central-1 mill Controllers" in fresh.read("asked")
+    assert fresh.figures()[-4:] == [
+        *("--url", "http://door:5000"),
+        *("--key-file", settings["WORKMILL_KEY_FILE"]),
+    ]
 
 
-def test_a_machine_becomes_a_store_host(deployed: Cloud, checkout: Path, tmp_path: Path) -> None:
-    """It has its own files and no other's, closed to all but its user, and three units."""
-    fresh = Fresh(tmp_path, checkout, deployed, "store-2")
+def test_a_machine_becomes_a_store_host(deployed: Cloud, tmp_path: Path) -> None:
+    """It has its own files and no other's, which its user can only read, and its units."""
+    fresh = Fresh(tmp_path, deployed, "store-2")
+    kinds = {
+        tuple(line.split()[:3]) for line in fresh.read("files").splitlines() if "-redis" in line
+    }
+    assert kinds == {("d", "750", "root"), ("f", "640", "root")}
     assert fresh.readable_by_all() == []
     assert "workmill-redis/tls/host.key" in fresh.read("files")
     assert "workmill.key" not in fresh.read("files")
     units = "workmill-sentinel workmill-redis workmill-redis-watch"
     assert f"systemctl enable --now {units}" in fresh.read("asked")
+    assert fresh.figures()[-3:] == ["store-2", "--redis-hosts", "/etc/workmill-redis"]
+    assert "systemctl enable --now workmill-figures@workmill-redis" in fresh.read("asked")

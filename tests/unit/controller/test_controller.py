@@ -354,7 +354,7 @@ async def test_it_beats_with_its_load_and_its_term_while_it_leads(play: Play) ->
 
 
 async def test_a_term_that_was_lost_is_not_beaten(play: Play) -> None:
-    """Stopped for longer than its lease, it does not claim to lead when it wakes and another does."""
+    """Stopped for longer than its lease, it does not claim to lead when another does."""
     first, second = play.controller, play.another("c2")
     await play.turns(3, first)
     assert play.mill.beaten[-1].leads == play.mill.token

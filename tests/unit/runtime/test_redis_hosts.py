@@ -17,6 +17,7 @@ import pytest
 
 from workmill.domain.errors import InvalidInput
 from workmill.runtime.redis_hosts import users
+from workmill.runtime.redis_hosts.certificates import make_authority, make_certificate
 from workmill.runtime.redis_hosts.judging import (
     SPARED_SECONDS,
     STRAY_SECONDS,
@@ -32,7 +33,14 @@ from workmill.runtime.redis_hosts.judging import (
     judged_priority,
     judged_start,
 )
-from workmill.runtime.redis_hosts.plan import Passwords, Plan, checked_word, hosts_at
+from workmill.runtime.redis_hosts.plan import (
+    Passwords,
+    Plan,
+    checked_memory,
+    checked_networks,
+    checked_word,
+    hosts_at,
+)
 from workmill.runtime.redis_hosts.preparing import passwords_in, prepare
 from workmill.runtime.redis_hosts.rendering import SECRET_FILES, UNITS, HostSettings, host_files
 from workmill.runtime.redis_hosts.starting import FOUNDING, IN_STEP, found, holds_data
@@ -282,6 +290,30 @@ def test_a_name_cannot_end_a_line(word: str) -> None:
     """What stands in configuration is a plain word."""
     with pytest.raises(InvalidInput):
         checked_word(word, "the name of a set")
+
+
+def test_memory_has_a_bound() -> None:
+    """To Redis 0 means none: a host that runs out of memory loses its server."""
+    assert checked_memory(2**30) == 2**30
+    for memory_bytes in (-1, 0, 1024):
+        with pytest.raises(InvalidInput, match="memory of a data server"):
+            checked_memory(memory_bytes)
+
+
+@pytest.mark.parametrize("network", ["any", "10.9.0.1/8", "10.9.1.0/24\nUser=root"])
+def test_what_a_unit_lets_in_is_a_network(network: str) -> None:
+    """And nothing else: it could open everything, or write settings of its own."""
+    with pytest.raises(InvalidInput, match="Give networks"):
+        checked_networks(["10.9.1.0/24", network])
+
+
+def test_an_authority_that_was_not_finished_is_made(tmp_path: Path) -> None:
+    """Its key was there and its certificate not: nothing has been signed with it."""
+    (tmp_path / "ca").mkdir()
+    (tmp_path / "ca" / "ca.key").write_text("half a key")
+    make_authority(tmp_path / "ca", "test")
+    make_certificate(tmp_path / "ca", tmp_path / "host", "redis-1", ME)
+    assert (tmp_path / "host" / "host.crt").exists()
 
 
 def test_preparing_again_keeps_authority_and_passwords(tmp_path: Path) -> None:

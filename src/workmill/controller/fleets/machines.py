@@ -85,7 +85,8 @@ class Machines:
         self._zones: dict[str, str] = {}
 
     def start(self, role: str, count: int) -> Sequence[Machine]:
-        """Launch up to `count` more, `MAX_START` at most; fewer where there is no room."""
+        """Launch up to `count` more, `MAX_START` at most; fewer where there is no room, or where
+        EC2 refuses after it has launched some: a machine that is paid for is never forgotten."""
         count = min(count, MAX_START)
         subnets = self._subnets()
         here = Counter(m.zone for m in self.list() if m.role == role and not m.stopping)
@@ -93,7 +94,13 @@ class Machines:
         started: list[Machine] = []
         while len(started) < count and standing:
             for zone, share in spread(standing, count - len(started)).items():
-                new = self._launch(role, subnets[zone], share)
+                try:
+                    new = self._launch(role, subnets[zone], share)
+                except Unavailable as error:
+                    if not started:
+                        raise
+                    emit("fleet.refused", level="warning", wanted=share, why=error.detail)
+                    return started
                 if not new:
                     emit("fleet.zone_full", level="warning", zone=zone, wanted=share)
                     del standing[zone]

@@ -4,6 +4,8 @@ prepare SET ADDRESS ADDRESS ADDRESS   write the set's files (deploy/redis/prepar
 found CONFIGURATION                   on the first host, once: begin with an empty directory
 start CONFIGURATION                   wait until the data server may run, then become it
 watch CONFIGURATION                   keep its priority and its role while it runs
+status CONFIGURATION                  say how the set is
+admit CONFIGURATION                   when no better one is left: let this replica be promoted
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workmill.domain.errors import InvalidInput
-from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, checked_word, hosts_at
+from workmill.runtime.redis_hosts.plan import (
+    DEFAULT_MEMORY_BYTES,
+    Plan,
+    checked_memory,
+    checked_networks,
+    checked_word,
+    hosts_at,
+)
 from workmill.runtime.redis_hosts.preparing import passwords_in, prepare
 from workmill.runtime.redis_hosts.rendering import HostSettings
 from workmill.runtime.redis_hosts.starting import admit, found, read_settings, start
@@ -71,8 +80,8 @@ def _prepare(words: argparse.Namespace) -> None:
     plan = Plan(
         hosts=hosts_at(words.addresses),
         name=checked_word(words.name, "the name of a set"),
-        memory_bytes=words.memory_bytes,
-        client_networks=tuple(words.allow),
+        memory_bytes=checked_memory(words.memory_bytes),
+        client_networks=checked_networks(words.allow),
         passwords=passwords_in(words.set),
     )
     prepare(words.set, plan)

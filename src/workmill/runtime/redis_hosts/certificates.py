@@ -23,8 +23,9 @@ _NEW_KEY: Final = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", 
 
 
 def make_authority(folder: Path, name: str) -> None:
-    """`ca.crt` and `ca.key` in this folder, unless they are there already."""
-    if (folder / "ca.key").exists():
+    """`ca.crt` and `ca.key` in this folder, unless they are there already. The certificate is made
+    last: without it the key has signed nothing, and may be made anew."""
+    if (folder / "ca.crt").exists():
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _openssl(

@@ -8,6 +8,7 @@ same thing. Pure.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -17,6 +18,8 @@ from workmill.domain.errors import InvalidInput
 HOSTS: Final = 3
 """Two of three Sentinels are a majority; the third host may be lost."""
 DEFAULT_MEMORY_BYTES: Final = 2 * 2**30
+MIN_MEMORY_BYTES: Final = 64 * 2**20
+"""Less holds no queue worth three hosts; and 0 means to Redis that there is no bound at all."""
 _WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
@@ -107,3 +110,23 @@ def checked_word(text: str, what: str) -> str:
             f"{text!r} cannot be {what}. Nothing was made. Use up to 32 of a-z, 0-9 and '-'."
         )
     return text
+
+
+def checked_memory(memory_bytes: int) -> int:
+    """`memory_bytes`, when it bounds a data server. Raises InvalidInput."""
+    if memory_bytes < MIN_MEMORY_BYTES:
+        raise InvalidInput(
+            f"{memory_bytes} bytes cannot be the memory of a data server. Nothing was made. Give "
+            f"at least {MIN_MEMORY_BYTES}, and no more than the machine can spare."
+        )
+    return memory_bytes
+
+
+def checked_networks(networks: Sequence[str]) -> tuple[str, ...]:
+    """These, when they may stand in a unit as they are. Raises InvalidInput."""
+    try:
+        return tuple(str(ipaddress.ip_network(network)) for network in networks)
+    except ValueError as error:
+        raise InvalidInput(
+            f"{error}. Nothing was made. Give networks as in --allow 10.0.1.0/24."
+        ) from None

@@ -72,7 +72,6 @@ DEPLOY: Final = User(
             "bgrewriteaof",
         ),
         *("function|list", "function|stats", "function|kill", "function|delete", "replicaof"),
-        "bgrewriteaof",
     ),
 )
 """People, the start of a host, and the watch that turns it round. No key can be read with it."""
