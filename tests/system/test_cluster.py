@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.load.load import Load
+from tests.load.over_http import Sdk
 from tests.redis_servers import folder
 from tests.system.clusters import Cluster, need_programs, said
 from tests.system.definition import value_of
@@ -46,6 +48,21 @@ def test_a_death_in_the_middle_of_work_loses_nothing(cluster: Cluster, who: str)
         values = [handle.result(80).hex() for handle in first + rest]
     assert values == [value_of(data, count) for data, count in works.items()]
     until(lambda: gone(victim))
+
+
+def test_a_rolling_restart_is_not_noticed(cluster: Cluster) -> None:
+    """Under load through the SDK: no request fails, nothing is lost, wrong or delivered twice, and
+    no process but the supervisor is the one it was."""
+    way = Sdk(cluster.url)
+    before = cluster.serving()
+    with Load([way], puller=way) as load:
+        load.wait_for(10)
+        cluster.restart()
+        assert all(gone(pid) for pid in before)
+        load.wait_for(10)
+    outcome = load.outcome()
+    assert outcome.kept, outcome
+    assert outcome.failures("sdk") == 0, outcome
 
 
 def test_whatever_dies_is_replaced(cluster: Cluster) -> None:
