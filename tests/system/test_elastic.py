@@ -75,6 +75,22 @@ def test_a_killed_worker_is_replaced_by_the_controller(tmp_path: Path) -> None:
         assert client.submit(b"next", 1000).result(60).hex() == value_of(b"next", 1000)
 
 
+def test_a_worker_that_hangs_is_replaced_though_their_number_is_fixed(tmp_path: Path) -> None:
+    """SIGSTOP: another one takes its place. The stopped one comes back as one too many, and one of
+    them drains."""
+    with Up(tmp_path, "--cool-down", "1", workers=1) as up, up.client() as client:
+        (pid,) = until(lambda: up.pids("worker"))
+        assert client.submit(b"first", 1000).result(60).hex() == value_of(b"first", 1000)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            until(lambda: len(up.pids("worker")) == 2)
+            assert client.submit(b"next", 1000).result(60).hex() == value_of(b"next", 1000)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: len(up.pids("worker")) == 1)
+        assert events(up, "process.died") == []
+
+
 def test_an_elastic_service_leaves_no_process(tmp_path: Path) -> None:
     """Ctrl-C: everything drains, the controller stands down, every process is gone."""
     with Up(tmp_path, workers="1:2") as up:

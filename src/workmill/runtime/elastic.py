@@ -32,7 +32,7 @@ START_SECONDS: Final = 1.5
 async def tend(processes: LocalProcesses, worker: WorkerConfig, elastic: Elastic) -> None:
     """Keep as many workers as the load asks for, until cancelled."""
     command = worker_command(worker)
-    fleet = LocalFleet(processes, lambda _number: command)
+    fleet = LocalFleet(processes, lambda _number: command, floor=elastic.min_workers)
     fleet.start(elastic.min_workers, token=0)  # there is work to do before anybody leads
     with Transport(worker.urls, key=read_key(worker.key_file)) as transport:
         keeper = Keeper(fleet, worker_policy(elastic, START_SECONDS))

@@ -17,13 +17,14 @@ ASK_AGAIN_SECONDS: Final = 0.1
 
 async def until_ready(url: str) -> None:
     """Return once the service at `url` says that it is ready. Waits for ever."""
-    while not await _is_ready(url):  # noqa: ASYNC110 - a service that is not ready sends no event
+    while not await answers(url, paths.READYZ):  # noqa: ASYNC110 - a service that is not ready sends no event
         await asyncio.sleep(ASK_AGAIN_SECONDS)
 
 
-async def _is_ready(url: str) -> bool:
+async def answers(url: str, path: str) -> bool:
+    """Whether the service at `url` answers 200 at this path, however long that takes."""
     parts = urlsplit(url)
-    request = f"GET {paths.READYZ} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+    request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
     try:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     except OSError:

@@ -13,6 +13,7 @@ from workmill.endpoint.listening import listen, url_of
 from workmill.runtime.commands import endpoint_command, worker_command
 from workmill.runtime.compose import endpoint_settings, where_kept
 from workmill.runtime.config import Elastic, UpConfig, WorkerConfig, usable_cores
+from workmill.runtime.hangs import end_hung
 from workmill.runtime.readiness import until_ready
 from workmill.runtime.supervisor import Stage, Supervisor
 from workmill.telemetry.events import describe
@@ -41,15 +42,27 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
         worker = WorkerConfig(urls=(url,), key_file=config.endpoint.key_file)
         kept = where_kept(config.endpoint)
         wanted = usable_cores() if config.workers is None else config.workers
-        if isinstance(wanted, Elastic):
-            from workmill.runtime.elastic import tend
+        most = wanted.max_workers if isinstance(wanted, Elastic) else wanted
+        least = wanted.min_workers if isinstance(wanted, Elastic) else wanted
+        stages = [
+            Stage(
+                commands=[endpoint_command(endpoint)],
+                tend=partial(end_hung, url=url, role="endpoint"),
+                until_ready=partial(until_ready, url),
+            ),
+            _workers(worker, wanted, alone=not config.endpoint.store),
+        ]
+        ready = Ready(url, least, most, kept)
+        return asyncio.run(Supervisor(stages).run(partial(announce, ready)))
 
-            workers = Stage(tend=partial(tend, worker=worker, elastic=wanted))
-            ready = Ready(url, wanted.min_workers, wanted.max_workers, kept)
-        else:
-            workers = Stage(commands=[worker_command(worker)] * wanted)
-            ready = Ready(url, wanted, wanted, kept)
-        service = Stage(
-            commands=[endpoint_command(endpoint)], until_ready=partial(until_ready, url)
-        )
-        return asyncio.run(Supervisor([service, workers]).run(partial(announce, ready)))
+
+def _workers(worker: WorkerConfig, wanted: int | Elastic, *, alone: bool) -> Stage:
+    """The workers of this machine. Who is alone with its store leads, whatever their number, so
+    that one that hangs is replaced. A fixed number over a shared store is only kept alive."""
+    if isinstance(wanted, int) and alone and wanted:
+        wanted = Elastic(min_workers=wanted, max_workers=wanted)
+    if isinstance(wanted, int):
+        return Stage(commands=[worker_command(worker)] * wanted)
+    from workmill.runtime.elastic import tend
+
+    return Stage(tend=partial(tend, worker=worker, elastic=wanted))

@@ -1,0 +1,80 @@
+"""An endpoint that hangs: a server that answers or does not, and processes that only live."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from workmill.runtime import hangs
+from workmill.runtime.processes import Command, LocalProcesses
+
+ENDPOINT = Command("endpoint", (sys.executable, "-c", "import time; time.sleep(600)"))
+
+
+class Face:
+    """What the endpoint shows: it answers while it is `well`."""
+
+    def __init__(self) -> None:
+        self.well = True
+        self._answered = asyncio.Semaphore(0)
+
+    async def has_answered(self) -> None:
+        """Return when a question has been answered that was asked after this began."""
+        while not self._answered.locked():
+            await self._answered.acquire()
+        await self._answered.acquire()
+        await self._answered.acquire()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /healthz ")
+        if self.well:
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            self._answered.release()
+        else:
+            await reader.read()  # until the caller gives up
+        writer.close()
+
+
+@asynccontextmanager
+async def watched(face: Face, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalProcesses]:
+    monkeypatch.setattr(hangs, "HUNG_SECONDS", 0.2)
+    monkeypatch.setattr(hangs, "ASK_SECONDS", 0.01)
+    processes = LocalProcesses()
+    server = await asyncio.start_server(face.serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    watch = asyncio.create_task(hangs.end_hung(processes, url, "endpoint"))
+    try:
+        yield processes
+    finally:
+        watch.cancel()
+        server.close()
+        await processes.kill()
+
+
+async def test_one_that_answered_and_then_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By force: it would not hear anything else."""
+    face = Face()
+    async with watched(face, monkeypatch) as processes:
+        process = await processes.start(ENDPOINT)
+        await face.has_answered()
+        face.well = False
+        assert await processes.ended(process) == -9
+
+
+async def test_one_that_has_never_answered_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be opening a large store. Once it has answered it is judged like any other."""
+    face = Face()
+    face.well = False
+    async with watched(face, monkeypatch) as processes:
+        process = await processes.start(ENDPOINT)
+        ended = asyncio.create_task(processes.ended(process))
+        done, _ = await asyncio.wait([ended], timeout=1.0)
+        assert not done
+        face.well = True
+        await face.has_answered()
+        face.well = False
+        assert await ended == -9
