@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -167,7 +167,9 @@ def test_an_old_view_says_so() -> None:
 def test_a_live_view_outlives_a_service_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last view stays with a word about it, and goes on when somebody answers again."""
     found = Status(service=SERVICE, nodes=[])
-    answers = iter([found, EndpointUnreachable("gone"), found, KeyboardInterrupt()])
+    answers: Iterator[Status | BaseException] = iter(
+        [found, EndpointUnreachable("gone"), found, KeyboardInterrupt()]
+    )
     shown: list[str | None] = []
 
     def look(_client: object) -> Status:
