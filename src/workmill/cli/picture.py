@@ -160,7 +160,8 @@ def _table(
     for node in crew:
         name = Text(_short(_name(node)), style="dim" if node.draining else "")
         if node.draining:
-            name.append(" drains", style="yellow")
+            left = _silent_seconds(node, newest_ms) >= SUSPECT_SECONDS
+            name.append(" left" if left else " drains", style="" if left else "yellow")
         cells = [*(column.show(node) for column in columns), _silence(node, newest_ms)]
         table.add_row(name, *(Text(cell.text, style=cell.style) for cell in cells))
     if not crew:
@@ -179,7 +180,9 @@ def _others(others: Sequence[Node], newest_ms: int) -> Text | None:
     rate_hz = sum(node.rate_hz for node in others)
     requests_hz = sum(node.load.requests_hz for node in others)
     draining = sum(node.draining for node in others)
-    silent = sum(_silent_seconds(node, newest_ms) >= SUSPECT_SECONDS for node in others)
+    silent = sum(
+        not node.draining and _silent_seconds(node, newest_ms) >= SUSPECT_SECONDS for node in others
+    )
     said += [f"{amount(rate_hz)} iterations/s"] if rate_hz else []
     said += [f"{amount(requests_hz)} calls/s"] if requests_hz else []
     said += [f"{draining:,} draining"] if draining else []
@@ -216,7 +219,8 @@ def _silent_seconds(node: Node, newest_ms: int) -> float:
 
 def _silence(node: Node, newest_ms: int) -> Cell:
     seconds = _silent_seconds(node, newest_ms)
-    return Cell(f"{seconds:.1f} s", _alarm(seconds, SUSPECT_SECONDS, DEAD_SECONDS) or "dim")
+    alarm = "" if node.draining else _alarm(seconds, SUSPECT_SECONDS, DEAD_SECONDS)
+    return Cell(f"{seconds:.1f} s", alarm or "dim")
 
 
 def _alarm(number: float, warning: float, alarm: float) -> str:

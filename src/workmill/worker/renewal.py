@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from workmill import __version__
 from workmill.client.work import WorkClient
-from workmill.domain.errors import Unavailable
+from workmill.domain.errors import Unavailable, WorkmillError
 from workmill.domain.job import Load, Node, Verdict
 from workmill.telemetry import emit
 from workmill.telemetry.events import INCARNATION
@@ -62,6 +63,8 @@ class Renewal:
             except Unavailable:
                 return  # the drain is over and nobody answers: leases run out by themselves
             self.stop.wait(interval_seconds)
+        with suppress(WorkmillError):  # who sees its silence afterwards knows that it has left
+            self._client.beat(self._node(len(self._ledger)))
 
     def _turn(self) -> None:
         """Renewals first: they are what others wait for."""

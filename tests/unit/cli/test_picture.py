@@ -115,6 +115,16 @@ def test_silence_is_told_by_the_beats_alone() -> None:
     assert line_of(nodes, "10.0.0.1:1").endswith("4.2 s")
 
 
+def test_who_drained_and_is_silent_has_left() -> None:
+    """It is listed for some seconds more, and nobody needs to look for it."""
+    left = node("worker", 2, draining=True, silent_seconds=9.0)
+    nodes = [node("worker", 1), left]
+    assert line_of(nodes, "mill:2").split()[1] == "left"
+    crowd = [node("worker", pid) for pid in range(1, ROWS + 1)]
+    last = msgspec.structs.replace(left, pid=ROWS + 1)
+    assert "  and 1 more: 0.0 cores, 1 draining" in lines([*crowd, last])
+
+
 def test_rows_stay_where_they_are() -> None:
     """However the store lists them: by name, nine before ten."""
     nodes = [node("worker", pid, host=f"mill-{pid % 3}") for pid in range(5, 15)]

@@ -60,6 +60,14 @@ def test_it_beats_with_what_it_and_its_child_use(desk: Desk, start: Start) -> No
     assert 0 < desk.nodes[-1].load.memory_fraction <= 1
 
 
+def test_its_last_word_is_that_it_drains(desk: Desk, start: Start) -> None:
+    """Then its silence is that of one who has left, however long it is until the next turn."""
+    running = start(checkpoint_seconds=1000.0)
+    desk.wait_for(lambda: desk.nodes)
+    running.stop()
+    assert [node.draining for node in desk.nodes] == [False, True]
+
+
 def test_checkpoints_move_on_with_the_work(desk: Desk, start: Start) -> None:
     """Each renewal carries how far the job is, with the state that belongs to it."""
     desk.put(lease_of(b"slow", ENDLESS))
