@@ -11,6 +11,8 @@ from tests.system.processes import gone
 
 SUBMITTERS = 3
 RESTARTS = 3
+PATIENCE_SECONDS = 10.0
+"""What a caller bears: a step that is not waited for costs more."""
 
 
 @pytest.mark.faults
@@ -19,7 +21,7 @@ def test_a_rolling_restart_is_not_noticed() -> None:
     delivered twice, and no process but the supervisor is the one it was."""
     need_programs()
     with folder() as directory, Cluster(directory, workers="2:2") as cluster:
-        way = Sdk(cluster.url)
+        way = Sdk(cluster.url, patience_seconds=PATIENCE_SECONDS)
         with Load([way] * SUBMITTERS, puller=way) as load:
             load.wait_for(100)
             for number in range(RESTARTS):

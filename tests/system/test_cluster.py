@@ -15,6 +15,9 @@ from tests.system.clusters import Cluster, need_programs, said
 from tests.system.definition import value_of
 from tests.system.processes import children, gone, run, until
 
+PATIENCE_SECONDS = 10.0
+"""What a caller bears while everything is restarted: a step that is not waited for costs more."""
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
@@ -53,7 +56,7 @@ def test_a_death_in_the_middle_of_work_loses_nothing(cluster: Cluster, who: str)
 def test_a_rolling_restart_is_not_noticed(cluster: Cluster) -> None:
     """Under load through the SDK: no request fails, nothing is lost, wrong or delivered twice, and
     no process but the supervisor is the one it was."""
-    way = Sdk(cluster.url)
+    way = Sdk(cluster.url, patience_seconds=PATIENCE_SECONDS)
     before = cluster.serving()
     with Load([way], puller=way) as load:
         load.wait_for(10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from workmill.domain.errors import Unavailable
 from workmill.runtime.cluster.plan import restart_socket
 from workmill.runtime.cluster.restarting import Restarts, ask_restart
 
-Steps = Callable[[], AsyncIterator[str]]
+Steps = Callable[[], AsyncGenerator[str, None]]
 
 
 @pytest_asyncio.fixture
@@ -42,7 +42,7 @@ async def asked(place: Path) -> list[str]:
 async def test_each_step_is_said(place: Path) -> None:
     """Whoever asks reads what was done, in order; the socket is for its owner alone."""
 
-    async def steps() -> AsyncIterator[str]:
+    async def steps() -> AsyncGenerator[str, None]:
         for step in ("one", "two"):
             yield step
 
@@ -57,7 +57,7 @@ async def test_a_second_one_is_refused(place: Path) -> None:
     who asked for it has left."""
     begun, go_on, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def steps() -> AsyncIterator[str]:
+    async def steps() -> AsyncGenerator[str, None]:
         yield "one"
         begun.set()
         await go_on.wait()
@@ -78,7 +78,7 @@ async def test_a_step_that_fails_is_said_and_ends_it(place: Path) -> None:
     """The person hears what was waited for; the next restart may begin."""
     tries: list[int] = []
 
-    async def steps() -> AsyncIterator[str]:
+    async def steps() -> AsyncGenerator[str, None]:
         yield "one"
         tries.append(1)
         if len(tries) == 1:
@@ -94,7 +94,7 @@ async def test_a_cluster_that_stops_meanwhile_is_said(place: Path) -> None:
     """A drain ends the restart; whoever asked is not left waiting, and hears of it."""
     begun = asyncio.Event()
 
-    async def steps() -> AsyncIterator[str]:
+    async def steps() -> AsyncGenerator[str, None]:
         yield "one"
         begun.set()
         await asyncio.Event().wait()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +36,7 @@ class Said(Message, frozen=True, kw_only=True):
 class Restarts:
     """Does what is asked at the socket, one at a time."""
 
-    def __init__(self, folder: Path, steps: Callable[[], AsyncIterator[str]]) -> None:
+    def __init__(self, folder: Path, steps: Callable[[], AsyncGenerator[str, None]]) -> None:
         self._path, self._steps = restart_socket(folder), steps
         self._under_way = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,16 +61,18 @@ class Restarts:
         if task := asyncio.current_task():
             self._tasks.add(task)
         try:
-            async for said in self._answers():
-                with suppress(OSError):  # it goes on without listeners
-                    writer.write(codecs.to_json(said) + b"\n")
-                    await writer.drain()
+            with suppress(asyncio.CancelledError):  # the cluster drains
+                async with aclosing(self._answers()) as answers:
+                    async for said in answers:
+                        with suppress(OSError):  # it goes on without listeners
+                            writer.write(codecs.to_json(said) + b"\n")
+                            await writer.drain()
         finally:
             if task:
                 self._tasks.discard(task)
             writer.close()
 
-    async def _answers(self) -> AsyncIterator[Said]:
+    async def _answers(self) -> AsyncGenerator[Said, None]:
         if self._under_way:
             yield Said(
                 failed="A restart is under way already. Nothing more was begun: wait for it."
@@ -78,9 +80,10 @@ class Restarts:
             return
         self._under_way = True
         try:
-            async for step in self._steps():
-                emit("restart.step", done=step)
-                yield Said(step=step)
+            async with aclosing(self._steps()) as steps:
+                async for step in steps:
+                    emit("restart.step", done=step)
+                    yield Said(step=step)
         except WorkmillError as error:
             emit("restart.stopped", level="error", detail=error.detail)
             yield Said(failed=error.detail)

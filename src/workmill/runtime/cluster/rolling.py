@@ -21,7 +21,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Final, TypeVar
 
@@ -64,21 +65,20 @@ class Rolling:
         self._transport = Transport(cluster.endpoint_urls, key=key)
         self._service = ControlClient(self._transport)
 
-    async def steps(self) -> AsyncIterator[str]:
+    async def steps(self) -> AsyncGenerator[str, None]:
         """Do it, and say each step when it is done. Raises Unavailable when one fails."""
         try:
-            for part in (self._store, self._sentinels, self._controllers):
-                async for said in part():
-                    yield said
-            for role in ("endpoint", "worker"):
-                async for said in self._fleet(role):
-                    yield said
+            fleets = self._fleet("endpoint"), self._fleet("worker")
+            for part in (self._store(), self._sentinels(), self._controllers(), *fleets):
+                async with aclosing(part) as steps:
+                    async for said in steps:
+                        yield said
             yield await self._balancer()
         finally:
             self._asking.close()
             self._transport.close()
 
-    async def _store(self) -> AsyncIterator[str]:
+    async def _store(self) -> AsyncGenerator[str, None]:
         hosts = self._cluster.store.hosts
         left = [*hosts]
         await self._until("the store", "all three hosts are in step", self._in_step)
@@ -106,7 +106,7 @@ class Rolling:
         now = await self._until(primary.name, "another host is the primary", another)
         return f"{primary.name}: {now.name} is the primary now"
 
-    async def _sentinels(self) -> AsyncIterator[str]:
+    async def _sentinels(self) -> AsyncGenerator[str, None]:
         for host in self._cluster.store.hosts:
             role = f"{host.name}-sentinel"
             await self._renew(role)
@@ -114,7 +114,7 @@ class Rolling:
             await self._until(role, "it knows the others", acquainted)
             yield f"{role}: restarted, knows the others"
 
-    async def _controllers(self) -> AsyncIterator[str]:
+    async def _controllers(self) -> AsyncGenerator[str, None]:
         slots = [self._slot(command.role) for command in plan.controllers(self._cluster)]
         leads = {node.pid for node in await self._nodes() if node.leads}
         for slot in sorted(slots, key=lambda slot: slot.pid in leads):
@@ -130,7 +130,7 @@ class Rolling:
             node.leads and node.pid in alive for node in beating
         )
 
-    async def _fleet(self, role: str) -> AsyncIterator[str]:
+    async def _fleet(self, role: str) -> AsyncGenerator[str, None]:
         fleet = self._fleets.by_role[role]
         with fleet.held():
             for number in fleet.numbers():
