@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from select import select
 
@@ -29,11 +31,17 @@ def told(tmp_path: Path) -> socket.socket:
     return made
 
 
-def endpoint(folder: Path, pid: str) -> Role:
+@contextmanager
+def endpoint(folder: Path, pid: str) -> Iterator[Role]:
     """One whose watchdog is for this process; `$$` is its own."""
     words = ["sh", "-c", f"WATCHDOG_PID={pid} {ENDPOINT.format(data=folder / 'data')}"]
     asked = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": SAY_AT_LEAST_EVERY}
-    return Role(folder / "endpoint.log", words, asked)
+    role = Role(folder / "endpoint.log", words, asked)
+    try:
+        yield role
+    finally:
+        if role.alive:
+            role.kill()
 
 
 def test_a_turning_endpoint_says_so_and_a_stopped_one_does_not(
@@ -41,8 +49,7 @@ def test_a_turning_endpoint_says_so_and_a_stopped_one_does_not(
 ) -> None:
     """Again and again, from before it is ready; nothing while it is stopped, and again when it
     goes on."""
-    with told:
-        role = endpoint(tmp_path, "$$")
+    with told, endpoint(tmp_path, "$$") as role:
         assert [told.recv(64) for _ in range(3)] == [b"WATCHDOG=1"] * 3
         until(lambda: "endpoint.ready" in (tmp_path / "endpoint.log").read_text())
         os.kill(role.pid, signal.SIGSTOP)
@@ -56,8 +63,7 @@ def test_a_turning_endpoint_says_so_and_a_stopped_one_does_not(
 
 def test_another_processs_word_is_not_given(told: socket.socket, tmp_path: Path) -> None:
     """A child of `up` inherits what systemd told its parent; it would hide that one's hanging."""
-    with told:
-        role = endpoint(tmp_path, "1")
+    with told, endpoint(tmp_path, "1") as role:
         log = tmp_path / "endpoint.log"
         until(lambda: "endpoint.ready" in log.read_text())
         told.setblocking(False)
