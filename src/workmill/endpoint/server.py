@@ -26,6 +26,7 @@ from workmill.endpoint.openapi import openapi_document
 from workmill.endpoint.routes import OPERATIONS
 from workmill.endpoint.service import Service
 from workmill.endpoint.settings import EndpointSettings
+from workmill.endpoint.watchdog import keep_watchdog_quiet
 from workmill.store.port import Store
 from workmill.telemetry import emit
 from workmill.wire import codecs
@@ -66,6 +67,7 @@ class Endpoint:
     async def _serve(self) -> None:
         listener = listener_of(self._settings)
         self._loop = asyncio.get_running_loop()
+        watchdog = asyncio.create_task(keep_watchdog_quiet())
         service = Service(
             self._open_store,
             self._settings,
@@ -80,6 +82,7 @@ class Endpoint:
         finally:
             listener.close()
             await service.close()
+            watchdog.cancel()
         emit("endpoint.drained", url=self.url)
         if service.lost:
             raise StoreLost("The store failed for good. What was acknowledged is kept. Restart.")

@@ -47,6 +47,13 @@ def test_little_is_open(unit: Path) -> None:
     assert float(found[1]) <= MAX_EXPOSURE
 
 
+@pytest.mark.parametrize("role", ["endpoint", "worker@"])
+def test_who_serves_strangers_cannot_ask_for_the_machines_rights(role: str) -> None:
+    """A cloud's metadata service gives them to every process that reaches it."""
+    lines = (DEPLOY / "systemd" / f"workmill-{role}.service").read_text().splitlines()
+    assert "IPAddressDeny=169.254.169.254 fd00:ec2::254" in lines
+
+
 def test_memory_is_never_written_and_executed() -> None:
     """`MemoryDenyWriteExecute` breaks programs that make code as they run. Ours do not: event
     loop, codecs and the hash kernel do their work under the same rule, where the kernel has it."""
