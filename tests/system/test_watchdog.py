@@ -13,7 +13,8 @@ from pathlib import Path
 from select import select
 
 import pytest
-from tests.system.roles import PATIENCE_SECONDS, Role, until
+from tests.system.processes import PATIENCE_SECONDS, until
+from tests.system.roles import Role
 
 UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "workmill-endpoint.service"
 SAY_AT_LEAST_EVERY = "30000"
