@@ -27,7 +27,7 @@ RECEIPT_SECONDS = 30.0
 
 def load_of(cluster: Cluster, seed: int = 1) -> Load:
     """Callers without an SDK and clients with it, all through the one door."""
-    sdk = Sdk(cluster.url, iterations=(100, 200_000), receipt_seconds=RECEIPT_SECONDS)
+    sdk = Sdk(cluster.url, iterations=(100, 20_000), receipt_seconds=RECEIPT_SECONDS)
     return Load([Raw(cluster.url)] * CALLERS + [sdk] * CLIENTS, puller=sdk, seed=seed)
 
 
