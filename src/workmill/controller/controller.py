@@ -32,8 +32,8 @@ from workmill.wire.messages import StatsView
 
 TURN_SECONDS: Final = 1.0
 """Between two turns: the policy's reaction time, and a fraction of every silence it judges."""
-WAIT_SECONDS: Final = 0.25
-"""Between two turns of a controller that waits to lead: a term that ends is taken up so soon."""
+OVER_SECONDS: Final = 0.01
+"""After the end of another one's term, by what was left of it: then it is over, not about to be."""
 BALANCER_SECONDS: Final = 2.0
 """How long a turn waits for a balancer: the lease must not run out over one that hangs."""
 
@@ -87,7 +87,9 @@ class Controller:
     @property
     def pause_seconds(self) -> float:
         """How long to wait until the next turn."""
-        return TURN_SECONDS if self.leads or self._away else WAIT_SECONDS
+        if self.leads or self._away:
+            return TURN_SECONDS
+        return min(TURN_SECONDS, self._term.left_seconds + OVER_SECONDS)
 
     def look(self) -> Look | None:
         """Beat, ask to lead, and read; None for whoever does not lead or finds no service."""

@@ -3,7 +3,8 @@
 Theory. The store says who leads, and until when on its clock. A leader counts the lease on its own
 monotonic clock instead, from before it asked: so it believes in it for less time than the store
 does, and one that was stopped in between finds its term over when it wakes. It asks again long
-before the end, and whoever waits asks so often that a term which ends is taken up at once.
+before the end. Whoever waits is told how much of the term is left, and asks when it is over: a
+leader that is lost is followed within one lease.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Term:
     def __init__(self, service: Leading, candidate: str, ticks: Callable[[], float]) -> None:
         self._service, self._candidate, self._ticks = service, candidate, ticks
         self.token: int | None = None
+        self.left_seconds = 0.0
+        """Of the term of whoever else leads, when that was last asked."""
         self._until = float("-inf")
 
     @property
@@ -49,7 +52,7 @@ class Term:
         if leadership.holder != self._candidate:
             if self.token is not None:
                 emit("controller.replaced", level="warning", leader=leadership.holder)
-            self.token = None
+            self.token, self.left_seconds = None, leadership.left_seconds
             return
         if leadership.token != self.token:
             emit("controller.leads", token=leadership.token)

@@ -257,12 +257,13 @@ class Candidacy(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Leadership(Value, frozen=True, kw_only=True, gc=False):
-    """Who leads now, until when on the store's clock. The token rises with every new term: an
-    order that bears an older one than was seen already comes from a leader that was replaced."""
+    """Who leads now, and for how long yet unless it asks again. The token rises with every new
+    term: an order that bears an older one than was seen already comes from a leader that was
+    replaced."""
 
     token: int
     holder: str
-    until_ms: int
+    left_seconds: float
 
 
 class Stats(Value, frozen=True, kw_only=True, gc=False):

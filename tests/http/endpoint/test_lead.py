@@ -24,7 +24,9 @@ def test_one_leads_and_the_other_is_told(client: ControlClient) -> None:
     """Asking again renews; giving up lets the next one lead, with a higher token."""
     first = client.lead(Candidacy(candidate="a", lease_seconds=60.0))
     assert first.holder == "a"
-    assert client.lead(Candidacy(candidate="b")) == first
+    told = client.lead(Candidacy(candidate="b"))
+    assert (told.holder, told.token) == ("a", first.token)
+    assert 0 < told.left_seconds <= first.left_seconds
     assert client.lead(Candidacy(candidate="a", lease_seconds=60.0)).token == first.token
     client.lead(Candidacy(candidate="a", lease_seconds=0.0))
     second = client.lead(Candidacy(candidate="b"))

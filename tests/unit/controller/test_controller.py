@@ -86,7 +86,8 @@ class Mill:
             self.leader, self.token = candidacy.candidate, self.token + 1
         if self.leader == candidacy.candidate:
             self.until = self.now + candidacy.lease_seconds
-        return Leadership(token=self.token, holder=self.leader, until_ms=round(self.until * 1000))
+        left_seconds = self.until - self.now
+        return Leadership(token=self.token, holder=self.leader, left_seconds=left_seconds)
 
     # --- the fleet
 

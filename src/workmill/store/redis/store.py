@@ -313,8 +313,8 @@ class RedisStore:
 
     def _lead_one(self, candidacy: Candidacy) -> Leadership:
         lease_ms = round(candidacy.lease_seconds * 1000)
-        token, holder, until_ms = self._write("lead", candidacy.candidate, lease_ms)
-        return Leadership(token=token, holder=holder.decode(), until_ms=until_ms)
+        token, holder, left_ms = self._write("lead", candidacy.candidate, lease_ms)
+        return Leadership(token=token, holder=holder.decode(), left_seconds=left_ms / 1000)
 
     def purge(self, max_jobs: int) -> int:
         """See `Store.purge`."""

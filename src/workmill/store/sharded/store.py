@@ -40,7 +40,7 @@ _NOTHING_YET: Final = values.Stats(
     oldest_queued_at_ms=None,
     **dict.fromkeys(COUNTERS, 0),  # type: ignore[arg-type]  # every counter is a number
 )
-_NOBODY: Final = values.Leadership(token=0, holder="", until_ms=0)
+_NOBODY: Final = values.Leadership(token=0, holder="", left_seconds=0.0)
 """In the place of an answer that is lost."""
 
 

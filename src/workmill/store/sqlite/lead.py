@@ -25,6 +25,5 @@ def _lead_one(session: Session, candidacy: Candidacy) -> Leadership:
         books.lead_token = max(books.lead_token + 1, now_ms)
     if books.lead_holder == candidacy.candidate:
         books.lead_until_ms = session.in_seconds(candidacy.lease_seconds)
-    return Leadership(
-        token=books.lead_token, holder=books.lead_holder, until_ms=books.lead_until_ms
-    )
+    left_seconds = (books.lead_until_ms - now_ms) / 1000
+    return Leadership(token=books.lead_token, holder=books.lead_holder, left_seconds=left_seconds)

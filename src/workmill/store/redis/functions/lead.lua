@@ -4,7 +4,7 @@ The term lies beside the generations: a restore, which changes them, must not br
 is over. A new token is above the last one and not below the time, so that even a store that lost
 the last term, with the server that had it, does not give a token twice. ]]
 
--- asked: now, candidate, how long in ms. Answers token, holder, until when.
+-- asked: now, candidate, how long in ms. Answers token, holder, for how many ms yet.
 local function lead(keys, args)
   local ctx = begin(keys, args)
   local candidate, lease_ms = ctx.asked[2], ctx.asked[3]
@@ -20,7 +20,7 @@ local function lead(keys, args)
       'until_ms', string.format('%.0f', until_ms))
   end
   finish(ctx)
-  return {token, holder, until_ms}
+  return {token, holder, until_ms - ctx.now_ms}
 end
 
 register('lead', lead, 'allow-oom')
