@@ -18,16 +18,10 @@ from botocore.exceptions import ClientError, WaiterError
 
 MAX_TEMPLATE_BYTES: Final = 51_200
 """What CloudFormation takes in a request (AWS's quotas)."""
-_GOES_ON: Final = frozenset(
-    {
-        "CREATE_COMPLETE",
-        "CREATE_FAILED",
-        "UPDATE_COMPLETE",
-        "UPDATE_ROLLBACK_COMPLETE",
-        "IMPORT_COMPLETE",
-    }
-)
-"""From these a stack can be brought up to date."""
+_WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+"""From these a stack can be brought up to date, and back."""
+_UNFINISHED: Final = frozenset({"CREATE_FAILED", "UPDATE_FAILED"})
+"""The first raising has not come to its end yet: there is nothing to go back to."""
 
 
 class Stopped(Exception):
@@ -54,25 +48,27 @@ class Stack:
         self, values: Mapping[str, str | None], policy: str | None = None
     ) -> dict[str, str]:
         """Make it or bring it up to date, and wait for that; its outputs. A value of None keeps
-        what was given before, or the template's own. `policy` protects resources from changes."""
+        what was given before, or the template's own. `policy` protects resources from then on."""
         found = self._found()
         given = {name: value for name, value in values.items() if value is not None}
         wanted: dict[str, Any] = {
             "StackName": self._name,
             "TemplateBody": self._text,
             "Capabilities": ["CAPABILITY_IAM"],
-            **({"StackPolicyBody": policy} if policy else {}),
         }
         if found is None:
             wanted["Parameters"] = _parameters(given)
             self._formation.create_stack(**wanted, DisableRollback=True)
             self._wait("stack_create_complete")
         else:
-            self._check_status(str(found["StackStatus"]))
+            status = str(found["StackStatus"])
+            self._check_status(status)
             known = _parameters_of(self._text)
             kept = {name: value for name, value in _given(found).items() if name in known}
             wanted["Parameters"] = _parameters(kept | given)
-            self._update(wanted)
+            self._update(wanted | {"DisableRollback": status in _UNFINISHED})
+        if policy:  # only now: it would forbid to go on with what it protects
+            self._formation.set_stack_policy(StackName=self._name, StackPolicyBody=policy)
         raised = self._found() or {}
         return {one["OutputKey"]: one["OutputValue"] for one in raised.get("Outputs", [])}
 
@@ -90,12 +86,13 @@ class Stack:
             self._formation.get_waiter(waiter).wait(StackName=self._name)
         except WaiterError as error:
             raise Stopped(
-                f"The stack {self._name} did not come: {error}. What came of it is kept. Its "
-                "events in CloudFormation say why; mend that, then deploy again."
+                f"The stack {self._name} did not come: {error}. What is there is kept, as it was "
+                "before where this was not the first time. Its events in CloudFormation say why; "
+                "mend that, then deploy again."
             ) from error
 
     def _check_status(self, status: str) -> None:
-        if status in _GOES_ON:
+        if status in _WHOLE | _UNFINISHED:
             return
         if status.endswith("_IN_PROGRESS"):
             raise Stopped(

@@ -82,11 +82,11 @@ def cloud(cloud_port: int, checkout: Path, tmp_path: Path) -> Cloud:
 
 @pytest.fixture(scope="module")
 def deployed(cloud_port: int, tmp_path_factory: pytest.TempPathFactory) -> Cloud:
-    """One cluster for the tests of a module, which only look."""
+    """One cluster without a public door, for the tests of a module, which only look."""
     _emptied(cloud_port)
     place = tmp_path_factory.mktemp("deployed")
     cloud = Cloud(cloud_port, checkout_at(place / "checkout"), place / "secrets")
-    cloud.deploy()
+    cloud.deploy_closed()
     return cloud
 
 

@@ -35,17 +35,22 @@ class Cloud:
         self.checkout = checkout
         self.secrets = secrets
         image = self.client("ec2").describe_images()["Images"][0]["ImageId"]
+        self._image = ["--image", image]
         acm = self.client("acm")
         certificate = acm.request_certificate(DomainName="mill.example")["CertificateArn"]
         public = ["--clients", "203.0.113.0/24", "--certificate", certificate]
-        self._at_first = [*public, "--image", image]
+        self._public = public
 
     def client(self, service: str) -> Any:
         return boto3.client(service, REGION, endpoint_url=self.url)
 
     def deploy(self, *more: str) -> str:
         """For the first time, with a public door: what it says; it must succeed."""
-        return self.again(*self._at_first, *more)
+        return self.deploy_closed(*self._public, *more)
+
+    def deploy_closed(self, *more: str) -> str:
+        """For the first time, without a public door."""
+        return self.again(*self._image, *more)
 
     def again(self, *more: str) -> str:
         """With no more words than the cluster has: what it says; it must succeed."""
@@ -73,8 +78,8 @@ class Cloud:
         with tarfile.open(fileobj=io.BytesIO(body)) as archive:
             return set(archive.getnames())
 
-    def parameters(self) -> dict[str, str]:
-        (stack,) = self.client("cloudformation").describe_stacks(StackName="mill")["Stacks"]
+    def parameters(self, name: str = "mill") -> dict[str, str]:
+        (stack,) = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         return {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
 
     def user_data(self, role: str) -> str:

@@ -13,7 +13,7 @@ TEMPLATE = Path(__file__).parents[2] / "deploy" / "aws" / "workmill.yaml"
 ROLES = ("Store", "Endpoint", "Worker", "Controller")
 REPLACED = ("Endpoint", "Controller")
 """By a new release, host by host: they say when they serve."""
-AWAY = {443, 80}
+AWAY = {("tcp", 443, 443), ("tcp", 80, 80)}
 """Where any host may go: AWS itself, and packages."""
 
 WAY_OUT = (("PrivateRoute", ""), ("PrivateSubnet", "Routes"))
@@ -33,28 +33,34 @@ def of_kind(resources: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def ports(rule: dict[str, Any]) -> tuple[str, int, int]:
+    """Protocol, first and last port."""
+    return rule["IpProtocol"], rule["FromPort"], rule["ToPort"]
+
+
 def test_the_store_is_reached_by_endpoints_only(resources: dict[str, Any]) -> None:
     """And its hosts by each other; the balancers alone reach endpoints; nobody reaches workers
     or controllers."""
+    incoming = of_kind(resources, "EC2::SecurityGroupIngress").values()
     opened = {
-        (one["SourceSecurityGroupId"]["Ref"], one["GroupId"]["Ref"], one["FromPort"], one["ToPort"])
-        for one in of_kind(resources, "EC2::SecurityGroupIngress").values()
+        (one["SourceSecurityGroupId"]["Ref"], one["GroupId"]["Ref"], *ports(one))
+        for one in incoming
     }
     assert opened == {
-        ("EndpointGroup", "StoreGroup", 6379, 6379),
-        ("EndpointGroup", "StoreGroup", 26379, 26379),
-        ("StoreGroup", "StoreGroup", 6379, 6379),
-        ("StoreGroup", "StoreGroup", 26379, 26379),
-        ("PublicDoorGroup", "EndpointGroup", 5000, 5000),
-        ("InnerDoorGroup", "EndpointGroup", 5000, 5000),
-        ("WorkerGroup", "InnerDoorGroup", 5000, 5000),
-        ("ControllerGroup", "InnerDoorGroup", 5000, 5000),
+        ("EndpointGroup", "StoreGroup", "tcp", 6379, 6379),
+        ("EndpointGroup", "StoreGroup", "tcp", 26379, 26379),
+        ("StoreGroup", "StoreGroup", "tcp", 6379, 6379),
+        ("StoreGroup", "StoreGroup", "tcp", 26379, 26379),
+        ("PublicDoorGroup", "EndpointGroup", "tcp", 5000, 5000),
+        ("InnerDoorGroup", "EndpointGroup", "tcp", 5000, 5000),
+        ("WorkerGroup", "InnerDoorGroup", "tcp", 5000, 5000),
+        ("ControllerGroup", "InnerDoorGroup", "tcp", 5000, 5000),
     }
     going_out = {
-        (one["GroupId"]["Ref"], one["DestinationSecurityGroupId"]["Ref"], one["FromPort"])
+        (one["GroupId"]["Ref"], one["DestinationSecurityGroupId"]["Ref"], *ports(one))
         for one in of_kind(resources, "EC2::SecurityGroupEgress").values()
     }
-    assert going_out == {(source, target, port) for source, target, port, _ in opened}
+    assert going_out == opened
 
 
 def test_groups_say_no_unless_told_otherwise(resources: dict[str, Any]) -> None:
@@ -66,9 +72,9 @@ def test_groups_say_no_unless_told_otherwise(resources: dict[str, Any]) -> None:
     assert (door["CidrIp"], door["FromPort"], door["ToPort"]) == ({"Ref": "ClientCidr"}, 443, 443)
     assert set(map(len, inward.values())) == {0}
     for group in groups.values():
-        ports = {rule.get("FromPort") for rule in group["SecurityGroupEgress"]}
-        nowhere = all(rule["CidrIp"] == "127.0.0.1/32" for rule in group["SecurityGroupEgress"])
-        assert ports == AWAY or nowhere
+        rules = group["SecurityGroupEgress"]
+        nowhere = all(rule["CidrIp"] == "127.0.0.1/32" for rule in rules)
+        assert nowhere or {ports(rule) for rule in rules} == AWAY
 
 
 def test_disks_are_encrypted_and_metadata_need_a_token(resources: dict[str, Any]) -> None:
@@ -77,7 +83,7 @@ def test_disks_are_encrypted_and_metadata_need_a_token(resources: dict[str, Any]
     assert sorted(templates) == sorted(f"{role}Template" for role in ROLES)
     for template in templates.values():
         data = template["LaunchTemplateData"]
-        assert data["MetadataOptions"]["HttpTokens"] == "required"
+        assert data["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
         assert [disk["Ebs"]["Encrypted"] for disk in data["BlockDeviceMappings"]] == [True]
 
 

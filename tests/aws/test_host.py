@@ -116,6 +116,16 @@ def _can_make_hosts() -> None:
         pytest.skip(lacking)
 
 
+def test_without_callers_from_outside_there_is_no_door_for_them(deployed: Cloud) -> None:
+    """Nor an alarm that watches one."""
+    doors = deployed.client("elbv2").describe_load_balancers()["LoadBalancers"]
+    assert [door["Scheme"] for door in doors] == ["internal"]
+    watched = deployed.parameters("mill-alarms")
+    assert watched.get("PublicDoorName", "") == ""
+    assert watched["InnerDoorName"].startswith("app/")
+    assert watched["InnerTargetsName"].startswith("targetgroup/")
+
+
 def test_a_machine_becomes_an_endpoint(deployed: Cloud, tmp_path: Path) -> None:
     """It knows its store and its key, its user alone can read them, and its unit is started."""
     fresh = Fresh(tmp_path, deployed, "endpoint")

@@ -36,6 +36,9 @@ class Formation:
     def update_stack(self, **words: Any) -> None:
         self.asked.append(("update", words))
 
+    def set_stack_policy(self, **words: Any) -> None:
+        self.asked.append(("policy", words))
+
     def get_waiter(self, _: str) -> Formation:
         return self
 
@@ -59,6 +62,7 @@ def test_what_is_not_said_stays(tmp_path: Path) -> None:
     stack(formation, tmp_path).raise_with({"Release": "two", "Clients": None})
     ((verb, words),) = formation.asked
     assert (verb, given(words)) == ("update", {"Release": "two", "Clients": "10.0.0.0/8"})
+    assert words["DisableRollback"] is False
 
 
 def test_a_first_raising_keeps_what_it_made(tmp_path: Path) -> None:
@@ -69,8 +73,9 @@ def test_a_first_raising_keeps_what_it_made(tmp_path: Path) -> None:
     assert (verb, given(words)) == ("create", {"Release": "one"})
     assert words["DisableRollback"] is True
     formation.status = "CREATE_FAILED"
-    stack(formation, tmp_path).raise_with({"Release": "one"})
-    assert [verb for verb, _ in formation.asked] == ["create", "update"]
+    stack(formation, tmp_path).raise_with({"Release": "one"}, policy="{}")
+    assert [verb for verb, _ in formation.asked] == ["create", "update", "policy"]
+    assert formation.asked[1][1]["DisableRollback"] is True
 
 
 @pytest.mark.parametrize("refusal", ["Rate exceeded", "is not authorized to perform"])
