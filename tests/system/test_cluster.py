@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.load.load import Load
@@ -55,7 +56,9 @@ def test_a_death_in_the_middle_of_work_loses_nothing(cluster: Cluster, who: str)
 
 def test_a_rolling_restart_is_not_noticed(cluster: Cluster) -> None:
     """Under load through the SDK: no request fails, nothing is lost, wrong or delivered twice, and
-    no process but the supervisor is the one it was."""
+    no process but the supervisor is the one it was. Nobody is taken away before the one that was
+    restarted last is whole."""
+    said_before = len(cluster.events())
     way = Sdk(cluster.url, patience_seconds=PATIENCE_SECONDS)
     before = cluster.serving()
     with Load([way], puller=way) as load:
@@ -66,6 +69,29 @@ def test_a_rolling_restart_is_not_noticed(cluster: Cluster) -> None:
     outcome = load.outcome()
     assert outcome.kept, outcome
     assert outcome.failures("sdk") == 0, outcome
+    said = cluster.events()[said_before:]
+    assert of_endpoints(said) == ["endpoint.ready", "endpoint.leaving"] * 2
+    assert of_hosts(said) == ["starts", "in step"] * 3
+
+
+def of_endpoints(events: list[dict[str, Any]]) -> list[str]:
+    """Which endpoints came and went, in their order."""
+    return [
+        one["event"] for one in events if one["event"] in ("endpoint.ready", "endpoint.leaving")
+    ]
+
+
+def of_hosts(events: list[dict[str, Any]]) -> list[str]:
+    """When a data server started, and when that one could be promoted again."""
+    told, last = [], None
+    for one in events:
+        if one["event"] == "redis.starts":
+            told.append("starts")
+            last = one["host"]
+        elif one["event"] == "redis.priority" and (one["host"], one["priority"]) == (last, 100):
+            told.append("in step")
+            last = None
+    return told
 
 
 def test_whatever_dies_is_replaced(cluster: Cluster) -> None:
