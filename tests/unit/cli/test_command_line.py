@@ -12,7 +12,7 @@ from workmill import __version__
 from workmill.cli import connection
 from workmill.cli.console import duration, meter
 from workmill.cli.main import main
-from workmill.cli.serving import Count, _count
+from workmill.cli.serving import Count, count_of
 
 
 def workmill(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -75,10 +75,10 @@ def test_a_worker_does_not_load_the_service() -> None:
 
 def test_workers_are_a_number_or_two_or_auto() -> None:
     """`--workers` takes what it says, and nothing else."""
-    assert (_count("auto"), _count("0"), _count("1:4")) == (Count(), Count(0, 0), Count(1, 4))
+    assert (count_of("auto"), count_of("0"), count_of("1:4")) == (Count(), Count(0, 0), Count(1, 4))
     for wrong in ("-1", "1.5", "many", "", "99999", "١", "4:1", "1:", ":4", "1:2:3"):
         with pytest.raises(typer.BadParameter):
-            _count(wrong)
+            count_of(wrong)
 
 
 @pytest.mark.parametrize(
