@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.system.processes import Up, children, command_line, run, until
@@ -47,6 +49,11 @@ class Cluster(Up):
         done = run("restart", "--data", str(self.data), seconds=600)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().splitlines()
+
+    def events(self) -> list[dict[str, Any]]:
+        """What its processes have said so far, in the order in which they said it."""
+        lines = self.log.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     @property
     def settings(self) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.load.load import Load
@@ -55,7 +57,9 @@ def test_a_death_in_the_middle_of_work_loses_nothing(cluster: Cluster, who: str)
 
 def test_a_rolling_restart_is_not_noticed(cluster: Cluster) -> None:
     """Under load through the SDK: no request fails, nothing is lost, wrong or delivered twice, and
-    no process but the supervisor is the one it was."""
+    no process but the supervisor is the one it was. Nobody is taken away before the one that was
+    restarted last is whole."""
+    said_before = len(cluster.events())
     way = Sdk(cluster.url, patience_seconds=PATIENCE_SECONDS)
     before = cluster.serving()
     with Load([way], puller=way) as load:
@@ -66,20 +70,49 @@ def test_a_rolling_restart_is_not_noticed(cluster: Cluster) -> None:
     outcome = load.outcome()
     assert outcome.kept, outcome
     assert outcome.failures("sdk") == 0, outcome
+    said = cluster.events()[said_before:]
+    assert of_endpoints(said) == ["endpoint.ready", "endpoint.leaving"] * 2
+    assert of_hosts(said) == ["starts", "in step"] * 3
+
+
+def of_endpoints(events: list[dict[str, Any]]) -> list[str]:
+    """Which endpoints came and went, in their order."""
+    return [
+        one["event"] for one in events if one["event"] in ("endpoint.ready", "endpoint.leaving")
+    ]
+
+
+def of_hosts(events: list[dict[str, Any]]) -> list[str]:
+    """When a data server started, and when that one could be promoted again."""
+    told, last = [], None
+    for one in events:
+        if one["event"] == "redis.starts":
+            told.append("starts")
+            last = one["host"]
+        elif one["event"] == "redis.priority" and (one["host"], one["priority"]) == (last, 100):
+            told.append("in step")
+            last = None
+    return told
 
 
 def test_whatever_dies_is_replaced(cluster: Cluster) -> None:
     """kill -9 of every child in turn, its neighbours included: each is there again as it was, and
     the whole serves."""
     pids = children(cluster.process.pid)
-    words = sorted(said(pid) for pid in pids)
+    words = parts(cluster)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    until(lambda: sorted(said(one) for one in children(cluster.process.pid)) == words)
+    until(lambda: parts(cluster) == words)
     assert not set(pids) & set(children(cluster.process.pid))
     with cluster.client() as client:
         handle = client.submit(b"after", 100)
         assert handle.result(80).hex() == value_of(b"after", 100)
+
+
+def parts(cluster: Cluster) -> list[str]:
+    """How each child is run; an endpoint takes the lowest port that is free."""
+    words = [said(pid) for pid in children(cluster.process.pid)]
+    return sorted(re.sub(r'"port":\d+', '"port"', one) for one in words)
 
 
 def test_its_data_is_its_own(cluster: Cluster) -> None:

@@ -6,6 +6,7 @@ it is still free at the next start.
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import time
@@ -15,6 +16,7 @@ from typing import Final
 from workmill.domain import limits
 from workmill.domain.errors import Unavailable
 from workmill.runtime.cluster.plan import ADDRESSES, LOOPBACK
+from workmill.telemetry import emit
 
 REDIS_PORT: Final = 6379
 SENTINEL_PORT: Final = 26379
@@ -39,7 +41,7 @@ def _taken(host: str, port: int) -> str | None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        return error.strerror or repr(error)
+        return os.strerror(error.errno) if error.errno else str(error)
     return None
 
 
@@ -67,12 +69,16 @@ def choose_store(door: int, endpoints: int) -> tuple[int, int]:
 
 def wait_until_free(places: Iterable[Listening], patience_seconds: float = FREE_SECONDS) -> None:
     """Return when nobody listens on any of these. Raises Unavailable when somebody stays."""
-    deadline = time.monotonic() + patience_seconds
+    deadline, told = time.monotonic() + patience_seconds, False
     for host, port in places:
         while (reason := _taken(host, port)) is not None:
+            said = f"Cannot listen on {host} port {port}: {reason}."
             if time.monotonic() > deadline:
                 raise Unavailable(
-                    f"Cannot listen on {host} port {port}: {reason}. Nothing was started. "
-                    "Stop whatever uses that address, or choose another with --port."
+                    f"{said} Nothing was started. Stop whatever uses that address, or choose "
+                    "another door with --port; the ports of a store that was founded stay."
                 )
+            if not told:
+                emit("cluster.waits", level="warning", detail=f"{said} It may just be ending.")
+                told = True
             time.sleep(_LOOK_SECONDS)
