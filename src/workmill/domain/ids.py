@@ -11,17 +11,13 @@ in 64 looks marked without being so, and whoever reads a mark must look further 
 from __future__ import annotations
 
 import os
-import re
 import zlib
-from typing import Final
 
 from workmill.domain.clock import Clock, system_clock
 from workmill.domain.errors import InvalidInput
 
 ID_BYTES = 16
 _TEXT_CHARACTERS = 36
-_UUID: Final = re.compile(r"X{8}(-?)X{4}\1X{4}\1X{4}\1X{12}".replace("X", "[0-9A-Fa-f]"))
-
 
 _TAIL_BYTES = 10
 _TAILS = 256
@@ -82,7 +78,7 @@ def parse_id(text: str) -> bytes:
     """The 16 bytes of a UUID's text. Raises InvalidInput when it is no UUID."""
     digits = text
     if len(text) == _TEXT_CHARACTERS and text[8] == text[13] == text[18] == text[23] == "-":
-        digits = text[:8] + text[9:13] + text[14:18] + text[19:23] + text[24:]
+        digits = text.replace("-", "")
     try:
         job_id = bytes.fromhex(digits) if len(digits) == 2 * ID_BYTES else b""
     except ValueError:

@@ -15,9 +15,8 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 from msgspec import Meta
 
@@ -46,15 +45,13 @@ _Batch: TypeAlias = Annotated[list[BatchItem], Meta(max_length=limits.MAX_BATCH_
 """Its length is checked before its items are made: a batch of millions costs nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sound:
+class _Sound(NamedTuple):
     id: bytes | None
     workload: Workload
     item: BatchItem
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
+class _Refused(NamedTuple):
     id: str
     why: str
     slug: str

@@ -22,6 +22,7 @@ from workmill.endpoint.app import App
 from workmill.endpoint.connections import BoundedProtocol
 from workmill.endpoint.docs import docs_page
 from workmill.endpoint.listening import BACKLOG, listener_of, place_of, url_of
+from workmill.endpoint.memory import keep_free_memory
 from workmill.endpoint.openapi import openapi_document
 from workmill.endpoint.routes import OPERATIONS
 from workmill.endpoint.service import Service
@@ -40,6 +41,7 @@ def serve(open_store: Callable[[], Store], settings: EndpointSettings) -> None:
     Raises StoreLost when the store can go on no more (whoever started this process should
     start another), Unavailable when the address is taken, and what `open_store` raises.
     """
+    keep_free_memory()
     Endpoint(open_store, settings).run()
 
 

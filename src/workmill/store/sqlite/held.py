@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from workmill.domain.job import Verdict
-from workmill.domain.lifecycle import Status, Verb, after
+from workmill.domain.lifecycle import Status, Verb
 from workmill.store.sqlite import work
-from workmill.store.sqlite.schema import BY_CODE, CODES
+from workmill.store.sqlite.schema import BY_CODE, CODES, code_after
 from workmill.store.sqlite.session import Session
 from workmill.store.sqlite.sets import Reader, Row, blobs
+
+_LEASED: Final = CODES[Status.LEASED]
 
 
 class Held(Row, array_like=True, gc=False):
@@ -43,7 +45,7 @@ class Held(Row, array_like=True, gc=False):
 
     def take(self, verb: Verb) -> None:
         """Move on as the lifecycle table says. Raises KeyError when it refuses."""
-        self.code = CODES[after(self.status, verb)]
+        self.code = code_after(self.status, verb)
 
 
 class Fenced(Protocol):
@@ -82,7 +84,7 @@ def judge(row: Held | None, word: Fenced, state: bytes | None = None, done: int 
     """
     if row is None:
         return Verdict.UNKNOWN
-    if row.status is not Status.LEASED or row.token != word.token:
+    if row.code != _LEASED or row.token != word.token:
         return Verdict.STALE
     if state is not None and (len(state) != row.state_bytes or done > row.total):
         return Verdict.REFUSED

@@ -23,6 +23,7 @@ SQLite stores 0 and 1 in no byte at all. `done` is not rewritten when a job is d
 
 from __future__ import annotations
 
+from functools import cache
 from string import Template
 from typing import Final
 
@@ -50,6 +51,7 @@ CODES: Final = {status: code for code, status in enumerate(STATUSES, start=2)}
 BY_CODE: Final = {code: status for status, code in CODES.items()}
 
 
+@cache
 def code_after(status: Status, verb: Verb) -> int:
     """The code of what the lifecycle table says follows. Raises KeyError when it refuses."""
     return CODES[after(status, verb)]

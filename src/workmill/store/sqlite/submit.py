@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -28,6 +29,8 @@ class _Intake:
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     entries: list[bytes] = field(default_factory=list)
     leaders: dict[Content, _Leader] = field(default_factory=dict)
+    statuses: Counter[Status] = field(default_factory=Counter)
+    backlog_iterations: int = 0
 
 
 def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
@@ -40,7 +43,10 @@ def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
     for job in jobs:
         if job.id not in there:
             fresh.setdefault(job.id, job)
-    born = {reply.id: reply for reply in _take_in(session, list(fresh.values()))}
+    taken = _take_in(session, list(fresh.values()))
+    if len(taken) == len(jobs):
+        return taken
+    born = {reply.id: reply for reply in taken}
     new = set(born)
     replies = []
     for job in jobs:
@@ -104,71 +110,61 @@ def _take_in(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
         return []
     books = session.books
     intake = _Intake(work.find(session, list({(job.key, job.total) for job in jobs})))
-    replies = [_place(session, intake, job) for job in jobs]
+    replies = [_place(session, intake, job, seq) for seq, job in enumerate(jobs, books.next_seq)]
     _INSERT(session.connection, intake.rows, session.now_ms, NOBODY, books.first_token)
     work.add(session, intake.entries)
-    books.submitted_total += len(replies)
+    books.next_seq += len(jobs)
+    books.submitted_total += len(jobs)
+    books.completed_total += intake.statuses[Status.DONE]
+    books.attached_total += intake.statuses[Status.ATTACHED]
+    books.backlog_iterations += intake.backlog_iterations
+    for status, count in intake.statuses.items():
+        books.jobs[status] += count
     return replies
 
 
-def _place(session: Session, intake: _Intake, job: NewJob) -> Submitted:
+def _place(session: Session, intake: _Intake, job: NewJob, seq: int) -> Submitted:
     """Decide where one new job begins, and note the row to write for it."""
-    books = session.books
-    seq = books.next_seq
-    books.next_seq += 1
-    done, state = job.done, job.state
+    done, state, leader = job.done, job.state, None
+    content = (job.key, job.total)
+    if content in intake.found or content in intake.leaders:
+        done, state, leader = _met(session, intake, job)
+    until_ms, value = session.now_ms, None
+    if leader is not None:
+        status = Status.ATTACHED
+    elif done == job.total:
+        status, value = Status.DONE, state
+        until_ms = session.in_seconds(session.bounds.result_retention_seconds)
+    else:
+        status = Status.QUEUED
+        intake.leaders[content] = _Leader(seq, done)
+        intake.entries.append(work.entry(job.key, job.total, seq))
+        intake.backlog_iterations += job.total - done
+    intake.statuses[status] += 1
+    number, led_by = session.names.number, leader.seq if leader else None
+    kinds = (number(job.workload), number(job.tenant), -job.priority)
+    steps = (job.total, done, job.key, state, led_by)
+    intake.rows.append((seq, job.id, CODES[status], until_ms, *kinds, *steps))
+    return Submitted(id=job.id, status=status, done=leader.done if leader else done, state=value)
+
+
+def _met(session: Session, intake: _Intake, job: NewJob) -> tuple[int, bytes, _Leader | None]:
+    """Where a job goes on from whose work is known or running: how far, its state, its leader."""
     content = (job.key, job.total)
     found = intake.found.get(content)
+    done, state = job.done, job.state
     if found and found.known and found.known.done > done:
         done, state = found.known.done, bytes.fromhex(found.known.state)
     leader = None if done == job.total else _leader_of(intake, content, found)
     if leader is not None:
-        done, state = job.done, job.state  # its own, until it has the leader's
-    elif done > job.done:
-        books.known_hits_total += 1
-        books.iterations_saved_total += done - job.done
-    if done == job.total:
-        status = _be_born_done(session)
-    elif leader is not None:
-        status = _attach(session)
-    else:
-        status = _queue(session, intake, job, _Leader(seq, done))
-    kept = status == Status.DONE
-    until_ms = (
-        session.in_seconds(session.bounds.result_retention_seconds) if kept else session.now_ms
-    )
-    workload, tenant = session.names.number(job.workload), session.names.number(job.tenant)
-    intake.rows.append(
-        (
-            *(seq, job.id, CODES[status], until_ms, workload, tenant, -job.priority),
-            *(job.total, done, job.key, state, leader.seq if leader else None),
-        )
-    )
-    shown = leader.done if leader else done
-    return Submitted(id=job.id, status=status, done=shown, state=state if kept else None)
+        return job.done, job.state, leader  # its own, until it has the leader's
+    if done > job.done:
+        session.books.known_hits_total += 1
+        session.books.iterations_saved_total += done - job.done
+    return done, state, None
 
 
 def _leader_of(intake: _Intake, content: Content, found: work.Found | None) -> _Leader | None:
     if found and found.running:
         return _Leader(found.running.seq, found.running.done)
     return intake.leaders.get(content)
-
-
-def _be_born_done(session: Session) -> Status:
-    session.books.jobs[Status.DONE] += 1
-    session.books.completed_total += 1
-    return Status.DONE
-
-
-def _attach(session: Session) -> Status:
-    session.books.jobs[Status.ATTACHED] += 1
-    session.books.attached_total += 1
-    return Status.ATTACHED
-
-
-def _queue(session: Session, intake: _Intake, job: NewJob, leader: _Leader) -> Status:
-    intake.leaders[job.key, job.total] = leader
-    intake.entries.append(work.entry(job.key, job.total, leader.seq))
-    session.books.jobs[Status.QUEUED] += 1
-    session.books.backlog_iterations += job.total - leader.done
-    return Status.QUEUED

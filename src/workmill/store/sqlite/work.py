@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from struct import Struct
 from typing import Final
 
 from workmill.store.sqlite.session import Session
@@ -20,13 +21,15 @@ PREFIX_BYTES: Final = 8
 NEAR_ENTRIES: Final = 16
 """How many shorter runs of the same data are looked at for the furthest known one."""
 
+_ENTRY: Final = Struct(f">{PREFIX_BYTES}sqq")
+
 Content = tuple[bytes, int]
 """(key, total): which data, and how many iterations."""
 
 
 def entry(prefix: bytes, total: int, seq: int) -> bytes:
     """The index entry of a job; only the first bytes of `prefix` count."""
-    return prefix[:PREFIX_BYTES] + total.to_bytes(8, "big") + seq.to_bytes(8, "big")
+    return _ENTRY.pack(prefix, total, seq)
 
 
 class Standing(Row, array_like=True, gc=False):
