@@ -8,14 +8,17 @@ import msgspec
 import pytest
 
 from workmill.controller import controller, keeper, term
+from workmill.controller.balancer import Member as Server
+from workmill.controller.balancer import Place
 from workmill.controller.controller import Controller
 from workmill.controller.crew import END_SECONDS
-from workmill.controller.fleet import Fence, Member
+from workmill.controller.fleet import Fence, Fleet, Member
 from workmill.controller.health import DEAD_SECONDS
 from workmill.controller.keeper import MIN_LOST_SECONDS, Keeper
 from workmill.controller.policies import WorkerPolicy
+from workmill.controller.rotation import Rotation
 from workmill.controller.scaling import Limits
-from workmill.domain.errors import EndpointUnreachable
+from workmill.domain.errors import EndpointUnreachable, Unavailable
 from workmill.domain.job import Candidacy, Leadership, Load, Node, Stats
 from workmill.domain.limits import LEAD_SECONDS
 from workmill.wire.messages import StatsView
@@ -39,7 +42,7 @@ class Mill:
         self.draining: set[int] = set()
         self.ends: list[tuple[int, bool]] = []
         self.silent: set[int] = set()
-        self.stillborn = self.away = False
+        self.stillborn = self.away = self.fleet_away = False
         self.fence = Fence()
         self._pids = iter(range(1, 10_000))
         self.beaten: list[Node] = []
@@ -91,6 +94,8 @@ class Mill:
     # --- the fleet
 
     def list(self, token: int) -> Sequence[Member]:
+        if self.fleet_away:
+            raise Unavailable("no supervisor")
         self.fence.admits(token)
         return [
             Member(
@@ -143,13 +148,20 @@ class Play:
             )
         self.controller = self.another("c1")
 
-    def another(self, name: str) -> Controller:
+    def another(self, name: str, *fleets: Fleet, rotation: Rotation | None = None) -> Controller:
         node = Node(incarnation=name, role="controller", host=HOST, pid=1, version="0")
         limits = Limits(
             min_workers=1, max_workers=4, start_seconds=1.0, cool_down_seconds=COOL_DOWN_SECONDS
         )
-        keepers = [Keeper(self.mill, WorkerPolicy(limits))]
-        return Controller(node, self.mill, keepers, ticks=lambda: self.mill.now, load=lambda: LOAD)
+        keepers = [Keeper(fleet, WorkerPolicy(limits)) for fleet in fleets or (self.mill,)]
+        return Controller(
+            node,
+            self.mill,
+            keepers,
+            rotation,
+            ticks=lambda: self.mill.now,
+            load=lambda: LOAD,
+        )
 
     async def turns(self, count: int = 1, *controllers: Controller) -> None:
         for _ in range(count):
@@ -239,6 +251,89 @@ async def test_how_long_a_start_takes_is_measured(play: Play) -> None:
     play.mill.queued = 2000
     await play.turns(1)
     assert f"takes {START_SECONDS:g} s to start" in str(play.said("controller.grows")[-1]["why"])
+
+
+async def test_a_leader_that_hears_nobody_yet_ends_nobody(play: Play) -> None:
+    """The service was away for longer than the lease, and its store knows nobody when it is back:
+    workers that have not beaten again yet are not lost, and their age is no time of a start."""
+    await play.turns(100)
+    (pid,) = play.pids
+    play.mill.now += LEAD_SECONDS
+    play.mill.beats.clear()
+    play.mill.silent.add(pid)
+    await play.turns(3)
+    assert play.mill.ends == []
+    play.mill.silent.discard(pid)
+    await play.turns(int(MIN_LOST_SECONDS) + 5)
+    assert (play.pids, play.said("node.lost")) == ([pid], [])
+    play.mill.queued = 2000
+    await play.turns(1)
+    assert f"takes {START_SECONDS:g} s to start" in str(play.said("controller.grows")[-1]["why"])
+
+
+async def test_who_was_there_before_the_term_and_never_comes_is_given_up(play: Play) -> None:
+    """Once it has been listened for as long as a silence may last."""
+    play.mill.stillborn = True
+    play.mill.start(1, 0)
+    play.mill.now += 10 * MIN_LOST_SECONDS
+    await play.turns(int(END_SECONDS) - 1)
+    assert play.mill.ends == []
+    await play.turns(3)
+    assert play.mill.ends == [(1, False)]
+
+
+class Nobody:
+    """A fleet of nobody whose supervisor does not answer."""
+
+    def list(self, token: int) -> Sequence[Member]:
+        raise Unavailable("no supervisor")
+
+    def start(self, count: int, token: int) -> None:
+        raise AssertionError
+
+    def stop(self, member: Member, token: int, *, drain: bool) -> None:
+        raise AssertionError
+
+
+class Asked:
+    """A balancer that has nobody, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    async def members(self) -> list[Server]:
+        self.times += 1
+        return []
+
+    async def add(self, place: Place) -> None: ...
+    async def drain(self, place: Place) -> None: ...
+    async def remove(self, place: Place) -> None: ...
+
+
+async def test_a_fleet_that_does_not_answer_holds_up_nobody_else(play: Play) -> None:
+    """The other fleet and the balancer are kept all the same, and it is said once."""
+    asked = Asked()
+    leader = play.another("c3", Nobody(), play.mill, Nobody(), rotation=Rotation(asked))
+    await play.turns(10, leader)
+    assert (len(play.pids), asked.times) == (1, 10)
+    assert len(play.said("fleet.away")) == 2
+
+
+async def test_a_fleet_that_was_away_is_kept_again_as_it_is_then(play: Play) -> None:
+    """While it is not seen nothing is ordered, and an end meanwhile is seen afterwards."""
+    await play.turns(10)
+    (pid,) = play.pids
+    play.mill.fleet_away = True
+    play.mill.end(pid)
+    await play.turns(3)
+    assert (play.pids, play.said("node.dead")) == ([], [])
+    play.mill.fleet_away = False
+    await play.turns(1)
+    assert len(play.pids) == 1
+    assert "has ended" in str(play.said("node.dead")[0]["why"])
+    play.mill.fleet_away = True
+    await play.turns(2)
+    assert len(play.said("fleet.away")) == 2
 
 
 async def test_a_leader_asks_three_times_a_lease(play: Play) -> None:
