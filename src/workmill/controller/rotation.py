@@ -60,8 +60,8 @@ def place_of(serves: str) -> Place | None:
 def changes(
     watched: Iterable[Watched], members: Sequence[Member], strangers: frozenset[Place]
 ) -> list[Change]:
-    """What the balancer must be told; who goes is told first, for a full one has no room for others.
-    `strangers` have been unknown for long enough."""
+    """What the balancer must be told: who goes comes first, for one that is full has no room for
+    others. `strangers` have been unknown for long enough."""
     known = _known(watched)
     standing = {member.place: member.standing for member in members}
     told = [
