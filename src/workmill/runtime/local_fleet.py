@@ -23,7 +23,7 @@ from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
 
 HOST: Final = socket.gethostname()
-"""As workers name it in their beats."""
+"""As this process names it in its beats."""
 
 
 class _Place:
@@ -32,6 +32,8 @@ class _Place:
     def __init__(self, name: str, number: int, ordered_at: float) -> None:
         self.name, self.number, self.ordered_at = name, number, ordered_at
         self.process: LocalProcess | None = None
+        self.host = HOST
+        """As its process names it: a machine may be given another name while it runs."""
         self.stopping = False
 
 
@@ -69,7 +71,7 @@ class LocalFleet:
         return [
             Member(
                 name=place.name,
-                host=HOST,
+                host=place.host,
                 pid=place.process.pid if place.process else 0,
                 age_seconds=now - place.ordered_at,
                 stopping=place.stopping,
@@ -189,6 +191,7 @@ class LocalFleet:
 
     async def _life(self, place: _Place, command: Command) -> tuple[str, float]:
         try:
+            place.host = socket.gethostname()
             process = place.process = await self._processes.start(command)
         except OSError as error:
             return f"not started: {error}", 0.0

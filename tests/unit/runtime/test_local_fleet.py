@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 
@@ -235,3 +236,16 @@ async def test_a_held_fleet_takes_no_orders(stage: Stage) -> None:
         assert fleet.numbers() == [2]
     fleet.start(1, token=2)
     await stage.running(fleet, 2)
+
+
+async def test_a_machine_that_is_renamed_keeps_those_who_bear_its_old_name(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go on beating under it: under another one they would be taken for lost, and ended."""
+    fleet = stage.fleet(OBEDIENT)
+    monkeypatch.setattr(socket, "gethostname", lambda: "before")
+    fleet.start(1, token=1)
+    await stage.running(fleet, 1)
+    monkeypatch.setattr(socket, "gethostname", lambda: "after")
+    fleet.start(1, token=1)
+    assert [one.host for one in await stage.running(fleet, 2)] == ["before", "after"]
