@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ class Face:
 
     def __init__(self) -> None:
         self.well = True
+        self.hangs_once = False
         self._answered = asyncio.Semaphore(0)
 
     async def has_answered(self) -> None:
@@ -31,7 +33,10 @@ class Face:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /healthz ")
-        if self.well:
+        if self.hangs_once:
+            self.hangs_once = False
+            await reader.read()
+        elif self.well:
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             self._answered.release()
         else:
@@ -40,9 +45,12 @@ class Face:
 
 
 @asynccontextmanager
-async def watched(face: Face, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalProcesses]:
+async def watched(
+    face: Face, monkeypatch: pytest.MonkeyPatch, *, once_more_seconds: float = 0.05
+) -> AsyncIterator[LocalProcesses]:
     monkeypatch.setattr(hangs, "HUNG_SECONDS", 0.2)
     monkeypatch.setattr(hangs, "ASK_SECONDS", 0.01)
+    monkeypatch.setattr(hangs, "ONCE_MORE_SECONDS", once_more_seconds)
     processes = LocalProcesses()
     server = await asyncio.start_server(face.serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -78,3 +86,18 @@ async def test_one_that_has_never_answered_is_left_alone(monkeypatch: pytest.Mon
         await face.has_answered()
         face.well = False
         assert await ended == -9
+
+
+async def test_one_that_answers_when_it_is_asked_once_more_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever asked may have been stopped, and have woken after the time for the answer."""
+    face = Face()
+    async with watched(face, monkeypatch, once_more_seconds=60) as processes:
+        process = await processes.start(ENDPOINT)
+        await face.has_answered()
+        face.hangs_once = True
+        while face.hangs_once:  # noqa: ASYNC110 - a face sends no event
+            await asyncio.sleep(0.01)
+        await face.has_answered()
+        assert Path(f"/proc/{process.pid}/cmdline").read_bytes()  # empty of one that was ended
