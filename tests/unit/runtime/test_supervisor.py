@@ -11,7 +11,7 @@ import pytest
 
 from workmill.runtime import restarts
 from workmill.runtime import supervisor as supervisor_module
-from workmill.runtime.processes import Command
+from workmill.runtime.processes import Command, LocalProcesses
 from workmill.runtime.supervisor import EXIT_DRAINED, EXIT_FAILED, EXIT_KILLED, Stage, Supervisor
 
 START = """
@@ -212,3 +212,33 @@ async def test_an_end_that_was_asked_for_is_no_death(
 
     assert await scene.play(supervisor, story) == EXIT_DRAINED
     assert len(scene.lines("drained")) == 3
+
+
+async def test_tending_that_fails_is_said_and_begun_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk for a moment must not leave a fleet that nobody can order about, in silence."""
+    monkeypatch.setattr(restarts, "FIRST_DELAY_SECONDS", 0.01)
+    said: list[str] = []
+    monkeypatch.setattr(supervisor_module, "emit", lambda event, **_: said.append(event))
+    tends, tended = asyncio.Event(), asyncio.Event()
+
+    async def tend(processes: LocalProcesses) -> None:
+        if said.count("up.tending_failed") < 2:
+            raise OSError(28, "No space left on device")
+        await processes.start(scene.command("worker", OBEDIENT))
+        try:
+            tends.set()
+            await asyncio.Event().wait()
+        finally:
+            tended.set()
+
+    async def story() -> None:
+        await tends.wait()
+        await scene.seen("born worker", 1)
+        await stop()
+
+    assert await scene.play(Supervisor([Stage(tend=tend)]), story) == EXIT_DRAINED
+    assert tended.is_set()
+    assert said.count("up.tending_failed") == 2
+    assert len(scene.lines("drained worker")) == 1
