@@ -69,6 +69,8 @@ async def watched(
         watch.cancel()
         server.close()
         await processes.kill()
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)  # questions that were on their way
 
 
 async def test_one_that_answered_and_then_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,8 +90,8 @@ class Restarts:
 
 def _unforeseen(error: Exception) -> str:
     return (
-        f"The restart stopped: {error!r}. What was restarted stays so, and the rest runs as before. "
-        "See the log, then say `workmill restart` again."
+        f"The restart stopped: {error!r}. What was restarted stays so, and the rest runs as "
+        "before. See the log, then say `workmill restart` again."
     )
 
 
