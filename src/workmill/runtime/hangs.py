@@ -9,6 +9,8 @@ this process may be the one that stood still while the time ran out, it asks onc
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from workmill.runtime.processes import LocalProcesses
@@ -24,29 +26,28 @@ ONCE_MORE_SECONDS: Final = 2.0
 """How long the answer to the last question may take."""
 
 
-async def end_hung(processes: LocalProcesses, url: str, role: str) -> None:
-    """End whatever plays this role and does not answer at `url`, until cancelled."""
+async def end_hung(processes: LocalProcesses, role: str, url_of: Callable[[int], str]) -> None:
+    """End whatever plays this role and does not answer, until cancelled. `url_of` says where the
+    process with an id is asked."""
     well: set[int] = set()
     """The processes that have answered."""
     while True:
-        asked = {one.pid: one for one in processes.list(role)}
-        try:
-            async with asyncio.timeout(HUNG_SECONDS):
-                if await answers(url, paths.HEALTHZ):
-                    well = set(asked)
-        except TimeoutError:
-            if await _answers_now(url):
-                continue
-            for pid in well & asked.keys() & {one.pid for one in processes.list(role)}:
-                why = f"pid {pid} has not answered for {HUNG_SECONDS:g} s"
+        asked = processes.list(role)
+        said = await asyncio.gather(*(_answer(url_of(one.pid)) for one in asked))
+        for process, answered in zip(asked, said, strict=True):
+            if answered is None and process.pid in well:
+                why = f"pid {process.pid} has not answered for {HUNG_SECONDS:g} s"
                 emit("process.hung", level="warning", hung_role=role, why=why)
-                asked[pid].kill_group()
+                process.kill_group()
+        there = {one.pid for one in asked}
+        well = well & there | {one.pid for one, yes in zip(asked, said, strict=True) if yes}
         await asyncio.sleep(ASK_SECONDS)
 
 
-async def _answers_now(url: str) -> bool:
-    try:
-        async with asyncio.timeout(ONCE_MORE_SECONDS):
-            return await answers(url, paths.HEALTHZ)
-    except TimeoutError:
-        return False
+async def _answer(url: str) -> bool | None:
+    """Whether it answers that all is well; None when it takes the question and says nothing."""
+    for patience_seconds in (HUNG_SECONDS, ONCE_MORE_SECONDS):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_seconds):
+                return await answers(url, paths.HEALTHZ)
+    return None

@@ -47,7 +47,7 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
         stages = [
             Stage(
                 commands=[endpoint_command(endpoint)],
-                tend=partial(end_hung, url=url, role="endpoint"),
+                tend=partial(end_hung, role="endpoint", url_of=lambda _: url),
                 until_ready=partial(until_ready, url),
             ),
             _workers(worker, wanted, alone=not config.endpoint.store),

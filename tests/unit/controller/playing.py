@@ -32,6 +32,7 @@ class Mill:
         self.queued = self.done_seconds = 0
         self.leader, self.token, self.until = "", 0, 0.0
         self.asked = 0
+        self.answer_seconds = self.list_seconds = 0.0
         self.beats: dict[int, float] = {}
         self.ordered: dict[int, float] = {}
         self.draining: set[int] = set()
@@ -80,6 +81,7 @@ class Mill:
 
     def lead(self, candidacy: Candidacy) -> Leadership:
         self.asked += 1
+        self.now += self.answer_seconds
         if self.until <= self.now:
             self.leader, self.token = candidacy.candidate, self.token + 1
         if self.leader == candidacy.candidate:
@@ -92,6 +94,7 @@ class Mill:
         if self.fleet_away:
             raise Unavailable("no supervisor")
         self.fence.admits(token)
+        self.now += self.list_seconds
         return [
             Member(
                 name=str(pid),

@@ -207,3 +207,28 @@ async def test_a_term_that_was_lost_is_not_beaten(play: Play) -> None:
     await play.turns(1, second)
     first.look()
     assert (play.mill.beaten[-1].incarnation, play.mill.beaten[-1].leads) == ("c1", 0)
+
+
+async def test_a_lease_counts_from_before_it_was_asked_for(play: Play) -> None:
+    """The answer may have been long on its way: the store has counted since."""
+    play.mill.answer_seconds = LEAD_SECONDS / 2
+    await play.turns(1)
+    assert play.controller.leads
+    play.mill.now += LEAD_SECONDS / 2
+    assert not play.controller.leads
+
+
+async def test_who_waits_looks_often_and_beats_once_a_second(play: Play) -> None:
+    """So a term that ends is taken up at once; whoever leads or finds no service turns slowly."""
+    second = play.another("c2")
+    await play.turns(1, play.controller, second)
+    assert (play.controller.pause_seconds, second.pause_seconds) == (1.0, 0.25)
+    play.mill.beaten.clear()
+    for _ in range(8):
+        play.mill.now += second.pause_seconds
+        second.look()
+    assert [node.incarnation for node in play.mill.beaten] == ["c2"] * 2
+    play.mill.away = True
+    play.mill.now += 1
+    second.look()
+    assert second.pause_seconds == 1.0

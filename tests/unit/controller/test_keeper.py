@@ -8,8 +8,11 @@ from tests.unit.controller.playing import START_SECONDS, Mill, Play
 from workmill.controller.balancer import Member as Server
 from workmill.controller.balancer import Place
 from workmill.controller.crew import END_SECONDS
-from workmill.controller.keeper import MIN_LOST_SECONDS
+from workmill.controller.health import Watched
+from workmill.controller.keeper import MIN_LOST_SECONDS, Keeper
+from workmill.controller.policies import Look, WorkerPolicy
 from workmill.controller.rotation import Rotation
+from workmill.controller.scaling import Limits
 from workmill.domain.limits import LEAD_SECONDS
 
 
@@ -88,3 +91,46 @@ async def test_a_fleet_that_was_away_is_kept_again_as_it_is_then(play: Play) -> 
     play.mill.fleet_away = True
     await play.turns(2)
     assert len(play.said("fleet.away")) == 2
+
+
+async def test_a_balancer_is_told_nothing_once_the_lease_is_over(play: Play) -> None:
+    """The fleet took so long to answer: another one may lead."""
+    asked = Asked()
+    leader = play.another("c3", rotation=Rotation(asked))
+    play.mill.list_seconds = LEAD_SECONDS
+    await play.turns(1, leader)
+    assert asked.times == 0
+
+
+async def test_a_new_term_begins_for_the_rotation_as_well(play: Play) -> None:
+    """It does not know everybody yet."""
+    begun: list[float] = []
+
+    class Noted(Rotation):
+        def begin(self) -> None:
+            begun.append(play.mill.now)
+            super().begin()
+
+    leader = play.another("c3", rotation=Noted(Asked()))
+    await play.turns(3, leader)
+    before = len(begun)
+    play.mill.now += LEAD_SECONDS
+    await play.turns(3, leader)
+    assert len(begun) == before + 1
+
+
+def test_who_was_told_to_go_is_remembered_no_longer_than_the_node_is() -> None:
+    """A leader that leads for months forgets all that have left."""
+    mill = Mill()
+    keeper = Keeper(mill, WorkerPolicy(Limits(min_workers=0, max_workers=1, cool_down_seconds=5)))
+    mill.start(1, 1)
+    mill.beats[1] = mill.now
+    (node,) = mill.nodes()
+    for _ in range(10):
+        mill.now += 1
+        keeper.look(1)
+        look = Look(at_seconds=mill.now, stats=mill.stats(), nodes=[node])
+        keeper.tend(look, [Watched(node=node)], 1)
+    assert mill.ends == [(1, True)]
+    keeper.tend(look, [], 1)
+    assert not keeper.expects_end_of(node.incarnation)

@@ -62,7 +62,7 @@ async def watched(
     processes = LocalProcesses()
     server = await asyncio.start_server(face.serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    watch = asyncio.create_task(hangs.end_hung(processes, url, "endpoint"))
+    watch = asyncio.create_task(hangs.end_hung(processes, "endpoint", lambda _: url))
     try:
         yield processes
     finally:
