@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
+from tests.unit.controller.playing import Mill
+
 from workmill.controller.crew import Crew
 from workmill.controller.endpoint_scaling import LATE_SECONDS, EndpointsSeen
 from workmill.controller.fleet import Member
 from workmill.controller.policies import Look, endpoints_seen
-from workmill.domain.job import Load, Node, Stats
-from workmill.wire.messages import StatsView
+from workmill.domain.job import Load, Node
 
-STATS = Stats(
-    **{
-        **dict.fromkeys(Stats.__struct_fields__, 0),
-        "jobs": {},
-        "oldest_queued_at_ms": None,
-        "unavailable": (),
-    }
-)
-LOOK = Look(
-    at_seconds=7.0,
-    stats=StatsView(stats=STATS, rate_hz=0.0, workers=0, backlog_seconds=None),
-    nodes=[],
-)
+LOOK = Look(at_seconds=7.0, stats=Mill().stats(), nodes=[])
 
 
 def node(load: Load) -> Node:
