@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from workmill.controller.fleet import Fence, Member
-from workmill.runtime import local_fleet
+from workmill.runtime import local_fleet, restarts
 from workmill.runtime.local_fleet import LocalFleet
 from workmill.runtime.processes import Command, LocalProcesses
 
@@ -203,6 +203,42 @@ async def test_nothing_follows_what_ends_after_the_close(stage: Stage) -> None:
     assert member.pid
     os.kill(member.pid, signal.SIGKILL)
     await stage.until(lambda: not fleet.list(1))
+
+
+async def test_the_floor_too_waits_after_a_death_that_was_early(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot live keeps no core busy with being born."""
+    monkeypatch.setattr(restarts, "FIRST_DELAY_SECONDS", 600)
+    monkeypatch.setattr(restarts, "MAX_DELAY_SECONDS", 600)
+    given: list[int] = []
+
+    def command(number: int) -> Command:
+        given.append(number)
+        return DYING
+
+    fleet = LocalFleet(stage.processes, command, floor=1)
+    fleet.start(1, token=1)
+    await stage.until(lambda: [one.name for one in fleet.list(1)] == ["2"])
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert given == [1]
+
+
+async def test_nothing_is_started_for_the_floor_after_the_close(stage: Stage) -> None:
+    """The next life of one that died young was waited for, and does not begin any more."""
+    given: list[int] = []
+
+    def command(number: int) -> Command:
+        given.append(number)
+        return DYING
+
+    fleet = LocalFleet(stage.processes, command, floor=1)
+    fleet.start(1, token=1)
+    await stage.until(lambda: [one.name for one in fleet.list(1)] == ["2"])
+    fleet.close()
+    await stage.until(lambda: not fleet.list(1))
+    assert given == [1]
 
 
 async def test_a_look_with_a_newer_token_fences_the_leader_before(stage: Stage) -> None:
