@@ -98,6 +98,18 @@ async def test_a_supervisor_that_is_gone_is_said(path: Path) -> None:
         assert await asyncio.to_thread(SupervisedFleet(path, "worker").list, 1) == []
 
 
+async def test_a_supervisor_that_ends_before_it_answers_is_said(path: Path) -> None:
+    """Whether the order was carried out is seen with the next look."""
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.close()
+
+    async with await asyncio.start_unix_server(leave, path):
+        with pytest.raises(Unavailable, match="did not answer"):
+            await asyncio.to_thread(SupervisedFleet(path, "worker").list, 1)
+
+
 async def test_a_refusal_reaches_the_controller(path: Path, notes: Notes) -> None:
     """In the supervisor's words: it is no order that was done."""
     del notes
