@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import pytest
 from tests.redis_servers import folder
 
-from workmill.domain.errors import InvalidInput
+from workmill.domain.errors import InvalidInput, Unavailable
 from workmill.runtime.cluster import running
 from workmill.runtime.cluster.plan import Programs
 from workmill.runtime.config import ClusterConfig, Elastic, ElasticEndpoints
@@ -45,3 +46,31 @@ def test_a_directory_that_cannot_be_made_is_said(monkeypatch: pytest.MonkeyPatch
     """The same."""
     with pytest.raises(InvalidInput, match=r"cannot be used.*Nothing was started"):
         begun(Path("/proc/no/cluster"), monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["my data", "50%", "a+b", "a&b", "it's", "a\nb"])
+def test_a_path_that_would_be_read_as_another_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoints would look for their password elsewhere, and the start would never end."""
+    with folder() as data:
+        with pytest.raises(InvalidInput, match="cannot stand in the files"):
+            begun(data / name, monkeypatch)
+        assert not (data / name).exists()
+
+
+def test_a_path_that_is_too_long_for_sockets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is made."""
+    with folder() as data:
+        with pytest.raises(InvalidInput, match="too long for the sockets"):
+            begun(data / ("x" * 80), monkeypatch)
+        assert not (data / ("x" * 80)).exists()
+
+
+def test_a_second_cluster_on_a_directory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two supervisors would take each other's sockets and files."""
+    with folder() as data, (data / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Unavailable, match="runs on .* already"):
+            begun(data, monkeypatch)
+        assert [one.name for one in data.iterdir()] == ["lock"]

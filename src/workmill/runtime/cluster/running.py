@@ -34,6 +34,8 @@ from workmill.telemetry.events import describe
 
 MAX_FOLDER_CHARACTERS: Final = 70
 """The longest socket in it must fit into a socket's address, 107 bytes, with what HAProxy adds."""
+FORBIDDEN: Final = "&%+\"'\\"
+"""What ends or changes a word in a store's address or in the configuration of Redis, as blanks do."""
 
 
 class Ready(NamedTuple):
@@ -87,6 +89,11 @@ def _folder(config: ClusterConfig) -> Path:
         raise InvalidInput(
             f"The path of {folder} is too long for the sockets in it. Nothing was started. "
             f"Choose one of at most {MAX_FOLDER_CHARACTERS} characters with --data."
+        )
+    if any(one in FORBIDDEN or one.isspace() or not one.isprintable() for one in str(folder)):
+        raise InvalidInput(
+            f"The path {str(folder)!r} cannot stand in the files of the store. Nothing was "
+            f"started. Choose one without blanks and without {' '.join(FORBIDDEN)} with --data."
         )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
