@@ -78,6 +78,18 @@ def test_endpoints_that_all_hang_are_replaced(cluster: Cluster) -> None:
         assert handle.result(80).hex() == value_of(b"after the hang", 100)
 
 
+@pytest.mark.faults
+def test_a_balancer_that_hangs_is_replaced(cluster: Cluster) -> None:
+    """SIGSTOP of the process that serves: nobody else can end it, and it holds the one door."""
+    master = cluster.child("haproxy")
+    for pid in (master, *children(master)):
+        os.kill(pid, signal.SIGSTOP)
+    until(lambda: gone(master), 80)
+    with cluster.client() as client:
+        handle = client.submit(b"another door", 100)
+        assert handle.result(80).hex() == value_of(b"another door", 100)
+
+
 def test_whatever_dies_is_replaced(cluster: Cluster) -> None:
     """kill -9 of every child in turn, its neighbours included: each is there again as it was, and
     the whole serves."""

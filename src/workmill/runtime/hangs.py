@@ -1,7 +1,7 @@
-"""An endpoint that hangs is ended, so that its slot starts another one.
+"""An endpoint or a balancer that hangs is ended, so that another one is started.
 
-A supervisor hears of a process that ends, not of one that stands still. So it asks `/healthz`,
-which needs nothing but the endpoint's loop, and gives that far longer than any load takes. Only a
+A supervisor hears of a process that ends, not of one that stands still. So it asks what needs
+nothing but the process itself, and gives that far longer than any load takes. Only a
 process that has answered before is judged: one that opens a large store does not hang. And since
 this process may be the one that stood still while the time ran out, it asks once more.
 """
@@ -9,9 +9,9 @@ this process may be the one that stood still while the time ran out, it asks onc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeAlias
 
 from workmill.runtime.processes import LocalProcesses
 from workmill.runtime.readiness import answers
@@ -25,15 +25,22 @@ HUNG_SECONDS: Final = 20.0
 ONCE_MORE_SECONDS: Final = 2.0
 """How long the answer to the last question may take."""
 
+Ask: TypeAlias = Callable[[int], Awaitable[bool]]
+"""Asks the process with this id: whether it answers that all is well, however long that takes."""
 
-async def end_hung(processes: LocalProcesses, role: str, url_of: Callable[[int], str]) -> None:
-    """End whatever plays this role and does not answer, until cancelled. `url_of` says where the
-    process with an id is asked."""
+
+def health_at(url: str) -> Awaitable[bool]:
+    """Ask an endpoint, which needs nothing but its loop to answer this."""
+    return answers(url, paths.HEALTHZ)
+
+
+async def end_hung(processes: LocalProcesses, role: str, ask: Ask) -> None:
+    """End whatever plays this role and does not answer, until cancelled."""
     well: set[int] = set()
     """The processes that have answered."""
     while True:
         asked = processes.list(role)
-        said = await asyncio.gather(*(_answer(url_of(one.pid)) for one in asked))
+        said = await asyncio.gather(*(_answer(ask, one.pid) for one in asked))
         for process, answered in zip(asked, said, strict=True):
             if answered is None and process.pid in well:
                 why = f"pid {process.pid} has not answered for {HUNG_SECONDS:g} s"
@@ -44,10 +51,10 @@ async def end_hung(processes: LocalProcesses, role: str, url_of: Callable[[int],
         await asyncio.sleep(ASK_SECONDS)
 
 
-async def _answer(url: str) -> bool | None:
-    """Whether it answers that all is well; None when it takes the question and says nothing."""
+async def _answer(ask: Ask, pid: int) -> bool | None:
+    """Whether it answers that all is well; None when it says nothing for so long."""
     for patience_seconds in (HUNG_SECONDS, ONCE_MORE_SECONDS):
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_seconds):
-                return await answers(url, paths.HEALTHZ)
+                return await ask(pid)
     return None

@@ -71,6 +71,6 @@ def test_a_second_cluster_on_a_directory_is_refused(monkeypatch: pytest.MonkeyPa
     """Two supervisors would take each other's sockets and files."""
     with folder() as data, (data / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(Unavailable, match="runs on .* already"):
+        with pytest.raises(Unavailable, match=r"runs on .* already"):
             begun(data, monkeypatch)
         assert [one.name for one in data.iterdir()] == ["lock"]

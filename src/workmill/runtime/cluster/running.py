@@ -35,7 +35,7 @@ from workmill.telemetry.events import describe
 MAX_FOLDER_CHARACTERS: Final = 70
 """The longest socket in it must fit into a socket's address, 107 bytes, with what HAProxy adds."""
 FORBIDDEN: Final = "&%+\"'\\"
-"""What ends or changes a word in a store's address or in the configuration of Redis, as blanks do."""
+"""They end or change a word in a store's address or in the configuration of Redis, as blanks do."""
 
 
 class Ready(NamedTuple):

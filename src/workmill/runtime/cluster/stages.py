@@ -7,13 +7,13 @@ cluster, and only their least number is kept alive here: nobody can lead without
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from workmill.controller.fleet import Fence
 from workmill.runtime.cluster import balancer, plan, store
 from workmill.runtime.cluster.plan import ClusterPlan
-from workmill.runtime.hangs import end_hung
+from workmill.runtime.hangs import end_hung, health_at
 from workmill.runtime.local_fleet import LocalFleet
 from workmill.runtime.orders import taking_orders
 from workmill.runtime.processes import Command, LocalProcesses
@@ -39,10 +39,10 @@ class Fleets:
         hang nobody leads."""
         fleet = self.by_role["endpoint"]
 
-        def url_of(pid: int) -> str:
-            return self._cluster.endpoint_url(fleet.number(pid))
+        def ask(pid: int) -> Awaitable[bool]:
+            return health_at(self._cluster.endpoint_url(fleet.number(pid)))
 
-        await end_hung(fleet.processes, "endpoint", url_of)
+        await end_hung(fleet.processes, "endpoint", ask)
 
     async def tend_workers(self, processes: LocalProcesses) -> None:
         """The same for workers."""
@@ -80,7 +80,8 @@ def stages(cluster: ClusterPlan, fleets: Fleets) -> list[Stage]:
         ),
         Stage(
             commands=[plan.balancer_command(cluster)],
-            until_ready=partial(balancer.until_it_answers, cluster),
+            tend=partial(end_hung, role="balancer", ask=lambda _: balancer.it_answers(cluster)),
+            until_ready=partial(balancer.it_answers, cluster),
         ),
         Stage(tend=fleets.tend_endpoints, until_ready=partial(_until_served, cluster)),
         Stage(tend=fleets.tend_hung),
