@@ -95,6 +95,31 @@ def of_hosts(events: list[dict[str, Any]]) -> list[str]:
     return told
 
 
+@pytest.mark.faults
+def test_endpoints_that_all_hang_are_replaced(cluster: Cluster) -> None:
+    """SIGSTOP: without an endpoint nobody leads, so it is the supervisor that ends them."""
+    stopped = [pid for pid in children(cluster.process.pid) if "child endpoint" in said(pid)]
+    assert stopped
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    until(lambda: all(gone(pid) for pid in stopped), 80)
+    with cluster.client() as client:
+        handle = client.submit(b"after the hang", 100)
+        assert handle.result(80).hex() == value_of(b"after the hang", 100)
+
+
+@pytest.mark.faults
+def test_a_balancer_that_hangs_is_replaced(cluster: Cluster) -> None:
+    """SIGSTOP of the process that serves: nobody else can end it, and it holds the one door."""
+    master = cluster.child("haproxy")
+    for pid in (master, *children(master)):
+        os.kill(pid, signal.SIGSTOP)
+    until(lambda: gone(master), 80)
+    with cluster.client() as client:
+        handle = client.submit(b"another door", 100)
+        assert handle.result(80).hex() == value_of(b"another door", 100)
+
+
 def test_whatever_dies_is_replaced(cluster: Cluster) -> None:
     """kill -9 of every child in turn, its neighbours included: each is there again as it was, and
     the whole serves."""

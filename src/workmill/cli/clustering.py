@@ -20,8 +20,9 @@ from workmill.runtime.config import (
 if TYPE_CHECKING:
     from workmill.runtime.cluster.running import Ready
 
-MAX_ENDPOINTS = 64
-"""As many as the balancer has slots."""
+MAX_ENDPOINTS = 63
+"""The balancer has a slot more: for the new one, while one is replaced."""
+MAX_PORT = 65_535
 
 Endpoints = Annotated[
     Count,
@@ -70,6 +71,10 @@ def cluster(
     least, most = endpoints.least, endpoints.most
     if not least or not most or most > MAX_ENDPOINTS:
         raise typer.BadParameter(f"--endpoints is from 1 to {MAX_ENDPOINTS}, as in 2:4")
+    if port + most + 1 > MAX_PORT:
+        raise typer.BadParameter(
+            f"the endpoints have the ports after --port, and {port} leaves too few for {most}"
+        )
     config = ClusterConfig(
         host=host,
         port=port,

@@ -13,7 +13,6 @@ for the fleet.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
@@ -34,8 +33,6 @@ TURN_SECONDS: Final = 1.0
 """Between two turns: the policy's reaction time, and a fraction of every silence it judges."""
 OVER_SECONDS: Final = 0.01
 """After the end of another one's term, by what was left of it: then it is over, not about to be."""
-BALANCER_SECONDS: Final = 2.0
-"""How long a turn waits for a balancer: the lease must not run out over one that hangs."""
 
 
 class Service(Leading, Protocol):
@@ -137,8 +134,7 @@ class Controller:
         for keeper in self._keepers:
             keeper.tend(look, watched, token)
         if self._rotation and self.leads:
-            async with asyncio.timeout(BALANCER_SECONDS):
-                await self._rotation.turn(watched, look.at_seconds)
+            await self._rotation.turn(watched, look.at_seconds)
 
     def stand_down(self) -> None:
         """Let another one lead at once, and say that this one leaves. Raises WorkmillError."""

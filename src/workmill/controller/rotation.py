@@ -14,6 +14,7 @@ has, does not know everybody yet.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
@@ -24,6 +25,8 @@ from workmill.domain.errors import WorkmillError
 from workmill.telemetry import emit
 
 ROLE: Final = "endpoint"
+TURN_SECONDS: Final = 2.0
+"""How long a turn waits for a balancer: the lease must not run out over one that hangs."""
 STRANGER_SECONDS: Final = DEAD_SECONDS
 """How long the balancer keeps an endpoint that does not answer and that no beat has told of."""
 
@@ -57,13 +60,14 @@ def place_of(serves: str) -> Place | None:
 def changes(
     watched: Iterable[Watched], members: Sequence[Member], strangers: frozenset[Place]
 ) -> list[Change]:
-    """What the balancer must be told. `strangers` have been unknown for long enough."""
+    """What the balancer must be told: who goes comes first, for one that is full has no room for
+    others. `strangers` have been unknown for long enough."""
     known = _known(watched)
     standing = {member.place: member.standing for member in members}
     told = [
-        Change("add", place, "it beats and is not in rotation")
-        for place in sorted(known.living)
-        if standing.get(place, "draining") == "draining"
+        Change("remove", place, why)
+        for place, stands in standing.items()
+        if stands != "serving" and (why := _why_removed(place, known, strangers))
     ]
     told += [
         Change("drain", place, "it drains")
@@ -71,9 +75,9 @@ def changes(
         if standing.get(place, "draining") != "draining"
     ]
     told += [
-        Change("remove", place, why)
-        for place, stands in standing.items()
-        if stands != "serving" and (why := _why_removed(place, known, strangers))
+        Change("add", place, "it beats and is not in rotation")
+        for place in sorted(known.living)
+        if standing.get(place, "draining") == "draining"
     ]
     return told
 
@@ -125,17 +129,29 @@ class Rotation:
     async def turn(self, watched: Sequence[Watched], at_seconds: float) -> None:
         """Carry the beats to the balancer. What fails is said once and tried again next turn."""
         try:
-            members = await self._balancer.members()
-            for change in changes(watched, members, self._strangers(watched, members, at_seconds)):
-                await getattr(self._balancer, change.verb)(change.place)
-                host, port = change.place
-                emit(f"balancer.{change.verb}", serves=f"{host}:{port}", why=change.why)
+            async with asyncio.timeout(TURN_SECONDS):
+                failures = await self._tell(watched, at_seconds)
+        except TimeoutError:
+            failures = [f"it has not answered for {TURN_SECONDS:g} s"]
         except WorkmillError as error:
-            if not self._away:
-                emit("balancer.away", level="warning", why=error.detail)
-            self._away = True
-        else:
-            self._away = False
+            failures = [error.detail]
+        if failures and not self._away:
+            emit("balancer.away", level="warning", why=failures[0])
+        self._away = bool(failures)
+
+    async def _tell(self, watched: Sequence[Watched], at_seconds: float) -> list[str]:
+        """What was refused: one endpoint that cannot be had keeps no other one out."""
+        failures: list[str] = []
+        members = await self._balancer.members()
+        for change in changes(watched, members, self._strangers(watched, members, at_seconds)):
+            try:
+                await getattr(self._balancer, change.verb)(change.place)
+            except WorkmillError as error:
+                failures.append(error.detail)
+                continue
+            host, port = change.place
+            emit(f"balancer.{change.verb}", serves=f"{host}:{port}", why=change.why)
+        return failures
 
     def _strangers(
         self, watched: Sequence[Watched], members: Sequence[Member], at_seconds: float

@@ -32,9 +32,9 @@ START_SECONDS: Final = 1.5
 async def tend(processes: LocalProcesses, worker: WorkerConfig, elastic: Elastic) -> None:
     """Keep as many workers as the load asks for, until cancelled."""
     command = worker_command(worker)
-    fleet = LocalFleet(processes, lambda _number: command, floor=elastic.min_workers)
-    fleet.start(elastic.min_workers, token=0)  # there is work to do before anybody leads
     with Transport(worker.urls, key=read_key(worker.key_file)) as transport:
+        fleet = LocalFleet(processes, lambda _number: command, floor=elastic.min_workers)
+        fleet.start(elastic.min_workers, token=0)  # there is work to do before anybody leads
         keeper = Keeper(fleet, worker_policy(elastic, START_SECONDS))
         service = ControlClient(transport)
         controller = Controller(controller_node(), service, [keeper], load=LoadMeter().read)

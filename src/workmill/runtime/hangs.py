@@ -1,14 +1,17 @@
-"""An endpoint that hangs is ended, so that its slot starts another one.
+"""An endpoint or a balancer that hangs is ended, so that another one is started.
 
-A supervisor hears of a process that ends, not of one that stands still. So it asks `/healthz`,
-which needs nothing but the endpoint's loop, and gives that far longer than any load takes. Only a
-process that has answered before is judged: one that opens a large store does not hang.
+A supervisor hears of a process that ends, not of one that stands still. So it asks what needs
+nothing but the process itself, and gives that far longer than any load takes. Only a
+process that has answered before is judged: one that opens a large store does not hang. And since
+this process may be the one that stood still while the time ran out, it asks once more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, TypeAlias
 
 from workmill.runtime.processes import LocalProcesses
 from workmill.runtime.readiness import answers
@@ -19,21 +22,39 @@ ASK_SECONDS: Final = 2.0
 """Between two questions."""
 HUNG_SECONDS: Final = 20.0
 """How long an answer may take: an endpoint that must keep leases alive has 15 s for that."""
+ONCE_MORE_SECONDS: Final = 2.0
+"""How long the answer to the last question may take."""
+
+Ask: TypeAlias = Callable[[int], Awaitable[bool]]
+"""Asks the process with this id: whether it answers that all is well, however long that takes."""
 
 
-async def end_hung(processes: LocalProcesses, url: str, role: str) -> None:
-    """End whatever plays this role and does not answer at `url`, until cancelled."""
+def health_at(url: str) -> Awaitable[bool]:
+    """Ask an endpoint, which needs nothing but its loop to answer this."""
+    return answers(url, paths.HEALTHZ)
+
+
+async def end_hung(processes: LocalProcesses, role: str, ask: Ask) -> None:
+    """End whatever plays this role and does not answer, until cancelled."""
     well: set[int] = set()
     """The processes that have answered."""
     while True:
-        asked = {one.pid: one for one in processes.list(role)}
-        try:
-            async with asyncio.timeout(HUNG_SECONDS):
-                if await answers(url, paths.HEALTHZ):
-                    well = set(asked)
-        except TimeoutError:
-            for pid in well & asked.keys() & {one.pid for one in processes.list(role)}:
-                why = f"pid {pid} has not answered for {HUNG_SECONDS:g} s"
+        asked = processes.list(role)
+        said = await asyncio.gather(*(_answer(ask, one.pid) for one in asked))
+        for process, answered in zip(asked, said, strict=True):
+            if answered is None and process.pid in well:
+                why = f"pid {process.pid} has not answered for {HUNG_SECONDS:g} s"
                 emit("process.hung", level="warning", hung_role=role, why=why)
-                asked[pid].kill_group()
+                process.kill_group()
+        there = {one.pid for one in asked}
+        well = well & there | {one.pid for one, yes in zip(asked, said, strict=True) if yes}
         await asyncio.sleep(ASK_SECONDS)
+
+
+async def _answer(ask: Ask, pid: int) -> bool | None:
+    """Whether it answers that all is well; None when it says nothing for so long."""
+    for patience_seconds in (HUNG_SECONDS, ONCE_MORE_SECONDS):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_seconds):
+                return await ask(pid)
+    return None

@@ -23,7 +23,7 @@ from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
 
 HOST: Final = socket.gethostname()
-"""As workers name it in their beats."""
+"""As this process names it in its beats."""
 
 
 class _Place:
@@ -32,6 +32,8 @@ class _Place:
     def __init__(self, name: str, number: int, ordered_at: float) -> None:
         self.name, self.number, self.ordered_at = name, number, ordered_at
         self.process: LocalProcess | None = None
+        self.host = HOST
+        """As its process names it: a machine may be given another name while it runs."""
         self.stopping = False
 
 
@@ -51,7 +53,7 @@ class LocalFleet:
         fence: Fence | None = None,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._processes, self._command, self._ticks = processes, command, ticks
+        self.processes, self._command, self._ticks = processes, command, ticks
         self._floor = floor
         self._places: dict[str, _Place] = {}
         self._names = count(1)
@@ -69,7 +71,7 @@ class LocalFleet:
         return [
             Member(
                 name=place.name,
-                host=HOST,
+                host=place.host,
                 pid=place.process.pid if place.process else 0,
                 age_seconds=now - place.ordered_at,
                 stopping=place.stopping,
@@ -95,7 +97,7 @@ class LocalFleet:
         if place.process is None:
             return  # it ends as soon as it is there
         if drain:
-            self._do(self._processes.stop(place.process, GRACE_SECONDS))
+            self._do(self.processes.stop(place.process, GRACE_SECONDS))
         else:
             place.process.kill_group()
 
@@ -122,13 +124,18 @@ class LocalFleet:
         processes = [one.process for one in self._places.values() if one.number == number]
         return processes[0].pid if processes and processes[0] else None
 
+    def number(self, pid: int) -> int:
+        """Of the process with this id, which is one of them."""
+        places = self._places.values()
+        return next(one.number for one in places if one.process and one.process.pid == pid)
+
     async def drain(self, number: int) -> bool:
         """Let the one with this number drain; whether it ended within its grace."""
         place = next((one for one in self._places.values() if one.number == number), None)
         if place is None or place.process is None:
             return True
         place.stopping = True
-        return await self._processes.stop(place.process, GRACE_SECONDS)
+        return await self.processes.stop(place.process, GRACE_SECONDS)
 
     def close(self) -> None:
         """Everybody is about to be told to go: their ends are no deaths, and nobody follows."""
@@ -189,11 +196,12 @@ class LocalFleet:
 
     async def _life(self, place: _Place, command: Command) -> tuple[str, float]:
         try:
-            process = place.process = await self._processes.start(command)
+            place.host = socket.gethostname()
+            process = place.process = await self.processes.start(command)
         except OSError as error:
             return f"not started: {error}", 0.0
         if place.stopping:
             process.signal(signal.SIGTERM)
-        code = await self._processes.ended(process)
+        code = await self.processes.ended(process)
         outcome = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         return f"pid {process.pid}: {outcome}", process.lived_seconds

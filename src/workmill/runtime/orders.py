@@ -30,7 +30,7 @@ async def taking_orders(path: Path, fleets: Mapping[str, Fleet]) -> AsyncIterato
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with suppress(OSError, TimeoutError):
+            with suppress(OSError, TimeoutError, ValueError):  # the last: a line that is too long
                 async with asyncio.timeout(ANSWER_SECONDS):
                     answer = carry_out(await reader.readline(), fleets)
                     writer.write(codecs.to_json(answer) + b"\n")
@@ -38,20 +38,21 @@ async def taking_orders(path: Path, fleets: Mapping[str, Fleet]) -> AsyncIterato
         finally:
             writer.close()
 
-    with _door(path) as door:
-        async with await asyncio.start_unix_server(serve, sock=door, limit=MAX_ORDER_BYTES):
+    with door(path) as listener:
+        async with await asyncio.start_unix_server(serve, sock=listener, limit=MAX_ORDER_BYTES):
             yield
 
 
 @contextmanager
-def _door(path: Path) -> Iterator[socket.socket]:
-    """A listening socket that only this user can open. One that a killed supervisor left goes."""
+def door(path: Path) -> Iterator[socket.socket]:
+    """A listening socket that only this user can open. One that a killed supervisor left goes. The
+    mask of this process is left alone: children that start meanwhile would have it."""
     path.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX) as door:
-        os.fchmod(door.fileno(), stat.S_IRUSR | stat.S_IWUSR)
-        door.bind(str(path))
-        door.listen()
-        yield door
+    with socket.socket(socket.AF_UNIX) as listener:
+        os.fchmod(listener.fileno(), stat.S_IRUSR | stat.S_IWUSR)
+        listener.bind(str(path))
+        listener.listen()
+        yield listener
     path.unlink(missing_ok=True)
 
 

@@ -10,13 +10,16 @@ until it is their turn: workers hand their work back to an endpoint that still r
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from workmill.runtime.lifeline import GRACE_SECONDS
 from workmill.runtime.processes import Command, LocalProcesses
+from workmill.runtime.restarts import after_death
 from workmill.runtime.slot import Slot
 from workmill.telemetry import emit
 
@@ -29,6 +32,9 @@ EXIT_KILLED: Final = 130
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+Tend: TypeAlias = Callable[[LocalProcesses], Coroutine[Any, Any, None]]
+
+
 async def _at_once() -> None:
     """Nothing to wait for."""
 
@@ -36,10 +42,11 @@ async def _at_once() -> None:
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """What is started together. `tend` looks after further processes, which it starts among those
-    that it is given, until it is cancelled: when the drain of the stage begins."""
+    that it is given, until it is cancelled: when the drain of the stage begins. When it fails it is
+    begun again."""
 
     commands: Sequence[Command] = ()
-    tend: Callable[[LocalProcesses], Coroutine[Any, Any, None]] | None = None
+    tend: Tend | None = None
     until_ready: Callable[[], Awaitable[object]] = _at_once
 
 
@@ -128,7 +135,25 @@ class _Running:
     def start(self) -> None:
         self._tasks = [asyncio.create_task(self._keep(slot)) for slot in self.slots]
         if self._stage.tend:
-            self._tasks.append(asyncio.create_task(self._stage.tend(self._processes)))
+            self._tasks.append(asyncio.create_task(self._tend(self._stage.tend)))
+
+    async def _tend(self, tend: Tend) -> None:
+        """As with a process: what fails is said and begun again, and more slowly each time."""
+        failures = 0
+        while True:
+            begun_at = time.monotonic()
+            try:
+                return await tend(self._processes)
+            except Exception as error:  # noqa: BLE001 - nobody else would hear of it
+                lived_seconds, dice = time.monotonic() - begun_at, random.random()  # noqa: S311
+                failures, delay_seconds = after_death(failures, lived_seconds, dice)
+                emit(
+                    "up.tending_failed",
+                    level="error",
+                    error=repr(error)[:500],
+                    restart_in_seconds=round(delay_seconds, 3),
+                )
+                await asyncio.sleep(delay_seconds)
 
     async def _keep(self, slot: Slot) -> None:
         """Before the stage is ready a death is no accident: whoever started it hears of it."""

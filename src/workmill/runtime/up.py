@@ -13,7 +13,7 @@ from workmill.endpoint.listening import listen, url_of
 from workmill.runtime.commands import endpoint_command, worker_command
 from workmill.runtime.compose import endpoint_settings, where_kept
 from workmill.runtime.config import Elastic, UpConfig, WorkerConfig, usable_cores
-from workmill.runtime.hangs import end_hung
+from workmill.runtime.hangs import end_hung, health_at
 from workmill.runtime.readiness import until_ready
 from workmill.runtime.supervisor import Stage, Supervisor
 from workmill.telemetry.events import describe
@@ -47,7 +47,7 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
         stages = [
             Stage(
                 commands=[endpoint_command(endpoint)],
-                tend=partial(end_hung, url=url, role="endpoint"),
+                tend=partial(end_hung, role="endpoint", ask=lambda _: health_at(url)),
                 until_ready=partial(until_ready, url),
             ),
             _workers(worker, wanted, alone=not config.endpoint.store),

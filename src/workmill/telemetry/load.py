@@ -60,6 +60,7 @@ class LoadMeter:
         self._directory = directory
         self._children = children
         self._known: dict[int, psutil.Process] = {}
+        self._last = Usage(0.0, {}, 0, 0.0, 0.0)
         self._last = self._usage()
 
     def read(self) -> Load:
@@ -74,8 +75,10 @@ class LoadMeter:
         cpu_seconds: dict[int, float] = {}
         resident_bytes = 0
         for pid in (os.getpid(), *self._children()):
-            seconds, size = _or(partial(self._process, pid), (0.0, 0))
-            cpu_seconds[pid] = seconds
+            before = self._last.cpu_seconds.get(pid)  # 0 would make all its life a moment's work
+            seconds, size = _or(partial(self._process, pid), (before, 0))
+            if seconds is not None:
+                cpu_seconds[pid] = seconds
             resident_bytes += size
         self._known = {pid: one for pid, one in self._known.items() if pid in cpu_seconds}
         return Usage(
@@ -86,7 +89,7 @@ class LoadMeter:
             disk_fraction=_or(self._disk_fraction, 0.0),
         )
 
-    def _process(self, pid: int) -> tuple[float, int]:
+    def _process(self, pid: int) -> tuple[float | None, int]:
         process = self._known.get(pid)
         if process is None:
             process = self._known[pid] = psutil.Process(pid)

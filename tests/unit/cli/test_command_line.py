@@ -29,11 +29,34 @@ def test_without_words_it_explains_itself() -> None:
     """No arguments: every command is named, and the exit code says that nothing was done."""
     done = workmill()
     commands = (
-        "up endpoint worker controller submit job jobs cancel pull status backup restore doctor "
-        "demo simulate"
+        "up cluster restart endpoint worker controller submit job jobs cancel pull status backup "
+        "restore doctor demo simulate"
     )
     assert done.returncode == 2
     assert all(f" {command} " in done.stdout + done.stderr for command in commands.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--endpoints", "0:2"), "from 1 to 63"),
+        (("--endpoints", "1:64"), "from 1 to 63"),
+        (("--port", "65533", "--endpoints", "1:2"), "leaves too few"),
+    ],
+)
+def test_a_cluster_that_has_no_room_is_refused(
+    words: tuple[str, ...],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A rolling restart needs one slot of the balancer more, and every endpoint a port; nothing is
+    made before that is known."""
+    monkeypatch.setattr(sys, "argv", ["workmill", "cluster", "--data", "/proc/no", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert said in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
 def test_a_service_that_is_away_is_an_error_with_words(

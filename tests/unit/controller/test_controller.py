@@ -2,169 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import msgspec
 import pytest
+from tests.unit.controller.playing import COOL_DOWN_SECONDS, LOAD, START_SECONDS, Play
 
-from workmill.controller import controller, keeper, term
-from workmill.controller.controller import Controller
 from workmill.controller.crew import END_SECONDS
-from workmill.controller.fleet import Fence, Member
 from workmill.controller.health import DEAD_SECONDS
-from workmill.controller.keeper import MIN_LOST_SECONDS, Keeper
-from workmill.controller.policies import WorkerPolicy
-from workmill.controller.scaling import Limits
-from workmill.domain.errors import EndpointUnreachable
-from workmill.domain.job import Candidacy, Leadership, Load, Node, Stats
+from workmill.controller.keeper import MIN_LOST_SECONDS
 from workmill.domain.limits import LEAD_SECONDS
-from workmill.wire.messages import StatsView
-
-HOST, LANES, LANE_HZ = "h", 8, 5e6
-LOAD = Load(cpu_cores=0.5, resident_bytes=1000)
-START_SECONDS = 3.0
-COOL_DOWN_SECONDS = 20.0
-
-
-class Mill:
-    """A service, the fleet under it and the time they share. Work arrives by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.queued = self.done_seconds = 0
-        self.leader, self.token, self.until = "", 0, 0.0
-        self.asked = 0
-        self.beats: dict[int, float] = {}
-        self.ordered: dict[int, float] = {}
-        self.draining: set[int] = set()
-        self.ends: list[tuple[int, bool]] = []
-        self.silent: set[int] = set()
-        self.stillborn = self.away = False
-        self.fence = Fence()
-        self._pids = iter(range(1, 10_000))
-        self.beaten: list[Node] = []
-
-    # --- the service
-
-    def stats(self) -> StatsView:
-        counted = dict.fromkeys(Stats.__struct_fields__, 0)
-        told = {
-            "jobs": {"queued": self.queued},
-            "oldest_queued_at_ms": None,
-            "unavailable": (),
-            "backlog_iterations": int(self.queued * LANE_HZ),
-            "iterations_done_total": int(self.done_seconds * LANE_HZ),
-        }
-        stats = msgspec.convert({**counted, **told}, Stats)
-        return StatsView(stats=stats, rate_hz=0.0, workers=0, backlog_seconds=None)
-
-    def nodes(self) -> list[Node]:
-        if self.away:
-            raise EndpointUnreachable("away")
-        return [self._node(pid) for pid in self.beats]
-
-    def _node(self, pid: int) -> Node:
-        return Node(
-            incarnation=f"i{pid}",
-            role="worker",
-            host=HOST,
-            pid=pid,
-            version="0",
-            rate_hz=LANES * LANE_HZ,
-            slots=LANES,
-            seen_at_ms=round(self.beats[pid] * 1000),
-        )
-
-    def beat(self, node: Node) -> None:
-        if self.away:
-            raise EndpointUnreachable("away")
-        self.beaten.append(node)
-
-    def lead(self, candidacy: Candidacy) -> Leadership:
-        self.asked += 1
-        if self.until <= self.now:
-            self.leader, self.token = candidacy.candidate, self.token + 1
-        if self.leader == candidacy.candidate:
-            self.until = self.now + candidacy.lease_seconds
-        left_seconds = self.until - self.now
-        return Leadership(token=self.token, holder=self.leader, left_seconds=left_seconds)
-
-    # --- the fleet
-
-    def list(self, token: int) -> Sequence[Member]:
-        self.fence.admits(token)
-        return [
-            Member(
-                name=str(pid),
-                host=HOST,
-                pid=pid,
-                age_seconds=self.now - at,
-                stopping=pid in self.draining,
-            )
-            for pid, at in self.ordered.items()
-        ]
-
-    def start(self, count: int, token: int) -> None:
-        if self.fence.admits(token):
-            self.ordered.update({next(self._pids): self.now for _ in range(count)})
-
-    def stop(self, member: Member, token: int, *, drain: bool) -> None:
-        if self.fence.admits(token):
-            self.ends.append((int(member.name), drain))
-            self.draining.add(int(member.name))
-
-    # --- the world
-
-    def end(self, pid: int) -> None:
-        """A process ends; its node is listed until its silence is long."""
-        self.ordered.pop(pid, None)
-        self.draining.discard(pid)
-        self.silent.add(pid)
-
-    def second(self) -> None:
-        """Whoever was told to go goes, whoever is ready beats."""
-        self.now += 1.0
-        for pid in [*self.draining]:
-            self.end(pid)
-        for pid, at in self.ordered.items():
-            if self.now >= at + START_SECONDS and pid not in self.silent and not self.stillborn:
-                self.beats[pid] = self.now
-        self.beats = {pid: at for pid, at in self.beats.items() if at > self.now - 15}
-
-
-class Play:
-    """A mill and a controller in it; what is emitted is kept."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.mill = Mill()
-        self.events: list[tuple[str, dict[str, object]]] = []
-        for module in (controller, keeper, term):
-            monkeypatch.setattr(
-                module, "emit", lambda event, **fields: self.events.append((event, fields))
-            )
-        self.controller = self.another("c1")
-
-    def another(self, name: str) -> Controller:
-        node = Node(incarnation=name, role="controller", host=HOST, pid=1, version="0")
-        limits = Limits(
-            min_workers=1, max_workers=4, start_seconds=1.0, cool_down_seconds=COOL_DOWN_SECONDS
-        )
-        keepers = [Keeper(self.mill, WorkerPolicy(limits))]
-        return Controller(node, self.mill, keepers, ticks=lambda: self.mill.now, load=lambda: LOAD)
-
-    async def turns(self, count: int = 1, *controllers: Controller) -> None:
-        for _ in range(count):
-            self.mill.second()
-            for one in controllers or (self.controller,):
-                if look := one.look():
-                    await one.act(look)
-
-    def said(self, event: str) -> list[dict[str, object]]:
-        return [fields for name, fields in self.events if name == event]
-
-    @property
-    def pids(self) -> list[int]:
-        return [*self.mill.ordered]
 
 
 @pytest.fixture
@@ -363,3 +207,28 @@ async def test_a_term_that_was_lost_is_not_beaten(play: Play) -> None:
     await play.turns(1, second)
     first.look()
     assert (play.mill.beaten[-1].incarnation, play.mill.beaten[-1].leads) == ("c1", 0)
+
+
+async def test_a_lease_counts_from_before_it_was_asked_for(play: Play) -> None:
+    """The answer may have been long on its way: the store has counted since."""
+    play.mill.answer_seconds = LEAD_SECONDS / 2
+    await play.turns(1)
+    assert play.controller.leads
+    play.mill.now += LEAD_SECONDS / 2
+    assert not play.controller.leads
+
+
+async def test_who_waits_looks_often_and_beats_once_a_second(play: Play) -> None:
+    """So a term that ends is taken up at once; whoever leads or finds no service turns slowly."""
+    second = play.another("c2")
+    await play.turns(1, play.controller, second)
+    assert (play.controller.pause_seconds, second.pause_seconds) == (1.0, 0.25)
+    play.mill.beaten.clear()
+    for _ in range(8):
+        play.mill.now += second.pause_seconds
+        second.look()
+    assert [node.incarnation for node in play.mill.beaten] == ["c2"] * 2
+    play.mill.away = True
+    play.mill.now += 1
+    second.look()
+    assert second.pause_seconds == 1.0

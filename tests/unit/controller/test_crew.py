@@ -5,10 +5,17 @@ from __future__ import annotations
 from workmill.controller.crew import END_SECONDS, Crew, crew_of, spare
 from workmill.controller.fleet import Member
 from workmill.controller.health import Health, Watched
-from workmill.domain.job import Node
+from workmill.domain.job import Load, Node
 
 
-def node(pid: int, *, leased: int = 0, role: str = "worker", draining: bool = False) -> Node:
+def node(
+    pid: int,
+    *,
+    leased: int = 0,
+    role: str = "worker",
+    draining: bool = False,
+    requests_hz: float = 0.0,
+) -> Node:
     return Node(
         incarnation=f"i{pid}",
         role=role,
@@ -17,6 +24,7 @@ def node(pid: int, *, leased: int = 0, role: str = "worker", draining: bool = Fa
         version="0",
         leased=leased,
         draining=draining,
+        load=Load(requests_hz=requests_hz),
     )
 
 
@@ -73,3 +81,10 @@ def test_who_has_not_begun_goes_first_then_the_least_busy() -> None:
     nodes = [node(1, leased=9), node(2, leased=0), node(3, leased=4)]
     found = crew(nodes, [member(1), member(2), member(3), member(8), member(0)])
     assert [one.pid for one in spare(found, 4)] == [8, 0, 2, 3]
+
+
+def test_of_endpoints_the_one_with_the_fewest_requests_goes() -> None:
+    """They lease nothing."""
+    nodes = [node(1, requests_hz=9.0), node(2, requests_hz=2.0), node(3, requests_hz=4.0)]
+    found = crew(nodes, [member(1), member(2), member(3)])
+    assert [one.pid for one in spare(found, 2)] == [2, 3]

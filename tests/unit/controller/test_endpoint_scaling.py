@@ -60,12 +60,30 @@ CASES = {
         1,
         "no more than 1 were wanted",
     ),
+    "each keeps less busy than before one was taken away": (
+        seen(80, cores=0.5, ready=3),
+        watched([seen(at, cores=0.5, ready=3) for at in range(40, 80)]),
+        2,
+        "no more than 2 were wanted",
+    ),
     "idle since a moment ago": (seen(41, cores=0.1), STEADY, 2, "all of them were wanted"),
     "requests rise by half in five seconds": (
         seen(10, cores=1.0, hz=150),
         watched([seen(at, cores=1.0, hz=100 if at < 7 else 150) for at in range(10)]),
         3,
         "rising to 1.2 cores",
+    ),
+    "requests rise a thousandfold": (
+        seen(10, cores=1.0, hz=1e5),
+        watched([seen(at, cores=1.0, hz=100 if at < 7 else 1e5) for at in range(10)]),
+        4,
+        "rising to 2.0 cores",
+    ),
+    "requests fall and the cores are still busy": (
+        seen(10, cores=1.3, hz=10),
+        watched([seen(at, cores=1.3, hz=100 if at < 7 else 10) for at in range(10)]),
+        3,
+        "no more than 0.6 busy; ",
     ),
     "late for three readings": (
         seen(3, late=2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from workmill.controller import rotation as module
 from workmill.controller.balancer import Member, Place, Standing
 from workmill.controller.health import Health, Watched
 from workmill.controller.rotation import STRANGER_SECONDS, Rotation, changes, place_of
-from workmill.domain.errors import Unavailable
+from workmill.domain.errors import InvalidInput, Unavailable
 from workmill.domain.job import Node
 
 HERE, THERE = Place("10.0.0.1", 5000), Place("10.0.0.2", 5000)
@@ -117,16 +119,23 @@ def test_once_told_there_is_nothing_more_to_tell(
 class Door:
     """A balancer that does what it is told, while it answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = 64) -> None:
         self.standings: dict[Place, Standing] = {}
-        self.away = False
+        self.slots = slots
+        self.away = self.hangs = False
 
     async def members(self) -> list[Member]:
         if self.away:
             raise Unavailable("nobody there")
+        if self.hangs:
+            await asyncio.Event().wait()
         return [member(*one) for one in self.standings.items()]
 
     async def add(self, place: Place) -> None:
+        if len(self.standings) >= self.slots:
+            raise Unavailable("all slots are taken")
+        if not place.host[0].isdigit():
+            raise InvalidInput("no IP address")
         self.standings[place] = "out"
 
     async def drain(self, place: Place) -> None:
@@ -174,3 +183,35 @@ async def test_a_balancer_that_is_away_is_told_of_once_and_tried_again(
     door.away = False
     await rotation.turn([beat(HERE)], 3.0)
     assert door.standings == {HERE: "out"}
+
+
+async def test_one_that_hangs_is_away_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds up no lease, and is told of once."""
+    said: list[str] = []
+    monkeypatch.setattr(module, "emit", lambda event, **_: said.append(event))
+    monkeypatch.setattr(module, "TURN_SECONDS", 0.01)
+    door = Door()
+    rotation, door.hangs = Rotation(door), True
+    await rotation.turn([beat(HERE)], 1.0)
+    await rotation.turn([beat(HERE)], 2.0)
+    assert said == ["balancer.away"]
+
+
+async def test_a_full_balancer_gives_the_places_of_the_dead_to_the_living() -> None:
+    """It would refuse the new ones for ever if those were told first."""
+    door = Door(slots=1)
+    door.standings[HERE] = "out"
+    await Rotation(door).turn([beat(HERE, Health.DEAD), beat(THERE)], 1.0)
+    assert door.standings == {THERE: "out"}
+
+
+async def test_one_that_is_refused_keeps_no_other_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is told by itself; that one was refused is said once."""
+    said: list[str] = []
+    monkeypatch.setattr(module, "emit", lambda event, **_: said.append(event))
+    door = Door()
+    rotation, watched = Rotation(door), [beat("!:5000"), beat(HERE)]
+    await rotation.turn(watched, 1.0)
+    assert door.standings == {HERE: "out"}
+    await rotation.turn(watched, 2.0)
+    assert said == ["balancer.add", "balancer.away"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -104,6 +105,41 @@ async def test_a_cluster_that_stops_meanwhile_is_said(place: Path) -> None:
         await begun.wait()
     with pytest.raises(Unavailable, match="stopped before"):
         await asking
+
+
+async def test_an_error_that_nobody_thought_of_is_said_as_it_is(place: Path) -> None:
+    """The cluster has not stopped: whoever asked hears what has, and may ask again."""
+
+    async def steps() -> AsyncGenerator[str, None]:
+        yield "one"
+        raise OSError(28, "No space left on device")
+
+    async with listening(place, steps):
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="No space left on device"):
+                await asked(place)
+
+
+async def test_the_mask_of_the_process_stays_as_it_is(place: Path) -> None:
+    """Children that start in that moment would have it for good, and make directories that nobody
+    can enter."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    seen: set[int] = set()
+
+    async def steps() -> AsyncGenerator[str, None]:
+        yield "one"
+
+    task = asyncio.create_task(Restarts(place, steps).tend(None))
+    while not restart_socket(place).exists():
+        seen.add(os.umask(mask))
+        await asyncio.sleep(0)
+    for _ in range(5):
+        seen.add(os.umask(mask))
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert seen == {mask}
 
 
 def test_without_a_cluster_nothing_is_restarted(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,9 @@ class Face:
 
     def __init__(self) -> None:
         self.well = True
+        self.hangs_once = False
         self._answered = asyncio.Semaphore(0)
+        self._given_up = asyncio.Semaphore(0)
 
     async def has_answered(self) -> None:
         """Return when a question has been answered that was asked after this began."""
@@ -29,30 +32,54 @@ class Face:
         await self._answered.acquire()
         await self._answered.acquire()
 
+    async def was_given_up(self, times: int) -> None:
+        """Return when so many questions have been waited for in vain."""
+        for _ in range(times):
+            await self._given_up.acquire()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /healthz ")
-        if self.well:
+        if self.hangs_once:
+            self.hangs_once = False
+            await reader.read()
+        elif self.well:
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             self._answered.release()
         else:
             await reader.read()  # until the caller gives up
+            self._given_up.release()
         writer.close()
 
 
+def alive(pid: int) -> bool:
+    """Not ended, and not about to be."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
+
+
 @asynccontextmanager
-async def watched(face: Face, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalProcesses]:
-    monkeypatch.setattr(hangs, "HUNG_SECONDS", 0.2)
+async def watched(
+    face: Face, monkeypatch: pytest.MonkeyPatch, *, once_more_seconds: float = 0.5
+) -> AsyncIterator[LocalProcesses]:
+    monkeypatch.setattr(hangs, "HUNG_SECONDS", 0.5)
     monkeypatch.setattr(hangs, "ASK_SECONDS", 0.01)
+    monkeypatch.setattr(hangs, "ONCE_MORE_SECONDS", once_more_seconds)
     processes = LocalProcesses()
     server = await asyncio.start_server(face.serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    watch = asyncio.create_task(hangs.end_hung(processes, url, "endpoint"))
+    watch = asyncio.create_task(
+        hangs.end_hung(processes, "endpoint", lambda _: hangs.health_at(url))
+    )
     try:
         yield processes
     finally:
         watch.cancel()
         server.close()
         await processes.kill()
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)  # questions that were on their way
 
 
 async def test_one_that_answered_and_then_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,9 +99,24 @@ async def test_one_that_has_never_answered_is_left_alone(monkeypatch: pytest.Mon
     async with watched(face, monkeypatch) as processes:
         process = await processes.start(ENDPOINT)
         ended = asyncio.create_task(processes.ended(process))
-        done, _ = await asyncio.wait([ended], timeout=1.0)
-        assert not done
+        await face.was_given_up(5)  # so two rounds of two questions are over
+        assert not ended.done()
         face.well = True
         await face.has_answered()
         face.well = False
         assert await ended == -9
+
+
+async def test_one_that_answers_when_it_is_asked_once_more_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever asked may have been stopped, and have woken after the time for the answer."""
+    face = Face()
+    async with watched(face, monkeypatch, once_more_seconds=60) as processes:
+        process = await processes.start(ENDPOINT)
+        await face.has_answered()
+        face.hangs_once = True
+        while face.hangs_once:  # noqa: ASYNC110 - a face sends no event
+            await asyncio.sleep(0.01)
+        await face.has_answered()
+        assert alive(process.pid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 
@@ -12,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from workmill.controller.fleet import Fence, Member
-from workmill.runtime import local_fleet
+from workmill.runtime import local_fleet, restarts
 from workmill.runtime.local_fleet import LocalFleet
 from workmill.runtime.processes import Command, LocalProcesses
 
@@ -204,6 +205,42 @@ async def test_nothing_follows_what_ends_after_the_close(stage: Stage) -> None:
     await stage.until(lambda: not fleet.list(1))
 
 
+async def test_the_floor_too_waits_after_a_death_that_was_early(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot live keeps no core busy with being born."""
+    monkeypatch.setattr(restarts, "FIRST_DELAY_SECONDS", 600)
+    monkeypatch.setattr(restarts, "MAX_DELAY_SECONDS", 600)
+    given: list[int] = []
+
+    def command(number: int) -> Command:
+        given.append(number)
+        return DYING
+
+    fleet = LocalFleet(stage.processes, command, floor=1)
+    fleet.start(1, token=1)
+    await stage.until(lambda: [one.name for one in fleet.list(1)] == ["2"])
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert given == [1]
+
+
+async def test_nothing_is_started_for_the_floor_after_the_close(stage: Stage) -> None:
+    """The next life of one that died young was waited for, and does not begin any more."""
+    given: list[int] = []
+
+    def command(number: int) -> Command:
+        given.append(number)
+        return DYING
+
+    fleet = LocalFleet(stage.processes, command, floor=1)
+    fleet.start(1, token=1)
+    await stage.until(lambda: [one.name for one in fleet.list(1)] == ["2"])
+    fleet.close()
+    await stage.until(lambda: not fleet.list(1))
+    assert given == [1]
+
+
 async def test_a_look_with_a_newer_token_fences_the_leader_before(stage: Stage) -> None:
     """It has ordered nothing yet: the old one's orders are refused all the same, by every fleet
     that shares the fence."""
@@ -235,3 +272,16 @@ async def test_a_held_fleet_takes_no_orders(stage: Stage) -> None:
         assert fleet.numbers() == [2]
     fleet.start(1, token=2)
     await stage.running(fleet, 2)
+
+
+async def test_a_machine_that_is_renamed_keeps_those_who_bear_its_old_name(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go on beating under it: under another one they would be taken for lost, and ended."""
+    fleet = stage.fleet(OBEDIENT)
+    monkeypatch.setattr(socket, "gethostname", lambda: "before")
+    fleet.start(1, token=1)
+    await stage.running(fleet, 1)
+    monkeypatch.setattr(socket, "gethostname", lambda: "after")
+    fleet.start(1, token=1)
+    assert [one.host for one in await stage.running(fleet, 2)] == ["before", "after"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest_asyncio
 from workmill.controller.fleet import Fence, Member
 from workmill.controller.fleets.supervised import SupervisedFleet
 from workmill.domain.errors import Unavailable
-from workmill.runtime.orders import carry_out, taking_orders
+from workmill.runtime.orders import MAX_ORDER_BYTES, carry_out, taking_orders
 from workmill.wire import codecs
 from workmill.wire.orders import Order
 
@@ -95,6 +96,39 @@ async def test_a_supervisor_that_is_gone_is_said(path: Path) -> None:
         await asyncio.to_thread(SupervisedFleet(path, "worker").list, 1)
     async with taking_orders(path, {"worker": Notes()}):
         assert await asyncio.to_thread(SupervisedFleet(path, "worker").list, 1) == []
+
+
+async def test_a_supervisor_that_ends_before_it_answers_is_said(path: Path) -> None:
+    """Whether the order was carried out is seen with the next look."""
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.close()
+
+    async with await asyncio.start_unix_server(leave, path):
+        with pytest.raises(Unavailable, match="did not answer"):
+            await asyncio.to_thread(SupervisedFleet(path, "worker").list, 1)
+
+
+async def test_a_refusal_reaches_the_controller(path: Path, notes: Notes) -> None:
+    """In the supervisor's words: it is no order that was done."""
+    del notes
+    with pytest.raises(Unavailable, match="no fleet of 'king'"):
+        await asyncio.to_thread(SupervisedFleet(path, "king").start, 1, 5)
+
+
+async def test_a_line_that_is_too_long_ends_its_own_connection_alone(
+    path: Path, notes: Notes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is bounded, and no error of the supervisor."""
+    del notes
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"x" * (3 * MAX_ORDER_BYTES))
+    with suppress(OSError):
+        assert await reader.read() == b""
+    writer.close()
+    assert await asyncio.to_thread(SupervisedFleet(path, "worker").list, 1) == []
+    assert "Unhandled" not in caplog.text
 
 
 def order(**fields: object) -> bytes:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from workmill.runtime import restarts
+from workmill.runtime import slot as slot_module
 from workmill.runtime import supervisor as supervisor_module
-from workmill.runtime.processes import Command
+from workmill.runtime.processes import Command, LocalProcesses
 from workmill.runtime.supervisor import EXIT_DRAINED, EXIT_FAILED, EXIT_KILLED, Stage, Supervisor
 
 START = """
@@ -196,7 +197,10 @@ async def test_a_stage_that_cannot_start_lets_the_others_drain(scene: Scene) -> 
 async def test_an_end_that_was_asked_for_is_no_death(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that is renewed drains, and the next one comes at once however young it was."""
+    """A process that is renewed drains, and the next one comes at once however young it was, and is
+    there when the renewal is over. A death afterwards is one again."""
+    died = asyncio.Event()
+    monkeypatch.setattr(slot_module, "emit", lambda *_, **__: died.set())
     monkeypatch.setattr(restarts, "FIRST_DELAY_SECONDS", 600)
     monkeypatch.setattr(restarts, "MAX_DELAY_SECONDS", 600)
     supervisor = scene.service(scene.command("endpoint", OBEDIENT))
@@ -205,10 +209,45 @@ async def test_an_end_that_was_asked_for_is_no_death(
         slot = supervisor.slot("endpoint")
         for count in (1, 2):
             await scene.seen("born endpoint", count)
+            before = slot.pid
             assert await slot.renew(60)
+            assert slot.pid not in {None, before}
         await scene.seen("born endpoint", 3)
         assert slot.pid == scene.pids("born")[-1]
+        assert not died.is_set()
+        os.kill(scene.pids("born")[-1], signal.SIGKILL)
+        await died.wait()
         await stop()
 
     assert await scene.play(supervisor, story) == EXIT_DRAINED
-    assert len(scene.lines("drained")) == 3
+    assert len(scene.lines("drained")) == 2
+
+
+async def test_tending_that_fails_is_said_and_begun_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk for a moment must not leave a fleet that nobody can order about, in silence."""
+    monkeypatch.setattr(restarts, "FIRST_DELAY_SECONDS", 0.01)
+    said: list[str] = []
+    monkeypatch.setattr(supervisor_module, "emit", lambda event, **_: said.append(event))
+    tends, tended = asyncio.Event(), asyncio.Event()
+
+    async def tend(processes: LocalProcesses) -> None:
+        if said.count("up.tending_failed") < 2:
+            raise OSError(28, "No space left on device")
+        await processes.start(scene.command("worker", OBEDIENT))
+        try:
+            tends.set()
+            await asyncio.Event().wait()
+        finally:
+            tended.set()
+
+    async def story() -> None:
+        await tends.wait()
+        await scene.seen("born worker", 1)
+        await stop()
+
+    assert await scene.play(Supervisor([Stage(tend=tend)]), story) == EXIT_DRAINED
+    assert tended.is_set()
+    assert said.count("up.tending_failed") == 2
+    assert len(scene.lines("drained worker")) == 1

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 import pytest
 from tests.system.processes import until
 
@@ -46,6 +48,27 @@ def test_cores_are_processor_time_over_time(
 def test_no_time_has_no_rate() -> None:
     """Two readings at once divide by nothing."""
     assert load_between(usage(1.0, {1: 1.0}), usage(1.0, {1: 2.0})).cpu_cores == 0.0
+
+
+def test_a_reading_that_fails_counts_nothing_and_the_next_one_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hours of a process's life are not what it used in the last second: an endpoint that said so
+    would have others started."""
+
+    class Times(NamedTuple):
+        user: float = 3600.0
+        system: float = 0.0
+
+    def refuse(_process: psutil.Process) -> Times:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil.Process, "cpu_times", lambda _: Times())
+    meter = LoadMeter()
+    with monkeypatch.context() as hidden:
+        hidden.setattr(psutil.Process, "cpu_times", refuse)
+        assert meter.read().cpu_cores == 0
+    assert meter.read().cpu_cores == 0
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from workmill.controller.fleet import Member
-from workmill.domain.errors import Unavailable
+from workmill.domain.errors import InvalidInput, Unavailable
 from workmill.wire import codecs
 from workmill.wire.orders import ANSWER_SECONDS, MAX_LINE_BYTES, Muster, Order
 
@@ -56,7 +56,7 @@ class SupervisedFleet:
                 supervisor.sendall(codecs.to_json(order) + b"\n")
                 with supervisor.makefile("rb") as answer:
                     muster = codecs.from_json(answer.readline(MAX_LINE_BYTES), Muster)
-        except (OSError, ValueError) as error:
+        except (OSError, InvalidInput) as error:
             raise Unavailable(
                 f"The supervisor at {self._path} did not answer ({error!r}). Nobody waits for the "
                 f"order ({order.act}); the next turn gives it again. See that it runs."

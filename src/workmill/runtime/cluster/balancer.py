@@ -22,9 +22,10 @@ def balancer_file() -> Path:
     return Path(str(files("workmill.runtime.haproxy").joinpath("haproxy.cfg")))
 
 
-async def until_it_answers(plan: ClusterPlan) -> None:
-    """Return once HAProxy says whom it serves. Waits for ever."""
+async def it_answers(plan: ClusterPlan) -> bool:
+    """True, once HAProxy says whom it serves. Waits for ever."""
     await _until(HAProxy(plan.admin_socket).members)
+    return True
 
 
 async def until_it_has(plan: ClusterPlan, number: int) -> None:

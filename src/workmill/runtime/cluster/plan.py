@@ -93,6 +93,10 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
         """Of endpoint `number`, from 1."""
         return self.config.port + number
 
+    def endpoint_url(self, number: int) -> str:
+        """Of the same, past the balancer."""
+        return f"http://{LOOPBACK}:{self.endpoint_port(number)}"
+
     def endpoint_place(self, number: int) -> Place:
         """The same as the balancer knows it."""
         return Place(LOOPBACK, self.endpoint_port(number))
@@ -100,8 +104,7 @@ class ClusterPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def endpoint_urls(self) -> tuple[str, ...]:
         """Past the balancer, where whoever fills it finds an endpoint when it is empty."""
-        ports = map(self.endpoint_port, self.endpoint_numbers)
-        return tuple(f"http://{LOOPBACK}:{port}" for port in ports)
+        return tuple(map(self.endpoint_url, self.endpoint_numbers))
 
 
 def restart_socket(folder: Path) -> Path:

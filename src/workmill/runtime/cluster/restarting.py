@@ -7,7 +7,6 @@ the one who asked has left.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, suppress
@@ -16,6 +15,7 @@ from typing import Final
 
 from workmill.domain.errors import Unavailable, WorkmillError
 from workmill.runtime.cluster.plan import restart_socket
+from workmill.runtime.orders import door
 from workmill.telemetry import emit
 from workmill.wire import codecs
 from workmill.wire.messages import Message
@@ -43,19 +43,15 @@ class Restarts:
 
     async def tend(self, _processes: object) -> None:
         """Listen until cancelled; what is under way ends with that."""
-        self._path.unlink(missing_ok=True)
-        mask = os.umask(0o177)
-        try:
-            server = await asyncio.start_unix_server(self._asked, self._path)
-        finally:
-            os.umask(mask)
-        try:
-            async with server:
-                await server.serve_forever()
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            self._path.unlink(missing_ok=True)
+        with door(self._path) as listener:
+            server = await asyncio.start_unix_server(self._asked, sock=listener)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                server.close()
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _asked(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if task := asyncio.current_task():
@@ -84,14 +80,22 @@ class Restarts:
                 async for step in steps:
                     emit("restart.step", done=step)
                     yield Said(step=step)
-        except WorkmillError as error:
-            emit("restart.stopped", level="error", detail=error.detail)
-            yield Said(failed=error.detail)
+        except Exception as error:  # noqa: BLE001 - whoever asked must hear of it
+            detail = error.detail if isinstance(error, WorkmillError) else _unforeseen(error)
+            emit("restart.stopped", level="error", detail=detail)
+            yield Said(failed=detail)
         else:
             emit("restart.done")
             yield Said(done=True)
         finally:
             self._under_way = False
+
+
+def _unforeseen(error: Exception) -> str:
+    return (
+        f"The restart stopped: {error!r}. What was restarted stays so, and the rest runs as "
+        "before. See the log, then say `workmill restart` again."
+    )
 
 
 def ask_restart(folder: Path) -> Iterator[str]:

@@ -156,8 +156,12 @@ class Rolling:
         before = await balancer.worker_pid(self._cluster)
         if master is None or before is None:
             raise _failed("the balancer", "it answers", "it does not")
-        await asyncio.to_thread(write_slots, self._cluster.admin_socket, self._cluster.slots_file)
-        os.kill(master, signal.SIGUSR2)
+        admin, slots = self._cluster.admin_socket, self._cluster.slots_file
+        try:
+            await asyncio.to_thread(write_slots, admin, slots)
+            os.kill(master, signal.SIGUSR2)
+        except OSError as error:
+            raise _failed("the balancer", "its slots are written down", str(error)) from None
 
         async def reloaded() -> bool:
             return await balancer.worker_pid(self._cluster) not in (None, before)
@@ -172,7 +176,7 @@ class Rolling:
             async with asyncio.timeout(STEP_SECONDS):
                 drained = await self._slot(role).renew(GRACE_SECONDS)
         except TimeoutError:
-            raise _failed(role, "it starts again", "it does not") from None
+            raise _failed(role, "it starts again", f"not in {STEP_SECONDS:.0f} s") from None
         if not drained:
             raise _failed(role, "it ends when it is told to", "it was ended by force")
 
@@ -195,12 +199,12 @@ class Rolling:
             except WorkmillError as error:  # nobody answers just now
                 why = error.detail
             await asyncio.sleep(LOOK_SECONDS)
-        raise _failed(who, what, why)
+        raise _failed(who, what, f"for {STEP_SECONDS:.0f} s: {why}")
 
 
 def _failed(who: str, what: str, why: str) -> Unavailable:
     return Unavailable(
-        f"The restart stopped at {who}: it waited until {what}, for {STEP_SECONDS:.0f} s ({why}). "
+        f"The restart stopped at {who}: it waited until {what} ({why}). "
         "What was restarted stays so, and the rest runs as before. See the log, then say "
         "`workmill restart` again."
     )

@@ -34,6 +34,8 @@ from workmill.telemetry.events import describe
 
 MAX_FOLDER_CHARACTERS: Final = 70
 """The longest socket in it must fit into a socket's address, 107 bytes, with what HAProxy adds."""
+FORBIDDEN: Final = "&%+\"'\\"
+"""They end or change a word in a store's address or in the configuration of Redis, as blanks do."""
 
 
 class Ready(NamedTuple):
@@ -88,17 +90,26 @@ def _folder(config: ClusterConfig) -> Path:
             f"The path of {folder} is too long for the sockets in it. Nothing was started. "
             f"Choose one of at most {MAX_FOLDER_CHARACTERS} characters with --data."
         )
+    if any(one in FORBIDDEN or one.isspace() or not one.isprintable() for one in str(folder)):
+        raise InvalidInput(
+            f"The path {str(folder)!r} cannot stand in the files of the store. Nothing was "
+            f"started. Choose one without blanks and without {' '.join(FORBIDDEN)} with --data."
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInput(f"{folder} cannot be made: {error}. Nothing was started.") from None
+        raise _unusable(folder, error) from None
     return folder
 
 
 @contextmanager
 def _owned(folder: Path) -> Iterator[None]:
     """Hold the directory for ourselves. Raises Unavailable when another cluster has it."""
-    with (folder / "lock").open("w") as lock:
+    try:
+        opened = (folder / "lock").open("w")
+    except OSError as error:
+        raise _unusable(folder, error) from None
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -107,6 +118,13 @@ def _owned(folder: Path) -> Iterator[None]:
                 "or choose another directory with --data."
             ) from None
         yield
+
+
+def _unusable(folder: Path, error: OSError) -> InvalidInput:
+    return InvalidInput(
+        f"{folder} cannot be used: {error}. Nothing was started, and what is kept there stays. See "
+        "that there is room on the disk and that you may write there."
+    )
 
 
 def _store_plan(config: ClusterConfig, folder: Path) -> Plan:
@@ -129,7 +147,10 @@ def _store_plan(config: ClusterConfig, folder: Path) -> Plan:
 
 def _prepare(cluster: ClusterPlan) -> None:
     ports.wait_until_free(plan.listening(cluster))
-    for folder in plan.folders(cluster):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    store.prepare_store(cluster)
-    cluster.slots_file.unlink(missing_ok=True)  # of the run before: its endpoints are gone
+    try:
+        for folder in plan.folders(cluster):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        store.prepare_store(cluster)
+        cluster.slots_file.unlink(missing_ok=True)  # of the run before: its endpoints are gone
+    except OSError as error:
+        raise _unusable(cluster.folder, error) from None

@@ -7,12 +7,13 @@ cluster, and only their least number is kept alive here: nobody can lead without
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from workmill.controller.fleet import Fence
 from workmill.runtime.cluster import balancer, plan, store
 from workmill.runtime.cluster.plan import ClusterPlan
+from workmill.runtime.hangs import end_hung, health_at
 from workmill.runtime.local_fleet import LocalFleet
 from workmill.runtime.orders import taking_orders
 from workmill.runtime.processes import Command, LocalProcesses
@@ -32,6 +33,16 @@ class Fleets:
         """Keep the least number of endpoints alive, until cancelled."""
         least = self._cluster.config.endpoints.min_endpoints
         await self._tend("endpoint", processes, partial(plan.endpoint, self._cluster), least)
+
+    async def tend_hung(self, _processes: LocalProcesses) -> None:
+        """End endpoints that hang, until cancelled. Whoever leads does so too, but when all of them
+        hang nobody leads."""
+        fleet = self.by_role["endpoint"]
+
+        def ask(pid: int) -> Awaitable[bool]:
+            return health_at(self._cluster.endpoint_url(fleet.number(pid)))
+
+        await end_hung(fleet.processes, "endpoint", ask)
 
     async def tend_workers(self, processes: LocalProcesses) -> None:
         """The same for workers."""
@@ -69,9 +80,11 @@ def stages(cluster: ClusterPlan, fleets: Fleets) -> list[Stage]:
         ),
         Stage(
             commands=[plan.balancer_command(cluster)],
-            until_ready=partial(balancer.until_it_answers, cluster),
+            tend=partial(end_hung, role="balancer", ask=lambda _: balancer.it_answers(cluster)),
+            until_ready=partial(balancer.it_answers, cluster),
         ),
         Stage(tend=fleets.tend_endpoints, until_ready=partial(_until_served, cluster)),
+        Stage(tend=fleets.tend_hung),
         Stage(tend=fleets.tend_workers),
         Stage(tend=fleets.tend_orders),
         Stage(commands=plan.controllers(cluster)),
@@ -83,6 +96,6 @@ async def _until_served(cluster: ClusterPlan) -> None:
     for whoever leads to say who belongs to the balancer."""
     least = cluster.config.endpoints.min_endpoints
     for number in cluster.endpoint_numbers[:least]:
-        await until_ready(cluster.endpoint_urls[number - 1])
+        await until_ready(cluster.endpoint_url(number))
         await balancer.until_it_has(cluster, number)
     await until_ready(cluster.url)
