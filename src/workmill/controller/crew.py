@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from workmill.controller.fleet import Member
-from workmill.controller.health import Health, Watched
+from workmill.controller.health import SUSPECT_SECONDS, Health, Watched
 from workmill.domain.job import Node
 
 END_SECONDS: Final = 30.0
@@ -26,6 +26,9 @@ class Crew:
     """The nodes of one role by what they are good for."""
 
     ready: Sequence[Node]
+    unsure: int
+    """How many of the ready ones are silent now, or have not been heard since the term began. They
+    may be gone: that is no reason to order others, and none to send others away."""
     starting: Sequence[Member]
     given_up: Sequence[Member]
     """What is left of nodes that have been silent for so long that nothing is hoped of them."""
@@ -36,15 +39,24 @@ class Crew:
 def crew_of(role: str, watched: Iterable[Watched], members: Sequence[Member]) -> Crew:
     """Who is there and who is coming."""
     ours = [one for one in watched if one.node.role == role]
-    living = [one.node for one in ours if one.health is not Health.DEAD]
     at_place = {(member.host, member.pid): member for member in members}
     places = {one.node.incarnation: (one.node.host, one.node.pid) for one in ours}
     found = {name: at_place.get(p) or at_place.get((p[0], None)) for name, p in places.items()}
     of_node = {name: member for name, member in found.items() if member is not None}
     seen = {member.name for member in of_node.values()}
     told_to_go = {name for name, member in of_node.items() if member.stopping}
+    ready = [
+        one
+        for one in ours
+        if one.health is not Health.DEAD
+        and not one.node.draining
+        and one.node.incarnation not in told_to_go
+    ]
     return Crew(
-        ready=[n for n in living if not n.draining and n.incarnation not in told_to_go],
+        ready=[one.node for one in ready],
+        unsure=sum(
+            not one.steady_seconds or one.silent_seconds >= SUSPECT_SECONDS for one in ready
+        ),
         starting=[m for m in members if m.name not in seen and not m.stopping],
         given_up=[
             of_node[one.node.incarnation]

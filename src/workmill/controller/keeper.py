@@ -144,7 +144,7 @@ class Keeper:
         if more > 0:
             self._fleet.start(more, token)
             self._say("controller.grows", counted, decision)
-        elif more < 0 and (members := spare(crew, -more)):
+        elif members := spare(crew, max(0, -more - crew.unsure)):
             for member in members:
                 self._fleet.stop(member, token, drain=True)
                 self._leaving.add(self._incarnations.get(member.name, ""))

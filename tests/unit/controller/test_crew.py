@@ -52,6 +52,7 @@ def test_each_is_counted_once_for_what_it_is() -> None:
     found = crew(nodes, members, dead=(2,))
     assert [one.pid for one in found.ready] == [1]
     assert [one.pid for one in found.starting] == [0, 5]
+    assert found.unsure == 1
     assert found.given_up == []
 
 

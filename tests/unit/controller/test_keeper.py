@@ -130,7 +130,26 @@ def test_who_was_told_to_go_is_remembered_no_longer_than_the_node_is() -> None:
         mill.now += 1
         keeper.look(1)
         look = Look(at_seconds=mill.now, stats=mill.stats(), nodes=[node])
-        keeper.tend(look, [Watched(node=node)], 1)
+        keeper.tend(look, [Watched(node=node, steady_seconds=1.0)], 1)
     assert mill.ends == [(1, True)]
     keeper.tend(look, [], 1)
     assert not keeper.expects_end_of(node.incarnation)
+
+
+async def test_the_ghosts_of_killed_nodes_send_nobody_away(play: Play) -> None:
+    """All were killed, and so was the leader: the store lists them for a while yet. The next leader
+    sees them and those who took their places, and takes away none of these."""
+    play.mill.queued = 2000
+    await play.turns(15)
+    before = play.pids
+    assert len(before) == 4
+    for pid in before:
+        play.mill.end(pid)
+    play.mill.start(4, play.mill.token)
+    for _ in range(int(START_SECONDS) + 1):
+        play.mill.second()
+    play.mill.now += LEAD_SECONDS - START_SECONDS
+    assert len(play.mill.nodes()) == 8
+    play.mill.ends.clear()
+    await play.turns(40, play.another("c2"))
+    assert (play.mill.ends, len(play.pids)) == ([], 4)

@@ -25,7 +25,7 @@ def test_endpoints_are_summed_and_those_that_are_late_are_counted() -> None:
         Load(cpu_cores=0.25, requests_hz=5.0),
     ]
     coming = Member(name="m", host="h", pid=2, age_seconds=1.0)
-    crew = Crew(ready=[*map(node, loads)], starting=[coming], given_up=[], members={})
+    crew = Crew(unsure=0, ready=[*map(node, loads)], starting=[coming], given_up=[], members={})
     assert endpoints_seen(LOOK, crew) == EndpointsSeen(
         at_seconds=7.0, cpu_cores=1.0, requests_hz=20.0, late=1, ready=3, starting=1
     )
