@@ -53,13 +53,16 @@ class Controller:
         keepers: Sequence[Keeper],
         rotation: Rotation | None = None,
         *,
+        own_balancer: bool = False,
         ticks: Callable[[], float] = time.monotonic,
         load: Callable[[], Load] = Load,
     ) -> None:
-        """`node` is what this controller beats as, `load` measures what it uses."""
+        """`node` is what this controller beats as, `load` measures what it uses. A balancer of its
+        own is told by this controller alone, and so also while another one leads."""
         self._node, self._service = node, service
         self._ticks, self._load = ticks, load
         self._keepers, self._rotation = keepers, rotation
+        self._own_balancer = own_balancer
         self._term = Term(service, node.incarnation, ticks)
         self._token: int | None = None
         """Of the term that is remembered."""
@@ -89,7 +92,8 @@ class Controller:
         return min(TURN_SECONDS, self._term.left_seconds + OVER_SECONDS)
 
     def look(self) -> Look | None:
-        """Beat, ask to lead, and read; None for whoever does not lead or finds no service."""
+        """Beat, ask to lead, and read; None for whoever has nothing to do now: who does not lead and
+        has no balancer of its own, or finds no service."""
         try:
             look = self._look()
         except WorkmillError as error:
@@ -106,7 +110,7 @@ class Controller:
         if leads or now >= self._beat_at + TURN_SECONDS:
             self._beat()
             self._beat_at = now
-        if not leads:
+        if not leads and not self._own_balancer:
             return None
         stats, nodes = self._service.stats(), self._service.nodes()
         return Look(at_seconds=self._ticks(), stats=stats, nodes=nodes)
@@ -117,23 +121,27 @@ class Controller:
         self._service.beat(msgspec.structs.replace(self._node, **about))
 
     async def act(self, look: Look) -> None:
-        """Judge, decide and order by what was seen. Without the lead, do nothing."""
-        token = self._term.token
-        if token is None or not self.leads:
+        """Judge, decide and order by what was seen. Without the lead, tell only a balancer of its
+        own."""
+        token = self._term.token if self.leads else None
+        if token is None and not self._own_balancer:
             return
         if token != self._token:
             self._token = token
             self._begin()
-        gone = frozenset[str]().union(*(keeper.look(token) for keeper in self._keepers))
+        gone = frozenset[str]()
+        if token is not None:
+            gone = gone.union(*(keeper.look(token) for keeper in self._keepers))
         judgement = judge(
             self._watch, Reading(at_seconds=look.at_seconds, nodes=look.nodes, gone=gone)
         )
         self._watch = judgement.watch
-        self._say(judgement)
         watched = [*self._watch.nodes.values()]
-        for keeper in self._keepers:
-            keeper.tend(look, watched, token)
-        if self._rotation and self.leads:
+        if token is not None:
+            self._say(judgement)
+            for keeper in self._keepers:
+                keeper.tend(look, watched, token)
+        if self._rotation and (self.leads or self._own_balancer):
             await self._rotation.turn(watched, look.at_seconds)
 
     def stand_down(self) -> None:

@@ -77,7 +77,8 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
 class ControllerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One of the controllers of a service. It keeps what it is told of: workers on EC2, or workers
     and endpoints under the supervisor at the socket `orders`; and the balancer with its admin
-    socket at `balancer`."""
+    socket at `balancer`, which it shares with the supervisor's other controllers, or has to itself
+    where there is no supervisor."""
 
     urls: tuple[str, ...]
     key_file: str | None = None

@@ -57,8 +57,15 @@ def run_controller(config: ControllerConfig) -> None:
                 "cluster on EC2, or the balancer's admin socket."
             )
         service = ControlClient(transport)
-        node, load = controller_node(), LoadMeter().read
-        asyncio.run(_lead(Controller(node, service, keepers, rotation, load=load)))
+        controller = Controller(
+            controller_node(),
+            service,
+            keepers,
+            rotation,
+            own_balancer=rotation is not None and config.orders is None,
+            load=LoadMeter().read,
+        )
+        asyncio.run(_lead(controller))
 
 
 def _keepers(config: ControllerConfig, stack: ExitStack) -> Iterator[Keeper]:

@@ -42,6 +42,8 @@ class Mill:
         self.fence = Fence()
         self._pids = iter(range(1, 10_000))
         self.beaten: list[Node] = []
+        self.served: list[Node] = []
+        """Endpoints, which beat by themselves."""
 
     # --- the service
 
@@ -60,7 +62,7 @@ class Mill:
     def nodes(self) -> list[Node]:
         if self.away:
             raise EndpointUnreachable("away")
-        return [self._node(pid) for pid in self.beats]
+        return [*self.served, *(self._node(pid) for pid in self.beats)]
 
     def _node(self, pid: int) -> Node:
         return Node(
@@ -147,7 +149,13 @@ class Play:
             )
         self.controller = self.another("c1")
 
-    def another(self, name: str, *fleets: Fleet, rotation: Rotation | None = None) -> Controller:
+    def another(
+        self,
+        name: str,
+        *fleets: Fleet,
+        rotation: Rotation | None = None,
+        own_balancer: bool = False,
+    ) -> Controller:
         node = Node(incarnation=name, role="controller", host=HOST, pid=1, version="0")
         limits = Limits(
             min_workers=1, max_workers=4, start_seconds=1.0, cool_down_seconds=COOL_DOWN_SECONDS
@@ -158,6 +166,7 @@ class Play:
             self.mill,
             keepers,
             rotation,
+            own_balancer=own_balancer,
             ticks=lambda: self.mill.now,
             load=lambda: LOAD,
         )

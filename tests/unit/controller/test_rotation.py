@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.controller.playing import Play
+
 from workmill.controller import rotation as module
 from workmill.controller.balancer import Member, Place, Standing
 from workmill.controller.health import Health, Watched
@@ -215,3 +217,21 @@ async def test_one_that_is_refused_keeps_no_other_out(monkeypatch: pytest.Monkey
     assert door.standings == {HERE: "out"}
     await rotation.turn(watched, 2.0)
     assert said == ["balancer.add", "balancer.away"]
+
+
+async def test_a_balancer_of_ones_own_is_told_while_another_controller_leads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of two machines with a balancer has a controller; one leads and alone orders workers,
+    both balancers know who beats. One that several controllers share is the leader's to tell."""
+    play = Play(monkeypatch)
+    doors = [Door(), Door(), Door()]
+    ours, mine, shared = (
+        play.another(name, rotation=Rotation(door), own_balancer=own)
+        for name, door, own in zip("abc", doors, (True, True, False), strict=True)
+    )
+    play.mill.served = [beat(HERE).node]
+    await play.turns(5, ours, mine, shared)
+    assert (ours.leads, mine.leads, shared.leads) == (True, False, False)
+    assert [door.standings for door in doors] == [{HERE: "out"}, {HERE: "out"}, {}]
+    assert len(play.pids) == 1
