@@ -8,7 +8,7 @@ from tests.unit.controller.playing import START_SECONDS, Mill, Play
 from workmill.controller.balancer import Member as Server
 from workmill.controller.balancer import Place
 from workmill.controller.crew import END_SECONDS
-from workmill.controller.health import Watched
+from workmill.controller.health import Health, Watched
 from workmill.controller.keeper import MIN_LOST_SECONDS, Keeper
 from workmill.controller.policies import Look, WorkerPolicy
 from workmill.controller.rotation import Rotation
@@ -153,3 +153,43 @@ async def test_the_ghosts_of_killed_nodes_send_nobody_away(play: Play) -> None:
     play.mill.ends.clear()
     await play.turns(40, play.another("c2"))
     assert (play.mill.ends, len(play.pids)) == ([], 4)
+
+
+def test_a_start_that_takes_long_by_nature_has_its_patience() -> None:
+    """A machine that is ready after 20 s has failed after five times that, not after thirty."""
+    mill = Mill()
+    keeper = Keeper(mill, WorkerPolicy(Limits(min_workers=1, max_workers=1, start_seconds=20)))
+    mill.start(1, 1)
+    ended_at = None
+    for second in range(120):
+        keeper.look(1)
+        keeper.tend(Look(at_seconds=mill.now, stats=mill.stats(), nodes=[]), [], 1)
+        if mill.ends and ended_at is None:
+            ended_at = second
+        mill.now += 1
+    assert ended_at == 101
+
+
+def test_one_that_is_being_ended_already_is_not_ended_again() -> None:
+    """A machine may take minutes to go: each turn would ask for it."""
+    mill = Mill()
+    keeper = Keeper(mill, WorkerPolicy(Limits(min_workers=0, max_workers=1)))
+    mill.start(1, 1)
+    mill.beats[1] = mill.now
+    (node,) = mill.nodes()
+    dead = Watched(node=node, health=Health.DEAD, silent_seconds=END_SECONDS)
+    for _ in range(3):
+        keeper.look(1)
+        keeper.tend(Look(at_seconds=mill.now, stats=mill.stats(), nodes=[]), [dead], 1)
+    assert mill.ends == [(1, False)]
+
+
+async def test_a_decision_is_said_once_however_long_it_takes(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fleet that is held takes no order; it is given with each turn, and said with the first."""
+    orders: list[int] = []
+    monkeypatch.setattr(play.mill, "start", lambda count, _token: orders.append(count))
+    await play.turns(5)
+    assert orders == [1] * 5
+    assert len(play.said("controller.grows")) == 1

@@ -7,7 +7,6 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.unit.controller.playing import Play
 
 from workmill.controller import rotation as module

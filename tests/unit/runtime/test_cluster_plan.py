@@ -52,6 +52,7 @@ def test_nobody_is_in_the_way_of_another(tmp_path: Path) -> None:
     made = cluster(tmp_path)
     places = plan.listening(made)
     assert len(set(places)) == len(places)
+    assert {made.endpoint_place(number) for number in made.endpoint_numbers} <= set(places)
     assert all(host.startswith("127.") for host, _ in places[1:])
     single = [one for one in commands(made) if one.role not in ("endpoint", "worker")]
     assert len({one.role for one in single}) == len(single)
