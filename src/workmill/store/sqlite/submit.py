@@ -28,6 +28,8 @@ class _Intake:
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     entries: list[bytes] = field(default_factory=list)
     leaders: dict[Content, _Leader] = field(default_factory=dict)
+    ranks: dict[int, int] = field(default_factory=dict)
+    """The lowest rank that waits for each leader, by its `seq`."""
 
 
 def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
@@ -107,6 +109,7 @@ def _take_in(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
     replies = [_place(session, intake, job) for job in jobs]
     _INSERT(session.connection, intake.rows, session.now_ms, NOBODY, books.first_token)
     work.add(session, intake.entries)
+    work.lift(session, intake.ranks)
     books.submitted_total += len(replies)
     return replies
 
@@ -130,7 +133,7 @@ def _place(session: Session, intake: _Intake, job: NewJob) -> Submitted:
     if done == job.total:
         status = _be_born_done(session)
     elif leader is not None:
-        status = _attach(session)
+        status = _attach(session, intake, leader, -job.priority)
     else:
         status = _queue(session, intake, job, _Leader(seq, done))
     kept = status == Status.DONE
@@ -160,7 +163,8 @@ def _be_born_done(session: Session) -> Status:
     return Status.DONE
 
 
-def _attach(session: Session) -> Status:
+def _attach(session: Session, intake: _Intake, leader: _Leader, rank: int) -> Status:
+    intake.ranks[leader.seq] = min(rank, intake.ranks.get(leader.seq, rank))
     session.books.jobs[Status.ATTACHED] += 1
     session.books.attached_total += 1
     return Status.ATTACHED
