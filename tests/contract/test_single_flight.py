@@ -120,7 +120,7 @@ def test_who_is_more_urgent_makes_the_work_it_waits_for_more_urgent(stand: Stand
     )
     stand.submit(slow, urgent, middle, plain)
     again = [new_job("slow", priority=priority) for priority in (-5, 3, 10, -9, 0)]
-    assert {reply.status for reply in stand.submit(*again)} == {Status.ATTACHED}
+    assert {stand.submit(job)[0].status for job in again} == {Status.ATTACHED}
     assert stand.job(slow).priority == 10
     assert stand.job(again[0]).priority == -5
     assert [lease.id for lease in stand.lease()] == [

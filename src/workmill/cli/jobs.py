@@ -1,4 +1,4 @@
-"""`workmill submit`, `job`, `jobs`, `cancel`: one job at a time, and the list of them."""
+"""`workmill submit`, `job`, `jobs`, `cancel`: a job, the list of them, and calling some off."""
 
 from __future__ import annotations
 
@@ -137,11 +137,21 @@ def jobs(
 
 
 def cancel(
-    job_id: options.JobId,
+    job_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The jobs' ids, UUIDs.")],
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """End a job without a result."""
+    """End jobs without a result, all in one request.
+
+    One that has ended, or is not there, does not keep the others from being cancelled.
+    """
+    refused = False
     with connect(url, key_file) as client:
-        client.cancel(job_id)
-    typer.echo(f"Job {job_id} is cancelled.")
+        for reply in client.cancel_many(job_ids):
+            if reply.problem is None:
+                typer.echo(f"Job {reply.id} is cancelled.")
+            else:
+                refused = True
+                note(reply.problem)
+    if refused:
+        raise typer.Exit(1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +54,13 @@ def cut(
         batch.append(work)
         size += more
     if batch:
+        yield batch
+
+
+def batches_of(ids: Iterable[str]) -> Iterator[list[str]]:
+    """At most `MAX_BATCH_JOBS` ids each, in order, taken as they are needed."""
+    stream = iter(ids)
+    while batch := list(islice(stream, MAX_BATCH_JOBS)):
         yield batch
 
 

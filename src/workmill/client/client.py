@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from workmill.client.addresses import DEFAULT_URL
-from workmill.client.batches import BATCHES_IN_FLIGHT, batch_items, cut, works
+from workmill.client.batches import BATCHES_IN_FLIGHT, batch_items, batches_of, cut, works
 from workmill.client.handles import SubmittedJob
 from workmill.client.operations import Operations
 from workmill.client.retries import PATIENCE_SECONDS
@@ -19,7 +19,7 @@ from workmill.client.transport import Transport
 from workmill.client.values import Data, Finished, Progress, PulledBatch, Work
 from workmill.domain.job import Node
 from workmill.domain.limits import RECEIPT_SECONDS
-from workmill.wire.messages import JobView, StatsView, SubmitReply
+from workmill.wire.messages import CancelReply, JobView, StatsView, SubmitReply
 from workmill.workloads.registry import DEFAULT_WORKLOAD
 
 
@@ -211,6 +211,15 @@ class Client:
     def cancel(self, job_id: str) -> None:
         """End a running job without a result. Raises NotFound, or Conflict when it has ended."""
         self._transport.run(self._operations.cancel(job_id))
+
+    def cancel_many(self, job_ids: Iterable[str]) -> Iterator[CancelReply]:
+        """End many jobs, a thousand a request; yields what became of each, in order.
+
+        An id that is refused (there is no such job, or it has ended) has a `problem` and does not
+        touch the others. Nothing is sent until the first reply is asked for.
+        """
+        for batch in batches_of(job_ids):
+            yield from self._transport.run(self._operations.cancel_batch(batch))
 
     def stats(self) -> StatsView:
         """The service's counters and its predicted wait."""
