@@ -220,11 +220,12 @@ class AsyncClient:
         """End a running job without a result. Raises NotFound, or Conflict when it has ended."""
         await self._transport.run(self._operations.cancel(job_id))
 
-    async def cancel_many(self, job_ids: Iterable[str]) -> AsyncIterator[CancelReply]:
+    async def cancel_many(self, job_ids: Iterable[str]) -> list[CancelReply]:
         """End many jobs, a thousand a request; see `Client.cancel_many`."""
+        replies: list[CancelReply] = []
         for batch in batches_of(job_ids):
-            for reply in await self._transport.run(self._operations.cancel_batch(batch)):
-                yield reply
+            replies += await self._transport.run(self._operations.cancel_batch(batch))
+        return replies
 
     async def stats(self) -> StatsView:
         """The service's counters and its predicted wait."""

@@ -212,14 +212,16 @@ class Client:
         """End a running job without a result. Raises NotFound, or Conflict when it has ended."""
         self._transport.run(self._operations.cancel(job_id))
 
-    def cancel_many(self, job_ids: Iterable[str]) -> Iterator[CancelReply]:
-        """End many jobs, a thousand a request; yields what became of each, in order.
+    def cancel_many(self, job_ids: Iterable[str]) -> list[CancelReply]:
+        """End many jobs, a thousand a request; says what became of each, in order.
 
         An id that is refused (there is no such job, or it has ended) has a `problem` and does not
-        touch the others. Nothing is sent until the first reply is asked for.
+        touch the others.
         """
+        replies: list[CancelReply] = []
         for batch in batches_of(job_ids):
-            yield from self._transport.run(self._operations.cancel_batch(batch))
+            replies += self._transport.run(self._operations.cancel_batch(batch))
+        return replies
 
     def stats(self) -> StatsView:
         """The service's counters and its predicted wait."""
