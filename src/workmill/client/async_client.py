@@ -15,6 +15,7 @@ from workmill.client.async_transport import AsyncTransport
 from workmill.client.batches import BATCHES_IN_FLIGHT, batch_items, batches_of, cut, works
 from workmill.client.handles import SubmittedJob
 from workmill.client.operations import Operations
+from workmill.client.reading import Heard, unheard
 from workmill.client.retries import PATIENCE_SECONDS
 from workmill.client.values import Data, Finished, Progress, PulledBatch, Work
 from workmill.domain.job import Node
@@ -83,20 +84,23 @@ class AsyncClient:
         priority: int = 0,
         workload: str = DEFAULT_WORKLOAD,
         fold_locally: bool = False,
+        heard: Heard = unheard,
     ) -> AsyncHandle:
         """Submit one job; when this returns, it is durable.
 
         `data` is bytes, or the path of a file, which is streamed. With `fold_locally` the first
-        iteration is made here and only 64 bytes travel. Raises Conflict when `id` names other
-        work already; the same work again is harmless.
+        iteration is made here and only 64 bytes travel. `heard` is told how many bytes of a file
+        are done with, again and again, perhaps in another thread. Raises Conflict when `id` names
+        other work already; the same work again is harmless.
         """
         if fold_locally:
             work = Work(data, iterations, id, priority)
-            steps = self._operations.submit_item(
-                *(await asyncio.to_thread(batch_items, [work], workload, fold_locally=True))
+            (item,) = await asyncio.to_thread(
+                batch_items, [work], workload, fold_locally=True, heard=heard
             )
+            steps = self._operations.submit_item(item)
         else:
-            steps = self._operations.submit(data, iterations, id, priority, workload)
+            steps = self._operations.submit(data, iterations, id, priority, workload, heard)
         reply = await self._transport.run(steps)
         return AsyncHandle(self, reply)
 

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias, TypeVar
 from workmill.client.batches import chosen_id, content
 from workmill.client.core import SILENCE_SECONDS, Request, Steps
 from workmill.client.handles import may_pass_later, refusal
+from workmill.client.reading import Heard, unheard
 from workmill.client.retries import Ticks, pause_seconds, retrying
 from workmill.client.values import Data, PulledBatch
 from workmill.domain.errors import (
@@ -68,14 +69,21 @@ class Operations:
         self._ticks = ticks
 
     def submit(
-        self, data: Data, iterations: int, job_id: str | None, priority: int, workload: str
+        self,
+        data: Data,
+        iterations: int,
+        job_id: str | None,
+        priority: int,
+        workload: str,
+        heard: Heard = unheard,
     ) -> Steps[SubmitReply]:
-        """Send one job's data whole; a file is streamed."""
+        """Send one job's data whole; a file is streamed, and `heard` how far."""
         query: dict[str, str | int | float] = {"iterations": iterations}
         query |= {"priority": priority, "workload": workload}
         body = data if isinstance(data, Path) else content(data)
         path = f"{paths.JOBS}/{chosen_id(job_id)}"
-        return (yield from self._json(Request("PUT", path, query, body, OCTETS), SubmitReply))
+        request = Request("PUT", path, query, body, OCTETS, heard=heard)
+        return (yield from self._json(request, SubmitReply))
 
     def submit_item(self, item: BatchItem) -> Steps[SubmitReply]:
         """Send one job as a batch of its own. Raises the refusal."""
