@@ -56,8 +56,8 @@ async def cancel_job(service: Service, request: Request) -> Reply:
     job_id = parse_id(request.argument)
     (verdict,) = await service.committer.cancel((job_id,))
     job = await _find(service, job_id)
-    if verdict is not Verdict.APPLIED:
-        _check_cancelled(job)
+    if verdict is not Verdict.APPLIED and job.status is not Status.CANCELLED:
+        raise _already_ended(job_id)
     service.watch.hint((job_id,))
     service.idle.wake()
     return Reply.json(_view(service, job))
@@ -85,29 +85,31 @@ async def _cancel_all(service: Service, ids: dict[str, bytes]) -> dict[str, Work
     """Cancel all of them in one group; gives why some are not."""
     if not ids:
         return {}
-    verdicts = await service.committer.cancel(tuple(ids.values()))
+    answers = await service.committer.cancel(tuple(ids.values()))
     service.watch.hint(tuple(ids.values()))
     service.idle.wake()
-    odd = {
-        text: verdict
-        for text, verdict in zip(ids, verdicts, strict=True)
+    verdicts = dict(zip(ids, answers, strict=True))
+    ended = [text for text, verdict in verdicts.items() if verdict is Verdict.REFUSED]
+    jobs = await service.committer.get([ids[text] for text in ended]) if ended else []
+    for text, job in zip(ended, jobs, strict=True):
+        if job is not None and job.status is Status.CANCELLED:
+            verdicts[text] = Verdict.APPLIED  # before, which is as good
+    return {
+        text: _why_not(ids[text], verdict)
+        for text, verdict in verdicts.items()
         if verdict is not Verdict.APPLIED
     }
-    if not odd:
-        return {}
-    jobs = await service.committer.get([ids[text] for text in odd])
-    refused: dict[str, WorkmillError] = {}
-    for (text, verdict), job in zip(odd.items(), jobs, strict=True):
-        try:
-            if verdict is Verdict.UNAVAILABLE:
-                raise StoreUnavailable(
-                    f"Whether the job {text} is cancelled is not known: its part of the store is "
-                    "away. Cancel it again later; that is harmless."
-                )
-            _check_cancelled(_present(job, ids[text]))
-        except WorkmillError as error:
-            refused[text] = error
-    return refused
+
+
+def _why_not(job_id: bytes, verdict: Verdict) -> WorkmillError:
+    if verdict is Verdict.UNKNOWN:
+        return _unknown(job_id)
+    if verdict is Verdict.UNAVAILABLE:
+        return StoreUnavailable(
+            f"Whether the job {id_text(job_id)} is cancelled is not known: its part of the store "
+            "is away. Cancel it again later; that is harmless."
+        )
+    return _already_ended(job_id)
 
 
 def _told(text: str, error: WorkmillError | None) -> CancelReply:
@@ -116,23 +118,21 @@ def _told(text: str, error: WorkmillError | None) -> CancelReply:
     return CancelReply(id=text[:64], status="refused", problem=error.detail, slug=error.slug)
 
 
-def _check_cancelled(job: Job) -> None:
-    """A job that the store would not cancel may have been before, which is as good."""
-    if job.status is not Status.CANCELLED:
-        raise AlreadyEnded(f"The job {id_text(job.id)} has ended already. It was kept as it is.")
-
-
 async def _find(service: Service, job_id: bytes) -> Job:
     (job,) = await service.committer.get((job_id,))
-    return _present(job, job_id)
-
-
-def _present(job: Job | None, job_id: bytes) -> Job:
     if job is None:
-        raise NotFound(
-            f"There is no job {id_text(job_id)}. It was never taken in, or its retention is over."
-        )
+        raise _unknown(job_id)
     return job
+
+
+def _unknown(job_id: bytes) -> NotFound:
+    return NotFound(
+        f"There is no job {id_text(job_id)}. It was never taken in, or its retention is over."
+    )
+
+
+def _already_ended(job_id: bytes) -> AlreadyEnded:
+    return AlreadyEnded(f"The job {id_text(job_id)} has ended already. It was kept as it is.")
 
 
 async def _ended(service: Service, job: Job, wait_seconds: float) -> Job:
