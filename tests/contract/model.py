@@ -44,6 +44,7 @@ class Entry:
     submitted_at_ms: int
     done: int
     state: bytes
+    priority: int
     status: Status = Status.QUEUED
     attempts: int = 0
     token: int | None = None
@@ -87,7 +88,7 @@ class Model:
         if old:
             return old.status, False, (old.new.key, old.new.total) != (new.key, new.total)
         self.seq += 1
-        entry = Entry(self.seq, new, self.now_ms, new.done, new.state)
+        entry = Entry(self.seq, new, self.now_ms, new.done, new.state, new.priority)
         steps = [total for key, total in self.known if key == new.key and total <= new.total]
         if steps and max(steps) > entry.done:
             entry.done, entry.state = max(steps), self.known[new.key, max(steps)]
@@ -102,6 +103,7 @@ class Model:
         elif running:
             entry.status, entry.leader = Status.ATTACHED, running[0]
             entry.done, entry.state = new.done, new.state
+            running[0].priority = max(running[0].priority, new.priority)
         self.jobs[new.id] = entry
         return entry.status, True, False
 
@@ -124,7 +126,7 @@ class Model:
             for entry in self.jobs.values()
             if entry.status is Status.QUEUED and entry.new.workload in request.workloads
         ]
-        queue.sort(key=lambda entry: (-entry.new.priority, entry.seq))
+        queue.sort(key=lambda entry: (-entry.priority, entry.seq))
         granted: list[Entry] = []
         for entry in queue:
             enough = len(granted) >= request.min_jobs
@@ -195,6 +197,7 @@ class Model:
             heir, *others = attached
             self.carry_out(Verb.PROMOTE, [heir])
             heir.done, heir.state = entry.done, entry.state
+            heir.priority = max(heir.priority, entry.priority)
             for other in others:
                 other.leader = heir
         return Verdict.APPLIED

@@ -219,6 +219,7 @@ class Machine(RuleBasedStateMachine):
             assert job is not None
             assert (job.status, job.done, job.state, job.attempts) == self.model.shown(entry)
             assert entry.token in (None, job.token)
+            assert job.priority == entry.priority
             if job.status in FINISHED:
                 assert job.state == state_of(self.data[job.id], job.total)
         assert stats.jobs == {status: self.model.counts()[status] for status in Status}

@@ -107,3 +107,69 @@ def test_a_job_that_only_waited_has_done_nothing(stand: Stand) -> None:
     assert (stand.job(first).done, stand.job(second).done) == (40, 40)
     stand.cancel(second)
     assert (stand.job(second).done, stand.job(second).state) == (1, state_of("a", 1))
+
+
+def test_who_is_more_urgent_makes_the_work_it_waits_for_more_urgent(stand: Stand) -> None:
+    """No priority inversion: queued work goes by the most urgent of all who wait for it, and by age
+    among its equals; who is less urgent changes nothing."""
+    slow, urgent, middle, plain = (
+        new_job("slow", priority=-5),
+        new_job(priority=10),
+        new_job(priority=3),
+        new_job(),
+    )
+    stand.submit(slow, urgent, middle, plain)
+    again = [new_job("slow", priority=priority) for priority in (-5, 3, 10, -9, 0)]
+    assert {stand.submit(job)[0].status for job in again} == {Status.ATTACHED}
+    assert stand.job(slow).priority == 10
+    assert stand.job(again[0]).priority == -5
+    assert [lease.id for lease in stand.lease()] == [
+        job.id for job in (slow, urgent, middle, plain)
+    ]
+
+
+def test_one_batch_may_bring_the_work_and_who_is_urgent(stand: Stand) -> None:
+    """It makes no difference that the leader is as new as those who wait for it."""
+    jobs = [new_job("a"), new_job(priority=1), new_job("a", priority=2), new_job("a", priority=5)]
+    stand.submit(*jobs)
+    assert [lease.id for lease in stand.lease()] == [jobs[0].id, jobs[1].id]
+    assert stand.stats().jobs[Status.QUEUED] == 0
+
+
+def test_raised_work_is_granted_once_and_its_old_place_is_gone(stand: Stand) -> None:
+    """From the middle of a queue or from its head, while others come and go around it."""
+    jobs = [new_job(str(number)) for number in range(30)]
+    stand.submit(*jobs)
+    raised = [jobs[place] for place in (0, 1, 7, 29)]
+    for priority in (1, 4):
+        stand.submit(*(new_job(str(jobs.index(job)), priority=priority) for job in raised))
+    stand.cancel(jobs[2], jobs[7])
+    rest = [job.id for job in jobs if job not in (*raised, jobs[2])]
+    first = stand.lease_one()
+    assert first.id == jobs[0].id
+    stand.release(first)
+    leases = [lease.id for lease in stand.lease(100)]
+    assert leases[:3] == [jobs[0].id, jobs[1].id, jobs[29].id]
+    assert leases[3] not in {job.id for job in jobs}  # the heir of the cancelled one
+    assert leases[4:] == rest
+    assert stand.stats().jobs[Status.QUEUED] == 0
+
+
+def test_leased_work_comes_back_as_urgent_as_who_waits_for_it(stand: Stand) -> None:
+    """Whoever hands it back, or loses it, puts it where the most urgent one needs it."""
+    first = new_job("a")
+    stand.submit(first)
+    lease = stand.lease_one()
+    stand.submit(new_job(priority=5), new_job("a", priority=9))
+    stand.release(lease)
+    assert stand.lease_one().id == first.id
+
+
+def test_an_heir_is_as_urgent_as_the_work_it_takes_over(stand: Stand) -> None:
+    """Its leader was raised for one who still waits; it is not lowered when that one goes."""
+    first, second, third = new_job("a"), new_job("a"), new_job("a", priority=9)
+    stand.submit(first, second, third, new_job(priority=5))
+    stand.cancel(first)
+    assert stand.job(second).priority == 9
+    stand.cancel(third)
+    assert stand.lease_one().id == second.id

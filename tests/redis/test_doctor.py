@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def verdicts(
     host: str = "127.0.0.1",
     open_door: bool = False,
     replayer: tuple[str, str] | None = ("+@all", "~*"),
+    ahead_seconds: float | None = 0.0,
 ) -> dict[str, str]:
     shown = Look(
         node=Node(host, 6379),
@@ -40,6 +42,7 @@ def verdicts(
         config=SOUND | (config or {}),
         open_door=open_door,
         replayer=replayer,
+        ahead_seconds=ahead_seconds,
     )
     return {finding.name: finding.verdict for finding in judged(shown, replicated=True)}
 
@@ -97,6 +100,28 @@ def test_who_reads_the_log_back_must_be_allowed_to(
 ) -> None:
     """Redis replays its log as `default`: what that user may not do is lost at the next start."""
     assert verdicts(replayer=rights)["redis replay"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("ahead_seconds", "verdict"), [(0.9, "good"), (-0.9, "good"), (1.5, "note"), (None, "note")]
+)
+def test_a_clock_that_is_apart_is_noted(ahead_seconds: float | None, verdict: str) -> None:
+    """Leases go by it; a user who may not ask for it is told so."""
+    assert verdicts(ahead_seconds=ahead_seconds)["redis clock"] == verdict
+
+
+def test_the_clock_of_a_real_server_is_compared(
+    plain: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the wall clock here, in both directions; the way of the answer is nobody's fault."""
+    access = plain.address.access
+    assert redis.look(plain.node, access).ahead_seconds == pytest.approx(0, abs=0.5)
+    now = time.time
+    for apart_seconds in (-100.0, 100.0):
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda apart=apart_seconds: now() - apart)
+            found = redis.look(plain.node, access).ahead_seconds
+        assert found == pytest.approx(apart_seconds, abs=5)
 
 
 def test_rights_are_read_from_a_real_server(plain: RedisServer) -> None:

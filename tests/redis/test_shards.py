@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -217,6 +218,35 @@ def test_a_part_that_hangs_is_waited_for_once(servers: list[RedisServer]) -> Non
     with store.group():
         assert store.stats().submitted_total == 3
     store.close()
+
+
+def test_a_part_that_only_reads_is_waited_for_once(
+    servers: list[RedisServer], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It answers, and refuses every change, as one does that has lost its replicas: it stays away
+    until it writes again, and is lost once and found once."""
+    store = open_on(servers[:2])
+    submit(store, fresh(store, 0), fresh(store, 1))
+    servers[1].ask("CONFIG", "SET", "min-replicas-to-write", "1")
+    refused = [fresh(store, 1), fresh(store, 1)]
+    for job in refused:
+        with pytest.raises(StorePartlyUnavailable):
+            submit(store, job)
+        until(lambda: _refusals(servers[1]) > 3)
+        assert away(store) == (str(servers[1].node),)
+        assert submit(store, fresh(store, 0))[0].created
+    servers[1].ask("CONFIG", "SET", "min-replicas-to-write", "0")
+    until(lambda: not away(store))
+    assert [one.created for one in submit(store, *refused)] == [True, True]
+    events = [line for line in capfd.readouterr().err.splitlines() if "store.part_" in line]
+    assert len(events) == 2
+    store.close()
+
+
+def _refusals(server: RedisServer) -> int:
+    """How many calls the server has refused for want of replicas."""
+    found = re.search(rb"errorstat_NOREPLICAS:count=(\d+)", server.ask("INFO", "errorstats"))
+    return int(found[1]) if found else 0
 
 
 def test_a_store_opens_with_a_partaway(servers: list[RedisServer]) -> None:

@@ -94,6 +94,32 @@ def test_one_part_down_over_http(running: Running, servers: list[RedisServer]) -
     assert len({one["id"] for one in pulled}) == len(pulled)
 
 
+@pytest.mark.parametrize("jobs", [1, 20])
+def test_cancels_are_told_apart_while_a_part_is_away(
+    running: Running, servers: list[RedisServer], jobs: int
+) -> None:
+    """Those that lie there are refused one by one, to be said again; the others are cancelled, one
+    that was so before among them."""
+    ids = [reply.id for reply in batch(running, [b"%d" % number for number in range(40)])]
+    servers[1].kill()
+    until(lambda: unavailable(running) == [f"redis://{servers[1].node}"])
+    first = _cancelled(running, ids)
+    assert set(first) == {"cancelled", "store-unavailable"}
+    there = [one for one, told in zip(ids, first, strict=True) if told == "cancelled"]
+    lost = [one for one, told in zip(ids, first, strict=True) if told != "cancelled"]
+    some = there[:1] + lost[:jobs]
+    assert _cancelled(running, some) == ["cancelled", *["store-unavailable"] * len(lost[:jobs])]
+    servers[1].start()
+    until(lambda: not unavailable(running))
+    assert set(_cancelled(running, ids)) == {"cancelled"}
+
+
+def _cancelled(running: Running, ids: list[str]) -> list[str]:
+    reply = running.http.post(paths.CANCEL, json={"ids": ids})
+    assert reply.status_code == 200, reply.text
+    return [one.get("slug", "cancelled") for one in reply.json()]
+
+
 def test_nobody_leads_while_the_first_part_is_away(
     running: Running, servers: list[RedisServer]
 ) -> None:

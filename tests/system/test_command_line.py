@@ -52,7 +52,14 @@ def test_a_cancelled_job_ends_without_a_value(service: Up) -> None:
     assert waited.returncode == 1
     assert b"cancelled" in waited.stderr
     done_id = service.json("submit", "-", "-n", "10", "--wait", stdin=b"done")["id"]
-    assert service.cli("cancel", done_id).returncode == 1
+    others = [
+        service.said("submit", "-", "-n", "1000000000", stdin=b"cancel %d" % n).strip()
+        for n in range(2)
+    ]
+    several = service.cli("cancel", others[0], done_id, others[1])
+    assert several.returncode == 1
+    assert several.stdout.decode().split("\n")[:2] == [f"Job {one} is cancelled." for one in others]
+    assert f"The job {done_id} has ended already" in several.stderr.decode()
     assert service.json("job", done_id)["status"] == "done"
 
 

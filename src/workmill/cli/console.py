@@ -7,9 +7,9 @@ to standard error: bars and colour on a terminal, plain lines in a pipe.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import typer
 
@@ -51,6 +51,10 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+WORTH_SHOWING_BYTES: Final = 4 * 1024 * 1024
+"""Less is gone before a bar could be read, on all but the slowest lines."""
+
+
 class Meter(Protocol):
     """Shows how far something is."""
 
@@ -65,6 +69,17 @@ def meter(label: str) -> Iterator[Meter]:
         return
     with _progress() as progress:
         yield _Bar(label, progress)
+
+
+@contextmanager
+def byte_meter(label: str, total_bytes: int) -> Iterator[Callable[[int], None]]:
+    """A bar for bytes that take a while, on a terminal; otherwise not a word."""
+    if total_bytes < WORTH_SHOWING_BYTES or not sys.stderr.isatty():
+        yield lambda _done_bytes: None
+        return
+    with _byte_progress() as progress:
+        task = progress.add_task(label, total=total_bytes)
+        yield lambda done_bytes: progress.update(task, completed=done_bytes)
 
 
 class _Lines:
@@ -99,4 +114,20 @@ def _progress() -> Progress:
         TextColumn("{task.fields[status]}"),
         TimeLeftColumn(compact=True),
         console=Console(stderr=True),
+    )
+
+
+def _byte_progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import TimeRemainingColumn as TimeLeftColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeLeftColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
     )

@@ -1,4 +1,4 @@
-"""`workmill submit`, `job`, `jobs`, `cancel`: one job at a time, and the list of them."""
+"""`workmill submit`, `job`, `jobs`, `cancel`: a job, the list of them, and calling some off."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from workmill.cli import options
 from workmill.cli.connection import connect
-from workmill.cli.console import duration, note, print_json
+from workmill.cli.console import byte_meter, duration, note, print_json
 from workmill.cli.following import follow
 from workmill.domain import limits
 
@@ -53,6 +53,12 @@ def submit(
         typer.Option(min=limits.MIN_PRIORITY, max=limits.MAX_PRIORITY, help="The highest first."),
     ] = 0,
     workload: Annotated[str, typer.Option(help="What to compute.")] = "sha512",
+    fold: Annotated[
+        bool,
+        typer.Option(
+            "--fold", help="Hash the data once here and send 64 bytes: no file is too large."
+        ),
+    ] = False,
     wait: Wait = False,
     as_json: options.Json = False,
     url: options.Url = options.DEFAULT_URLS,
@@ -64,13 +70,27 @@ def submit(
     """
     data = sys.stdin.buffer.read() if str(file) == "-" else file
     with connect(url, key_file) as client:
-        handle = client.submit(data, iterations, id=job_id, priority=priority, workload=workload)
+        with byte_meter(*_journey(file, fold=fold)) as heard:
+            handle = client.submit(
+                *(data, iterations),
+                id=job_id,
+                priority=priority,
+                workload=workload,
+                fold_locally=fold,
+                heard=heard,
+            )
         if wait:
             _show_end(follow(client, handle.id), as_json=as_json)
         elif as_json:
             print_json(client.job(handle.id))
         else:
             typer.echo(handle.id)
+
+
+def _journey(file: Path, *, fold: bool) -> tuple[str, int]:
+    """What a bar says of the file, and its bytes. Standard input is in memory by then."""
+    size = 0 if str(file) == "-" else file.stat().st_size
+    return f"{'Folding' if fold else 'Sending'} {file.name}", size
 
 
 def job(
@@ -137,11 +157,21 @@ def jobs(
 
 
 def cancel(
-    job_id: options.JobId,
+    job_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The jobs' ids, UUIDs.")],
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """End a job without a result."""
+    """End jobs without a result, all in one request.
+
+    One that has ended, or is not there, does not keep the others from being cancelled.
+    """
+    refused = False
     with connect(url, key_file) as client:
-        client.cancel(job_id)
-    typer.echo(f"Job {job_id} is cancelled.")
+        for reply in client.cancel_many(job_ids):
+            if reply.problem is None:
+                typer.echo(f"Job {reply.id} is cancelled.")
+            else:
+                refused = True
+                note(reply.problem)
+    if refused:
+        raise typer.Exit(1)

@@ -12,14 +12,15 @@ from typing import Self
 
 from workmill.client.addresses import DEFAULT_URL
 from workmill.client.async_transport import AsyncTransport
-from workmill.client.batches import BATCHES_IN_FLIGHT, batch_items, cut, works
+from workmill.client.batches import BATCHES_IN_FLIGHT, batch_items, batches_of, cut, works
 from workmill.client.handles import SubmittedJob
 from workmill.client.operations import Operations
+from workmill.client.reading import Heard, unheard
 from workmill.client.retries import PATIENCE_SECONDS
 from workmill.client.values import Data, Finished, Progress, PulledBatch, Work
 from workmill.domain.job import Node
 from workmill.domain.limits import RECEIPT_SECONDS
-from workmill.wire.messages import JobView, StatsView, SubmitReply
+from workmill.wire.messages import CancelReply, JobView, StatsView, SubmitReply
 from workmill.workloads.registry import DEFAULT_WORKLOAD
 
 
@@ -83,20 +84,23 @@ class AsyncClient:
         priority: int = 0,
         workload: str = DEFAULT_WORKLOAD,
         fold_locally: bool = False,
+        heard: Heard = unheard,
     ) -> AsyncHandle:
         """Submit one job; when this returns, it is durable.
 
         `data` is bytes, or the path of a file, which is streamed. With `fold_locally` the first
-        iteration is made here and only 64 bytes travel. Raises Conflict when `id` names other
-        work already; the same work again is harmless.
+        iteration is made here and only 64 bytes travel. `heard` is told how many bytes of a file
+        are done with, again and again, perhaps in another thread. Raises Conflict when `id` names
+        other work already; the same work again is harmless.
         """
         if fold_locally:
             work = Work(data, iterations, id, priority)
-            steps = self._operations.submit_item(
-                *(await asyncio.to_thread(batch_items, [work], workload, fold_locally=True))
+            (item,) = await asyncio.to_thread(
+                batch_items, [work], workload, fold_locally=True, heard=heard
             )
+            steps = self._operations.submit_item(item)
         else:
-            steps = self._operations.submit(data, iterations, id, priority, workload)
+            steps = self._operations.submit(data, iterations, id, priority, workload, heard)
         reply = await self._transport.run(steps)
         return AsyncHandle(self, reply)
 
@@ -219,6 +223,13 @@ class AsyncClient:
     async def cancel(self, job_id: str) -> None:
         """End a running job without a result. Raises NotFound, or Conflict when it has ended."""
         await self._transport.run(self._operations.cancel(job_id))
+
+    async def cancel_many(self, job_ids: Iterable[str]) -> list[CancelReply]:
+        """End many jobs, a thousand a request; see `Client.cancel_many`."""
+        replies: list[CancelReply] = []
+        for batch in batches_of(job_ids):
+            replies += await self._transport.run(self._operations.cancel_batch(batch))
+        return replies
 
     async def stats(self) -> StatsView:
         """The service's counters and its predicted wait."""

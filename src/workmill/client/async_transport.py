@@ -23,6 +23,7 @@ from workmill.client.edge import (
     settings,
     unreachable,
 )
+from workmill.client.reading import Heard
 from workmill.domain.errors import EndpointUnreachable
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ class AsyncTransport:
 
     async def _exchange(self, url: str, request: Request) -> Reply:
         content = request.content
-        body = _chunks(content) if isinstance(content, Path) else content
+        body = _chunks(content, request.heard) if isinstance(content, Path) else content
         incoming = await self._http.handle_async_request(built(url, request, self._headers, body))
         try:
             if request.into is None or not incoming.is_success:
@@ -105,7 +106,10 @@ class AsyncTransport:
         await self.close()
 
 
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
+async def _chunks(path: Path, heard: Heard) -> AsyncIterator[bytes]:
+    done_bytes = 0
     with path.open("rb") as file:
         while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
             yield chunk
+            done_bytes += len(chunk)
+            heard(done_bytes)

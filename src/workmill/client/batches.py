@@ -6,16 +6,16 @@ Ids are chosen before a batch is first sent, so that every repeat of it names th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from workmill.client.reading import Heard, chunks_of, unheard
 from workmill.client.values import Data, Work
 from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import id_text, new_id, parse_id
 from workmill.domain.limits import MAX_BATCH_JOBS
 from workmill.wire.messages import BatchItem
-from workmill.workloads.port import Workload
 from workmill.workloads.registry import find_workload
 
 BATCH_BYTES: Final = 2 * 1024 * 1024
@@ -24,8 +24,6 @@ endpoint. An item larger than this travels alone."""
 
 BATCHES_IN_FLIGHT: Final = 12
 """Enough that the endpoint always has the next batch while it makes one durable."""
-
-CHUNK_BYTES: Final = 256 * 1024
 
 
 def works(items: Iterable[Data | Work], iterations: int | None, priority: int) -> Iterator[Work]:
@@ -56,12 +54,21 @@ def cut(
         yield batch
 
 
-def batch_items(batch: Sequence[Work], workload: str, *, fold_locally: bool) -> list[BatchItem]:
+def batches_of(ids: Iterable[str]) -> Iterator[list[str]]:
+    """At most `MAX_BATCH_JOBS` ids each, in order, taken as they are needed."""
+    stream = iter(ids)
+    while batch := list(islice(stream, MAX_BATCH_JOBS)):
+        yield batch
+
+
+def batch_items(
+    batch: Sequence[Work], workload: str, *, fold_locally: bool, heard: Heard = unheard
+) -> list[BatchItem]:
     """The batch as it travels, each job under its id. Reads files; folds when that is asked for."""
     all_data: list[memoryview | None] = [None] * len(batch)
     all_digests: list[bytes | None] = [None] * len(batch)
     if fold_locally:
-        all_digests[:] = digests([work.data for work in batch], workload)
+        all_digests[:] = digests([work.data for work in batch], workload, heard)
     else:
         all_data[:] = [memoryview(content(work.data)) for work in batch]
     return [
@@ -89,18 +96,16 @@ def content(data: Data) -> bytes:
     return data.read_bytes() if isinstance(data, Path) else bytes(data)
 
 
-def digests(all_data: Sequence[Data], workload: str) -> list[bytes]:
-    """Each first state, as the endpoint would fold it; what is in memory in one call."""
+def digests(all_data: Sequence[Data], workload: str, heard: Heard = unheard) -> list[bytes]:
+    """Each first state, as the endpoint would fold it; what is in memory in one call. A file may
+    be large: it is read in chunks, and `heard` of each."""
     mill = find_workload(workload)
     in_memory = [content(data) for data in all_data if not isinstance(data, Path)]
     folded = iter(mill.fold_all(in_memory))
-    return [_of_file(mill, data) if isinstance(data, Path) else next(folded) for data in all_data]
-
-
-def _of_file(mill: Workload, path: Path) -> bytes:
-    """A file may be large: it is read in chunks."""
-    with path.open("rb") as file:
-        return mill.fold(iter(partial(file.read, CHUNK_BYTES), b""))
+    return [
+        mill.fold(chunks_of(data, heard)) if isinstance(data, Path) else next(folded)
+        for data in all_data
+    ]
 
 
 def _size(data: Data) -> int:

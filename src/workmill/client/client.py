@@ -11,15 +11,16 @@ from types import TracebackType
 from typing import Self
 
 from workmill.client.addresses import DEFAULT_URL
-from workmill.client.batches import BATCHES_IN_FLIGHT, batch_items, cut, works
+from workmill.client.batches import BATCHES_IN_FLIGHT, batch_items, batches_of, cut, works
 from workmill.client.handles import SubmittedJob
 from workmill.client.operations import Operations
+from workmill.client.reading import Heard, unheard
 from workmill.client.retries import PATIENCE_SECONDS
 from workmill.client.transport import Transport
 from workmill.client.values import Data, Finished, Progress, PulledBatch, Work
 from workmill.domain.job import Node
 from workmill.domain.limits import RECEIPT_SECONDS
-from workmill.wire.messages import JobView, StatsView, SubmitReply
+from workmill.wire.messages import CancelReply, JobView, StatsView, SubmitReply
 from workmill.workloads.registry import DEFAULT_WORKLOAD
 
 
@@ -83,19 +84,21 @@ class Client:
         priority: int = 0,
         workload: str = DEFAULT_WORKLOAD,
         fold_locally: bool = False,
+        heard: Heard = unheard,
     ) -> Handle:
         """Submit one job; when this returns, it is durable.
 
         `data` is bytes, or the path of a file, which is streamed. With `fold_locally` the first
-        iteration is made here and only 64 bytes travel. Raises Conflict when `id` names other
-        work already; the same work again is harmless.
+        iteration is made here and only 64 bytes travel. `heard` is told how many bytes of a file
+        are done with, again and again, perhaps in another thread. Raises Conflict when `id` names
+        other work already; the same work again is harmless.
         """
         if fold_locally:
             work = Work(data, iterations, id, priority)
-            (item,) = batch_items([work], workload, fold_locally=True)
+            (item,) = batch_items([work], workload, fold_locally=True, heard=heard)
             steps = self._operations.submit_item(item)
         else:
-            steps = self._operations.submit(data, iterations, id, priority, workload)
+            steps = self._operations.submit(data, iterations, id, priority, workload, heard)
         reply = self._transport.run(steps)
         return Handle(self, reply)
 
@@ -211,6 +214,17 @@ class Client:
     def cancel(self, job_id: str) -> None:
         """End a running job without a result. Raises NotFound, or Conflict when it has ended."""
         self._transport.run(self._operations.cancel(job_id))
+
+    def cancel_many(self, job_ids: Iterable[str]) -> list[CancelReply]:
+        """End many jobs, a thousand a request; says what became of each, in order.
+
+        An id that is refused (there is no such job, or it has ended) has a `problem` and does not
+        touch the others.
+        """
+        replies: list[CancelReply] = []
+        for batch in batches_of(job_ids):
+            replies += self._transport.run(self._operations.cancel_batch(batch))
+        return replies
 
     def stats(self) -> StatsView:
         """The service's counters and its predicted wait."""

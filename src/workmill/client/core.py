@@ -14,6 +14,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
+from workmill.client.reading import Heard, unheard
 from workmill.domain.errors import (
     BodyTooLarge,
     Conflict,
@@ -39,6 +40,7 @@ class Request(msgspec.Struct, frozen=True):
     `delay_seconds` is how long to hold back before sending: a retry's pause.
     `timeout_seconds` is the longest silence that this attempt bears.
     `into` names a file to stream a good reply into; `Reply.content` is then empty.
+    `heard` is told how much of the file in `content` has gone, anew in every attempt.
     """
 
     method: str
@@ -49,6 +51,7 @@ class Request(msgspec.Struct, frozen=True):
     delay_seconds: float = 0.0
     timeout_seconds: float = SILENCE_SECONDS
     into: Path | None = None
+    heard: Heard = unheard
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workmill.client.retries import worth_retrying
 from workmill.domain.errors import InvalidInput, WorkmillError, error_for
-from workmill.wire.messages import SubmitReply
+from workmill.wire.messages import CancelReply, SubmitReply
 
 
 class SubmittedJob:
@@ -40,12 +40,12 @@ class SubmittedJob:
         return f"{type(self).__name__}({self.id!r}, {self.status!r})"
 
 
-def refusal(reply: SubmitReply) -> WorkmillError:
+def refusal(reply: SubmitReply | CancelReply) -> WorkmillError:
     """The error that a refused item of a batch stands for."""
     kind = error_for(reply.slug or InvalidInput.slug)
     return kind(f"Job {reply.id} was refused: {reply.problem}")
 
 
-def may_pass_later(reply: SubmitReply) -> bool:
+def may_pass_later(reply: SubmitReply | CancelReply) -> bool:
     """Whether an item was refused for a reason that passes, and may be sent again."""
     return reply.problem is not None and worth_retrying(refusal(reply))

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from workmill.client.batches import chosen_id, content
 from workmill.client.core import SILENCE_SECONDS, Request, Steps
 from workmill.client.handles import may_pass_later, refusal
+from workmill.client.reading import Heard, unheard
 from workmill.client.retries import Ticks, pause_seconds, retrying
 from workmill.client.values import Data, PulledBatch
 from workmill.domain.errors import (
@@ -31,6 +32,8 @@ from workmill.wire.messages import (
     Acknowledge,
     Acknowledged,
     BatchItem,
+    Cancel,
+    CancelReply,
     JobList,
     JobView,
     NodeList,
@@ -40,6 +43,9 @@ from workmill.wire.messages import (
 )
 
 T = TypeVar("T")
+R = TypeVar("R", SubmitReply, CancelReply)
+_Send: TypeAlias = Callable[[Sequence[T], float, float], Steps[list[R]]]
+"""Sends some items, patient for so many seconds, after a delay of so many."""
 
 POLL_SECONDS: Final = 20.0
 """How long one long poll asks an endpoint to wait; below `limits.MAX_WAIT_SECONDS`."""
@@ -63,14 +69,21 @@ class Operations:
         self._ticks = ticks
 
     def submit(
-        self, data: Data, iterations: int, job_id: str | None, priority: int, workload: str
+        self,
+        data: Data,
+        iterations: int,
+        job_id: str | None,
+        priority: int,
+        workload: str,
+        heard: Heard = unheard,
     ) -> Steps[SubmitReply]:
-        """Send one job's data whole; a file is streamed."""
+        """Send one job's data whole; a file is streamed, and `heard` how far."""
         query: dict[str, str | int | float] = {"iterations": iterations}
         query |= {"priority": priority, "workload": workload}
         body = data if isinstance(data, Path) else content(data)
         path = f"{paths.JOBS}/{chosen_id(job_id)}"
-        return (yield from self._json(Request("PUT", path, query, body, OCTETS), SubmitReply))
+        request = Request("PUT", path, query, body, OCTETS, heard=heard)
+        return (yield from self._json(request, SubmitReply))
 
     def submit_item(self, item: BatchItem) -> Steps[SubmitReply]:
         """Send one job as a batch of its own. Raises the refusal."""
@@ -85,8 +98,16 @@ class Operations:
         Items that time may heal, because their part of the store is away, are sent again under
         their ids. When patience ends they stay refused, and the others are taken.
         """
+        return (yield from self._patiently(items, self._batch))
+
+    def cancel_batch(self, ids: Sequence[str]) -> Steps[list[CancelReply]]:
+        """End these jobs in one request; the replies come in its order, refusals among them, with
+        the same patience as `submit_batch`."""
+        return (yield from self._patiently(ids, self._cancel_batch))
+
+    def _patiently(self, items: Sequence[T], send: _Send[T, R]) -> Steps[list[R]]:
         deadline = self._ticks() + self._patience_seconds
-        replies = yield from self._batch(items, self._patience_seconds)
+        replies = yield from send(items, self._patience_seconds, 0.0)
         failures = 0
         while again := [place for place, reply in enumerate(replies) if may_pass_later(reply)]:
             failures += 1
@@ -95,7 +116,7 @@ class Operations:
             if pause >= left:
                 break
             try:
-                told = yield from self._batch([items[place] for place in again], left, pause)
+                told = yield from send([items[place] for place in again], left, pause)
             except Unavailable:
                 break
             for place, reply in zip(again, told, strict=True):
@@ -103,15 +124,21 @@ class Operations:
         return replies
 
     def _batch(
-        self, items: Sequence[BatchItem], patience_seconds: float, delay_seconds: float = 0.0
+        self, items: Sequence[BatchItem], patience_seconds: float, delay_seconds: float
     ) -> Steps[list[SubmitReply]]:
         body = codecs.to_msgpack(items)
         request = Request("POST", paths.JOBS, {}, body, codecs.MSGPACK, delay_seconds=delay_seconds)
         reply = yield from self._ask(request, patience_seconds)
         replies = _read(codecs.from_msgpack, reply, list[SubmitReply])
-        if len(replies) != len(items):
-            raise WorkmillError(f"{len(items)} jobs were sent, {len(replies)} were answered.")
-        return replies
+        return _for_all(items, replies)
+
+    def _cancel_batch(
+        self, ids: Sequence[str], patience_seconds: float, delay_seconds: float
+    ) -> Steps[list[CancelReply]]:
+        body = codecs.to_json(Cancel(ids=list(ids)))
+        request = Request("POST", paths.CANCEL, {}, body, codecs.JSON, delay_seconds=delay_seconds)
+        replies = yield from self._json(request, list[CancelReply], patience_seconds)
+        return _for_all(ids, replies)
 
     def job(self, job_id: str) -> Steps[JobView]:
         """One job as it stands."""
@@ -216,6 +243,12 @@ def _read(decode: Callable[[bytes, type[T]], T], content: bytes, kind: type[T]) 
             f"The reply is not that of a Workmill endpoint: {content[:60]!r}. Whether anything was "
             "changed is not known. Check the URL, and that both sides are of one version."
         ) from error
+
+
+def _for_all(asked: Sequence[object], replies: list[R]) -> list[R]:
+    if len(replies) != len(asked):
+        raise WorkmillError(f"{len(asked)} jobs were sent, {len(replies)} were answered.")
+    return replies
 
 
 def _job_path(job_id: str) -> str:

@@ -28,6 +28,7 @@ from workmill.client.edge import (
     settings,
     unreachable,
 )
+from workmill.client.reading import chunks_of
 from workmill.domain.errors import EndpointUnreachable
 
 T = TypeVar("T")
@@ -87,18 +88,14 @@ class Transport:
             return value
 
     def _exchange(self, url: str, request: Request) -> Reply:
-        if isinstance(request.content, Path):
-            with request.content.open("rb") as file:
-                return self._receive(built(url, request, self._headers, file), request.into)
-        return self._receive(built(url, request, self._headers, request.content), request.into)
-
-    def _receive(self, outgoing: httpx.Request, into: Path | None) -> Reply:
-        incoming = self._http.handle_request(outgoing)
+        content = request.content
+        body = chunks_of(content, request.heard) if isinstance(content, Path) else content
+        incoming = self._http.handle_request(built(url, request, self._headers, body))
         try:
-            if into is None or not incoming.is_success:
+            if request.into is None or not incoming.is_success:
                 incoming.read()
                 return reply_of(incoming)
-            with Download(into) as download:
+            with Download(request.into) as download:
                 for chunk in incoming.iter_bytes(CHUNK_BYTES):
                     download.write(chunk)
             return Reply(incoming.status_code, b"", incoming.headers)

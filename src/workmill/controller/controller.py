@@ -92,8 +92,8 @@ class Controller:
         return min(TURN_SECONDS, self._term.left_seconds + OVER_SECONDS)
 
     def look(self) -> Look | None:
-        """Beat, ask to lead, and read; None for whoever has nothing to do now: who neither leads nor
-        has a balancer of its own, or finds no service."""
+        """Beat, ask to lead, and read; None for whoever neither leads nor has a balancer of its
+        own, or finds no service."""
         try:
             look = self._look()
         except WorkmillError as error:

@@ -120,7 +120,7 @@ class Committer:
         return self._put("acknowledge", items)
 
     def cancel(self, ids: Sequence[bytes]) -> Awaitable[list[values.Verdict]]:
-        return self._put("cancel", ids)
+        return self._put("cancel", ids, len(ids))
 
     def lease(self, request: values.LeaseRequest) -> Awaitable[list[values.Lease]]:
         return self._put("lease", request)

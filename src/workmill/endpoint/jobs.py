@@ -1,4 +1,4 @@
-"""Looking at jobs: one (with a long-poll), a page of them, and calling one off."""
+"""Looking at jobs: one (with a long-poll), a page of them; and calling off one or many."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ import asyncio
 from typing import Final
 
 from workmill.domain import limits
-from workmill.domain.errors import AlreadyEnded, InvalidInput, NotFound
+from workmill.domain.errors import (
+    AlreadyEnded,
+    InvalidInput,
+    NotFound,
+    StoreUnavailable,
+    WorkmillError,
+)
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Job, Query, Verdict
 from workmill.domain.lifecycle import ENDED, Status
 from workmill.endpoint import params
+from workmill.endpoint.body import read_body
 from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.service import Service
-from workmill.wire.messages import JobList, JobView
+from workmill.wire import codecs
+from workmill.wire.messages import Cancel, CancelReply, JobList, JobView
 
+MAX_CANCEL_BYTES: Final = 1024 * 1024
 _LATEST: Final = 10**18
 
 
@@ -48,19 +57,82 @@ async def cancel_job(service: Service, request: Request) -> Reply:
     (verdict,) = await service.committer.cancel((job_id,))
     job = await _find(service, job_id)
     if verdict is not Verdict.APPLIED and job.status is not Status.CANCELLED:
-        raise AlreadyEnded(f"The job {id_text(job_id)} has ended already. It was kept as it is.")
+        raise _already_ended(job_id)
     service.watch.hint((job_id,))
     service.idle.wake()
     return Reply.json(_view(service, job))
 
 
+async def cancel_jobs(service: Service, request: Request) -> Reply:
+    """Call many jobs off in one step, each cancelled or refused by itself as a single one would
+    be; the replies stand in the order of the ids."""
+    body = await read_body(
+        request, max_bytes=MAX_CANCEL_BYTES, seconds=service.settings.body_seconds
+    )
+    texts = codecs.from_json(body, Cancel).ids
+    refused: dict[str, WorkmillError] = {}
+    ids: dict[str, bytes] = {}
+    for text in texts:
+        try:
+            ids[text] = parse_id(text)
+        except InvalidInput as error:
+            refused[text] = error
+    refused |= await _cancel_all(service, ids)
+    return Reply.json([_told(text, refused.get(text)) for text in texts])
+
+
+async def _cancel_all(service: Service, ids: dict[str, bytes]) -> dict[str, WorkmillError]:
+    """Cancel all of them in one group; gives why some are not."""
+    if not ids:
+        return {}
+    answers = await service.committer.cancel(tuple(ids.values()))
+    service.watch.hint(tuple(ids.values()))
+    service.idle.wake()
+    verdicts = dict(zip(ids, answers, strict=True))
+    ended = [text for text, verdict in verdicts.items() if verdict is Verdict.REFUSED]
+    jobs = await service.committer.get([ids[text] for text in ended]) if ended else []
+    for text, job in zip(ended, jobs, strict=True):
+        if job is not None and job.status is Status.CANCELLED:
+            verdicts[text] = Verdict.APPLIED  # before, which is as good
+    return {
+        text: _why_not(ids[text], verdict)
+        for text, verdict in verdicts.items()
+        if verdict is not Verdict.APPLIED
+    }
+
+
+def _why_not(job_id: bytes, verdict: Verdict) -> WorkmillError:
+    if verdict is Verdict.UNKNOWN:
+        return _unknown(job_id)
+    if verdict is Verdict.UNAVAILABLE:
+        return StoreUnavailable(
+            f"Whether the job {id_text(job_id)} is cancelled is not known: its part of the store "
+            "is away. Cancel it again later; that is harmless."
+        )
+    return _already_ended(job_id)
+
+
+def _told(text: str, error: WorkmillError | None) -> CancelReply:
+    if error is None:
+        return CancelReply(id=text)
+    return CancelReply(id=text[:64], status="refused", problem=error.detail, slug=error.slug)
+
+
 async def _find(service: Service, job_id: bytes) -> Job:
     (job,) = await service.committer.get((job_id,))
     if job is None:
-        raise NotFound(
-            f"There is no job {id_text(job_id)}. It was never taken in, or its retention is over."
-        )
+        raise _unknown(job_id)
     return job
+
+
+def _unknown(job_id: bytes) -> NotFound:
+    return NotFound(
+        f"There is no job {id_text(job_id)}. It was never taken in, or its retention is over."
+    )
+
+
+def _already_ended(job_id: bytes) -> AlreadyEnded:
+    return AlreadyEnded(f"The job {id_text(job_id)} has ended already. It was kept as it is.")
 
 
 async def _ended(service: Service, job: Job, wait_seconds: float) -> Job:

@@ -117,6 +117,13 @@ JOBS: Final = (
         problems=(408, 413, 422, 503),
     ),
     _op(
+        *("POST", paths.CANCEL, "Jobs", jobs.cancel_jobs),
+        takes=messages.Cancel,
+        takes_kind=codecs.JSON,
+        gives=list[messages.CancelReply],
+        problems=(408, 413, 422, 503),
+    ),
+    _op(
         *("GET", _JOB, "Jobs", jobs.get_job),
         parameters=(_ID, _WAIT),
         gives=messages.JobView,

@@ -6,9 +6,11 @@ MessagePack only and carries domain values (`domain.job`) with raw bytes.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
-from workmill.domain import ids
+from workmill.domain import ids, limits
 from workmill.domain.job import Job, Node, Stats
 from workmill.domain.lifecycle import FINISHED, Status
 
@@ -43,6 +45,23 @@ class SubmitReply(Message, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     eta_seconds: float | None = None
     problem: str | None = None
     """Why this item of a batch was refused; the rest of the batch is not touched by it."""
+    slug: str | None = None
+    """Which error of `domain.errors` that is."""
+
+
+class Cancel(Message, frozen=True, kw_only=True):
+    """The body of `POST /v1/jobs/cancel`: which jobs to call off."""
+
+    ids: Annotated[list[str], msgspec.Meta(min_length=1, max_length=limits.MAX_BATCH_JOBS)]
+
+
+class CancelReply(Message, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What became of one id: cancelled, or refused."""
+
+    id: str
+    status: str = "cancelled"
+    problem: str | None = None
+    """Why this id was refused; the others are not touched by it."""
     slug: str | None = None
     """Which error of `domain.errors` that is."""
 

@@ -6,6 +6,7 @@ ENQUEUE: Final = "/enqueue"
 PULL_COMPLETED: Final = "/pullCompleted"
 
 JOBS: Final = "/v1/jobs"
+CANCEL: Final = "/v1/jobs/cancel"
 RESULTS_PULL: Final = "/v1/results/pull"
 RESULTS_ACK: Final = "/v1/results/ack"
 EVENTS: Final = "/v1/events"

@@ -43,6 +43,21 @@ async def test_a_value_comes_back_and_is_right(
         assert await handle.result(PATIENT_SECONDS) == advanced(content, 7)
 
 
+@pytest.mark.parametrize("fold_locally", [False, True])
+async def test_whoever_sends_a_file_may_watch_it_go(
+    make_client: Make, live: Live, tmp_path: Path, fold_locally: bool
+) -> None:
+    """Sent or folded, it is told piece by piece, up to the last byte."""
+    file = tmp_path / "data"
+    file.write_bytes(bytes(900_000))
+    heard: list[int] = []
+    async with make_client(live.url) as client:
+        await client.submit(file, 1, fold_locally=fold_locally, heard=heard.append)
+    assert heard[-1] == 900_000
+    assert heard == sorted(set(heard))
+    assert len(heard) > 3
+
+
 async def test_known_work_is_answered_by_the_submit(
     make_client: Make, live: Live, hands: Hands
 ) -> None:

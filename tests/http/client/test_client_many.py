@@ -135,6 +135,24 @@ async def test_a_listing_goes_on_over_its_pages(make_client: Make, live: Live) -
         assert [job.id async for job in client.jobs(status="cancelled")] == [handles[7].id]
 
 
+async def test_many_jobs_are_called_off_in_a_few_requests(make_client: Make, live: Live) -> None:
+    """Each as by itself: one that is not there leaves the others alone, a repeat is harmless, and
+    the replies keep the order however many requests they took."""
+    async with make_client(live.url) as client:
+        items = [b"%d" % number for number in range(MAX_BATCH_JOBS + 2)]
+        handles = [handle async for handle in client.submit_many(items, 2)]
+        unknown = id_text(new_id())
+        ids = [handles[0].id, unknown, "nonsense", *(handle.id for handle in handles[1:])]
+        replies = await client.cancel_many(ids)
+        assert [reply.id for reply in replies] == ids
+        assert [reply.slug for reply in replies[:4]] == [None, "not-found", "invalid-input", None]
+        assert {reply.problem for reply in replies[3:]} == {None}
+        assert (await client.stats()).stats.jobs["cancelled"] == len(handles)
+        (again,) = await client.cancel_many([handles[5].id])
+        assert again.status == "cancelled"
+        assert await client.cancel_many([]) == []
+
+
 async def test_a_backup_brings_back_what_it_holds(
     make_client: Make, live: Live, tmp_path: Path
 ) -> None:

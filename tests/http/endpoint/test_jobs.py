@@ -134,6 +134,41 @@ def test_cancel_ends_a_job_for_good(shared: Running) -> None:
     assert path[9:] not in [str(uuid.UUID(bytes=lease.id)) for lease in shared.lease()]
 
 
+def test_many_are_cancelled_in_one_commit(start: Start) -> None:
+    """Each id is cancelled or refused by itself, in the order asked; the group is one."""
+    running = start()
+    done = running.submit(b"finished", 3)
+    running.work()
+    ids = [running.submit(b"cancel %d" % number, 3) for number in range(20)]
+    before = _large_groups(running)
+    asked = [*ids, done, "nonsense", ids[0], str(uuid.uuid4())]
+    replies = running.http.post("/v1/jobs/cancel", json={"ids": asked}).json()
+    assert _large_groups(running) == before + 1
+    assert [reply["id"] for reply in replies] == asked
+    assert [reply.get("slug") for reply in replies[20:]] == [
+        "already-ended",
+        "invalid-input",
+        None,
+        "not-found",
+    ]
+    assert {reply.get("status", "cancelled") for reply in replies[:20]} == {"cancelled"}
+    assert running.lease() == []
+    assert running.http.get(f"/v1/jobs/{done}").json()["value"] == value_of(b"finished", 3)
+
+
+@pytest.mark.parametrize("ids", [[], ["00000000-0000-7000-8000-000000000000"] * 1001, [7], None])
+def test_a_list_to_cancel_is_bounded(shared: Running, ids: Any) -> None:
+    """From one to a thousand ids; anything else changes nothing."""
+    assert shared.http.post("/v1/jobs/cancel", json={"ids": ids}).status_code == 422
+
+
+def _large_groups(running: Running) -> int:
+    """How many groups held over ten jobs; the endpoint's own hold one."""
+    lines = dict(line.rsplit(" ", 1) for line in running.http.get("/metrics").text.splitlines())
+    of_all, small = (lines[f'workmill_group_jobs_bucket{{le="{most}"}}'] for most in ("+Inf", 10))
+    return round(float(of_all) - float(small))
+
+
 def test_a_finished_job_is_not_cancelled(shared: Running) -> None:
     """409, and the value stays."""
     job_id = shared.submit(b"finished", 3)

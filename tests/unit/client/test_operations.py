@@ -24,7 +24,15 @@ from workmill.domain.errors import (
     WorkmillError,
 )
 from workmill.wire import codecs
-from workmill.wire.messages import BatchItem, CompatibleResult, JobView, PulledResults, SubmitReply
+from workmill.wire.messages import (
+    BatchItem,
+    Cancel,
+    CancelReply,
+    CompatibleResult,
+    JobView,
+    PulledResults,
+    SubmitReply,
+)
 
 if TYPE_CHECKING:
     from tests.unit.client.conftest import Counterpart
@@ -136,6 +144,18 @@ def test_items_whose_part_is_away_are_sent_again(service: Counterpart) -> None:
         [items[3]],
     ]
     assert all(later.delay_seconds > 0 for later in service.asked[1:])
+
+
+def test_cancels_whose_part_is_away_are_said_again(service: Counterpart) -> None:
+    """A batch of cancels has the same patience: only those that may pass are asked again."""
+    ids = ["a", "b", "c"]
+    away = CancelReply(id="a", status="refused", problem="no", slug="store-unavailable")
+    ended = CancelReply(id="b", status="refused", problem="no", slug="already-ended")
+    a, c = CancelReply(id="a"), CancelReply(id="c")
+    answer = each(*(Reply(200, codecs.to_json(told)) for told in ([away, ended, c], [away], [a])))
+    assert service.carry(service.operations.cancel_batch(ids), answer) == [a, ended, c]
+    bodies = [codecs.from_json(bytes(one.content), Cancel).ids for one in service.asked]
+    assert bodies == [ids, ["a"], ["a"]]
 
 
 @pytest.mark.parametrize("then", [None, Reply(503), LOST])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import shutil
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +31,23 @@ def test_a_report_is_healthy_when_nothing_must_be_mended(
     assert not (tmp_path / "not").exists()
     monkeypatch.setattr(storage, "_kind_of", lambda _: "nfs4")
     assert not examine(config).healthy
+
+
+@pytest.mark.parametrize(
+    ("alone", "words"),
+    [(True, "no step of it ends a lease"), (False, "go by the Redis servers' clocks, not by")],
+)
+def test_the_clock_is_judged_by_what_goes_by_it(
+    alone: bool, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory's store counts on from when it was opened; on Redis leases go by its clock."""
+    found = SimpleNamespace(adjtimex=lambda _: 5)
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: found)
+    finding = machine.clock(alone=alone)
+    assert finding.verdict == "note"
+    assert words in (finding.advice or "")
+    found.adjtimex = lambda _: 0
+    assert machine.clock(alone=alone).verdict == "good"
 
 
 @pytest.mark.parametrize(

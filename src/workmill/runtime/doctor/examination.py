@@ -31,7 +31,7 @@ def examine(config: EndpointConfig, store: Sequence[str] = ()) -> Report:
         machine.cores(),
         machine.memory(),
         machine.open_files(),
-        machine.clock(),
+        machine.clock(alone=not store),
         *(_redis(store) if store else _directory(Path(config.data))),
         service.service(config.host, config.port),
     ]

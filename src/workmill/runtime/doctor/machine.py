@@ -18,6 +18,15 @@ GOOD_OPEN_FILES: Final = 8192
 MIN_OPEN_FILES: Final = 256
 
 _CLOCK_NOT_SYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
+_OWN_TIME: Final = (
+    "Run a time service. The store reads this clock once, when it is opened, and counts on from "
+    "there: no step of it ends a lease. But the times that jobs show, and their retention over a "
+    "restart, begin with it, and a store that was opened while it ran ahead stays ahead."
+)
+_TIME_OF_OTHERS: Final = (
+    "Run a time service. Leases and retention go by the Redis servers' clocks, not by this one; it "
+    "decides the order of jobs between partitions, and whether certificates are valid."
+)
 _TIMEX_BYTES: Final = 512  # larger than struct timex anywhere
 
 
@@ -65,8 +74,9 @@ def open_files() -> Finding:
     )
 
 
-def clock() -> Finding:
-    """Whether the kernel holds the clock for synchronised (adjtimex(2), asked, not set)."""
+def clock(*, alone: bool) -> Finding:
+    """Whether the kernel holds the clock for synchronised (adjtimex(2), asked, not set). `alone`
+    says that the store is a directory here, and not on servers with clocks of their own."""
     libc = ctypes.CDLL(None, use_errno=True)
     state = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
     if 0 <= state < _CLOCK_NOT_SYNCHRONISED:
@@ -75,7 +85,7 @@ def clock() -> Finding:
         name="clock",
         verdict="note",
         said="the kernel does not know it to be synchronised.",
-        advice="Run a time service: leases and retention go by this clock.",
+        advice=_OWN_TIME if alone else _TIME_OF_OTHERS,
     )
 
 

@@ -7,6 +7,7 @@ who may.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -26,6 +27,8 @@ MIN_DOWN_AFTER_MS: Final = 5001
 """A Sentinel promotes the replica that it saw furthest, up to five seconds ago: a primary must have
 been away for longer than that, or one that was behind is taken for the furthest."""
 ANSWER_SECONDS: Final = 3.0
+MAX_APART_SECONDS: Final = 1.0
+"""Far less than a lease is renewed ahead of its end."""
 _ALL_RIGHTS: Final = ("+@all", "~*")
 _LASTING: Final = {
     "appendonly": "yes",
@@ -45,6 +48,8 @@ class Look:
     config: Mapping[str, str] | None
     open_door: bool
     replayer: tuple[str, str] | None
+    ahead_seconds: float | None
+    """How far its clock is before this machine's; None where this user may not ask."""
 
 
 def store(address: Address) -> list[Finding]:
@@ -75,6 +80,7 @@ def look(node: Node, access: Access) -> Look:
     try:
         asked = [("INFO",), ("CONFIG", "GET", "*"), ("ACL", "GETUSER", "default")]
         info, config, default = connection.ask_all(asked)
+        ahead_seconds = _ahead_seconds(connection)
     finally:
         connection.close()
     if isinstance(info, Refused):
@@ -87,7 +93,19 @@ def look(node: Node, access: Access) -> Look:
         config=None if words is None else dict(zip(words[::2], words[1::2], strict=True)),
         open_door=_serves_strangers(node, access),
         replayer=None if isinstance(default, Refused) else _rights(default),
+        ahead_seconds=ahead_seconds,
     )
+
+
+def _ahead_seconds(connection: Connection) -> float | None:
+    """By as much as an answer may be on its way, neither is held to be ahead."""
+    asked = time.time()
+    try:
+        seconds, microseconds = connection.ask("TIME", seconds=ANSWER_SECONDS)
+    except Refused:
+        return None
+    told = int(seconds) + int(microseconds) / 1e6
+    return max(told - time.time(), 0.0) + min(told - asked, 0.0)
 
 
 def _rights(reply: list[Any]) -> tuple[str, str]:
@@ -111,7 +129,7 @@ def _serves_strangers(node: Node, access: Access) -> bool:
 
 def judged(look: Look, *, replicated: bool) -> list[Finding]:
     """What follows from what a server showed."""
-    findings = [_version(look), *_door(look)]
+    findings = [_version(look), *_clock(look), *_door(look)]
     if look.config is None:
         said = f"{look.node} does not let this user read its settings."
         advice = "Run the doctor as a user who may: +config|get."
@@ -130,6 +148,26 @@ def _version(look: Look) -> Finding:
     if kind == "valkey" or new:
         return _finding("redis", "good", said, version=text)
     return _finding("redis", "mend", said, "Install a newer one.", version=text)
+
+
+def _clock(look: Look) -> Iterator[Finding]:
+    """Leases go by the time of the server that is primary, from that of its last call on."""
+    apart = look.ahead_seconds
+    if apart is None:
+        said = f"{look.node} does not let this user ask for its time."
+        yield _finding("redis clock", "note", said, "Run the doctor as one who may: +time.")
+    elif abs(apart) < MAX_APART_SECONDS:
+        said = f"{look.node} has the time of this machine."
+        yield _finding("redis clock", "good", said, ahead_seconds=apart)
+    else:
+        where = "ahead of" if apart > 0 else "behind"
+        said = f"{look.node} is {abs(apart):,.1f} s {where} this machine."
+        advice = (
+            "Run a time service on both. Leases and retention go by the primary's clock: when it "
+            "jumps, or a server that is ahead takes over, they may end early. Time in the store "
+            "never goes back."
+        )
+        yield _finding("redis clock", "note", said, advice, ahead_seconds=apart)
 
 
 def _door(look: Look) -> Iterator[Finding]:

@@ -2,7 +2,9 @@
 
 Theory. A part that fails is not asked again by the groups that follow: they would all wait for it
 as long as the first one did. Instead its own thread tries until it answers, and only then do
-groups see it again. So the others lose the time of one failure, once.
+groups see it again. So the others lose the time of one failure, once. It has answered when it has
+taken a write: a server may show what it has and yet refuse every change, for want of replicas or of
+a disk, and every group that believed it would wait for it again.
 """
 
 from __future__ import annotations
@@ -117,7 +119,7 @@ class Part:
                 if self._opened is None:
                     self._open()
                 with self.opened.outer.group():
-                    self.opened.verbs.standing()
+                    self.opened.verbs.try_writing()
             except WorkmillError:
                 pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), LONGEST_PAUSE_SECONDS)
             else:

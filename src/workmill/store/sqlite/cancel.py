@@ -40,13 +40,15 @@ def _cancel_one(session: Session, job_id: bytes) -> Verdict:
 
 
 def _promote_eldest(session: Session, row: Held) -> None:
-    """Put the eldest attached job in the place of the one that goes, at its checkpoint."""
+    """Put the eldest attached job in the place of the one that goes, at its checkpoint and no
+    less urgent."""
     heir = session.connection.execute("SELECT min(seq) FROM jobs WHERE leader = ?", (row.seq,)).get
     if heir is None:
         return
     session.connection.execute(
-        """UPDATE jobs SET status = ?, leader = NULL, (done, state) =
-            (SELECT l.done, l.state FROM jobs l WHERE l.seq = ?) WHERE seq = ?""",
+        """UPDATE jobs SET status = ?, leader = NULL, (rank, done, state) =
+            (SELECT min(jobs.rank, l.rank), l.done, l.state FROM jobs l WHERE l.seq = ?)
+        WHERE seq = ?""",
         (code_after(Status.ATTACHED, Verb.PROMOTE), row.seq, heir),
     )
     session.connection.execute("UPDATE jobs SET leader = ? WHERE leader = ?", (heir, row.seq))

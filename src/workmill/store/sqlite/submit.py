@@ -31,6 +31,8 @@ class _Intake:
     leaders: dict[Content, _Leader] = field(default_factory=dict)
     statuses: Counter[Status] = field(default_factory=Counter)
     backlog_iterations: int = 0
+    ranks: dict[int, int] = field(default_factory=dict)
+    """The lowest rank that waits for each leader, by its `seq`."""
 
 
 def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
@@ -113,6 +115,7 @@ def _take_in(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
     replies = [_place(session, intake, job, seq) for seq, job in enumerate(jobs, books.next_seq)]
     _INSERT(session.connection, intake.rows, session.now_ms, NOBODY, books.first_token)
     work.add(session, intake.entries)
+    work.lift(session, intake.ranks)
     books.next_seq += len(jobs)
     books.submitted_total += len(jobs)
     books.completed_total += intake.statuses[Status.DONE]
@@ -157,6 +160,8 @@ def _met(session: Session, intake: _Intake, job: NewJob) -> tuple[int, bytes, _L
         done, state = found.known.done, bytes.fromhex(found.known.state)
     leader = None if done == job.total else _leader_of(intake, content, found)
     if leader is not None:
+        rank = -job.priority
+        intake.ranks[leader.seq] = min(rank, intake.ranks.get(leader.seq, rank))
         return job.done, job.state, leader  # its own, until it has the leader's
     if done > job.done:
         session.books.known_hits_total += 1

@@ -9,13 +9,13 @@ missed reuse, never a wrong one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
 from workmill.store.sqlite.session import Session
-from workmill.store.sqlite.sets import Reader, Row, blobs, integers
+from workmill.store.sqlite.sets import Reader, Row, Writer, blobs, integers
 
 PREFIX_BYTES: Final = 8
 NEAR_ENTRIES: Final = 16
@@ -86,6 +86,14 @@ _KNOWN = Reader(
     FROM known WHERE seq IN carray(?)""",
 )
 
+_RAISE = Writer(
+    2,
+    """
+    WITH new(seq, rank) AS (VALUES $rows)
+    UPDATE jobs SET rank = new.rank FROM new WHERE jobs.seq = new.seq AND jobs.rank > new.rank
+    """,
+)
+
 
 def find(session: Session, wanted: Sequence[Content]) -> dict[Content, Found]:
     """What is running or known for each content; those with nothing are left out."""
@@ -121,6 +129,12 @@ def add(session: Session, entries: Sequence[bytes]) -> None:
         session.connection.execute(
             "INSERT INTO mem.work SELECT value FROM carray(?)", (blobs(sorted(entries)),)
         )
+
+
+def lift(session: Session, ranks: Mapping[int, int]) -> None:
+    """Move each job (by `seq`) up to this rank, if somebody so urgent waits for it; never down."""
+    if ranks:
+        _RAISE(session.connection, list(ranks.items()))
 
 
 def remove(session: Session, entries: Sequence[bytes]) -> None:

@@ -72,7 +72,7 @@ local function loading(keys, args)
     error('WMLOADING this restore has been silent for too long and was given up')
   end
   redis.call('PEXPIRE', tag .. 'loading', LOADING_MS)
-  ctx.fresh, ctx.lanes = {}, {}
+  ctx.fresh, ctx.lanes, ctx.left = {}, {}, {}
   return ctx
 end
 
@@ -169,6 +169,7 @@ local function load_jobs(keys, args)
   end
   write_pages(ctx, first, entries)
   finish(ctx)
+  cut(ctx, ctx.left)
   return 0
 end
 

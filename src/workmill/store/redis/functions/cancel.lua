@@ -1,8 +1,8 @@
 --[[ The verb `cancel`. It walks its batch job by job: a cancel may promote the very job that the
 next item of the batch names. ]]
 
--- Put the eldest attached job in the place of the one that goes, at its checkpoint. The group
--- keeps its name; `heirs` says who leads it now.
+-- Put the eldest attached job in the place of the one that goes, at its checkpoint and no less
+-- urgent. The group keeps its name; `heirs` says who leads it now.
 local function promote_eldest(ctx, leader)
   local group = group_of(ctx, leader)
   local heirs = ctx.prefix .. 'heirs'
@@ -16,6 +16,7 @@ local function promote_eldest(ctx, leader)
   moved(ctx, heir.status, AFTER_PROMOTE[heir.status])
   heir.status, heir.ref = AFTER_PROMOTE[heir.status], 0
   heir.done, heir.state = leader.done, leader.state
+  heir.priority = math.max(heir.priority, leader.priority)
   count(ctx, 'backlog_iterations', heir.total - heir.done)
   local value, bucket, field = entries_for(ctx, heir.key)
   add_work(ctx, heir.key, heir.total, heir.seq, value, bucket, field)
@@ -23,17 +24,6 @@ local function promote_eldest(ctx, leader)
   save(ctx, heir)
   if redis.call('EXISTS', key) == 1 then
     redis.call('HSET', heirs, 'l' .. group, heir.seq, 'g' .. heir.seq, group)
-  end
-end
-
-local function leave_queue(ctx, job, left)
-  local rank = rank_of(job)
-  redis.call('ZREM', lane(ctx, 'b', job.workload, rank), job.seq)
-  local mark = job.workload .. ':' .. rank
-  if not left[mark] then
-    left[mark] = source(ctx, 'q', job.workload, rank)
-    left[mark].workload_ranks = {rank = rank, workloads = {job.workload}}
-    left[#left + 1] = left[mark]
   end
 end
 

@@ -10,7 +10,7 @@ p j <id 16>        string  one job, packed (records.lua)
 p p <page>         string  PAGE_JOBS entries of (id 16, age 7): a job's place is its seq
 p pages            zset    the pages that are there        p live  hash  page -> jobs still there
 p q <w>:<rank>     list    seqs that were submitted to workload w at this rank, eldest first
-p b <w>:<rank>     zset    seqs that came back to it: released, retried, promoted (score: seq)
+p b <w>:<rank>     zset    seqs that came back to it: released, retried, promoted, raised (score: seq)
 p ranks <w>        zset    the ranks at which workload w has jobs (score: rank)
 p leased           zset    seq -> when its lease ends, in ms; half a ms more when it was given time
 p a <group>        zset    seqs attached to one leader. A group is named after its first leader

@@ -1,8 +1,9 @@
 --[[ The queue: for each workload and rank a list of those that were submitted and a small sorted
 set of those that came back. Both are ordered by seq, and a lease merges their heads.
 
-A list is only touched at its ends. A job that is cancelled stays in it until the head reaches it;
-whoever moves a head leaves it at a job that is queued, unless more than LOOK_JOBS lie before it. ]]
+A list is only touched at its ends. A job that is cancelled, or raised to another rank, stays in it
+until the head reaches it and passes it over; whoever moves a head leaves it at a job that is queued
+there, unless more than LOOK_JOBS lie before it. ]]
 
 local LOOK_JOBS = 10000
 
@@ -23,8 +24,8 @@ end
 
 -- One list or sorted set, read from its head.
 local function source(ctx, kind, workload, rank)
-  return {key = lane(ctx, kind, workload, rank), listed = kind == 'q', jobs = {}, at = 1,
-    dry = false, looked = 0}
+  return {key = lane(ctx, kind, workload, rank), listed = kind == 'q', rank = rank, jobs = {},
+    at = 1, dry = false, looked = 0}
 end
 
 local function refill(ctx, from, amount)
@@ -33,11 +34,11 @@ local function refill(ctx, from, amount)
   local seqs = redis.call(command, from.key, first, first + amount - 1)
   from.dry = #seqs < amount
   for place, job in ipairs(by_seq(ctx, seqs)) do
-    from.jobs[first + place] = job and job.status == QUEUED and job
+    from.jobs[first + place] = job and job.status == QUEUED and rank_of(job) == from.rank and job
   end
 end
 
--- The next queued job, nil at the end. What is queued no more is passed over.
+-- The next queued job, nil at the end. What is not queued here any more is passed over.
 local function head_of(ctx, from, amount)
   while true do
     local job = from.jobs[from.at]
@@ -140,4 +141,31 @@ local function cut(ctx, sources)
       end
     end
   end
+end
+
+-- A queued job leaves its lane. `left` gathers the lists whose heads are to be cut afterwards.
+local function leave_queue(ctx, job, left)
+  local rank = rank_of(job)
+  redis.call('ZREM', lane(ctx, 'b', job.workload, rank), job.seq)
+  local mark = job.workload .. ':' .. rank
+  if not left[mark] then
+    left[mark] = source(ctx, 'q', job.workload, rank)
+    left[mark].workload_ranks = {rank = rank, workloads = {job.workload}}
+    left[#left + 1] = left[mark]
+  end
+end
+
+-- Somebody who is more urgent waits for this job's work.
+local function raise(ctx, job, priority, left)
+  if priority <= job.priority then
+    return
+  end
+  if job.status == QUEUED then
+    leave_queue(ctx, job, left)
+  end
+  job.priority = priority
+  if job.status == QUEUED then
+    push_back(ctx, job)
+  end
+  save(ctx, job)
 end

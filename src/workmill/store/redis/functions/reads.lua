@@ -145,7 +145,7 @@ local function stats(keys, args)
   local oldest
   for workload = 1, last_number(ctx, 'w') do
     for _, rank in ipairs(redis.call('ZRANGE', ctx.prefix .. 'ranks' .. workload, 0, -1)) do
-      local job = eldest_in(ctx, workload, rank)
+      local job = eldest_in(ctx, workload, tonumber(rank))
       if job and (not oldest or job.seq < oldest.seq) then
         oldest = job
       end

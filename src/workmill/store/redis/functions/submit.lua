@@ -51,6 +51,7 @@ end
 
 local function attach(ctx, job, leader)
   job.status, job.ref = ATTACHED, group_of(ctx, leader)
+  raise(ctx, leader, job.priority, ctx.left)
   redis.call('ZADD', ctx.prefix .. 'a' .. job.ref, job.seq, job.seq)
   return told(ATTACHED, CREATED, leader.done)
 end
@@ -117,7 +118,7 @@ end
 local function submit(keys, args)
   local ctx = begin(keys, args)
   local kinds, ids, answers, entries = kinds_of(ctx, ctx.asked[2]), {}, {}, {}
-  ctx.fresh, ctx.lanes = {}, {}
+  ctx.fresh, ctx.lanes, ctx.left = {}, {}, {}
   for at, blob in ipairs(ctx.asked[3]) do
     ids[at] = string.sub(blob, 1, 16)
   end
@@ -142,6 +143,7 @@ local function submit(keys, args)
     write_pages(ctx, first, entries)
   end
   finish(ctx)
+  cut(ctx, ctx.left)  -- after what is new has come to the lists
   return answers
 end
 
