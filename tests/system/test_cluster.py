@@ -20,11 +20,14 @@ from tests.system.processes import children, gone, run, until
 PATIENCE_SECONDS = 10.0
 """What a caller bears while everything is restarted: a step that is not waited for costs more."""
 
+SIZE = ("--endpoints", "2:2")
+"""Of a fixed size, so that it can be compared: load would start others."""
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     need_programs()
-    with folder() as directory, Cluster(directory, workers="2:2") as started:
+    with folder() as directory, Cluster(directory, *SIZE, workers="2:2") as started:
         yield started
 
 

@@ -28,7 +28,7 @@ def test_a_script_reads_json_at_every_step(service: Up, tmp_path: Path) -> None:
     status = service.json("status")
     assert status["service"]["workers"] == 2
     assert status["service"]["stats"]["submitted_total"] >= 1
-    assert {node["role"] for node in status["nodes"]} == {"endpoint", "worker"}
+    assert {node["role"] for node in status["nodes"]} == {"endpoint", "worker", "controller"}
     (place,) = {node["serves"] for node in status["nodes"] if node["serves"]}
     assert service.url == f"http://{place}"
 

@@ -19,6 +19,7 @@ from workmill.runtime.redis_hosts.plan import Passwords, Plan, hosts_at
 from workmill.runtime.redis_hosts.rendering import host_files
 
 FILES = ("redis.conf", "sentinel.conf")
+ADDRESS = "127.0.0.2"
 PASSWORDS = Passwords(endpoint="e", replication="r", sentinel="s", deploy="d")
 
 
@@ -30,7 +31,7 @@ def newer_server() -> str | None:
 
 def plain(folder: Path, file: str, port: int) -> Path:
     """One host's configuration in this folder, without TLS."""
-    plan = Plan(hosts=hosts_at(["127.0.0.2", "127.0.0.3", "127.0.0.4"]), passwords=PASSWORDS)
+    plan = Plan(hosts=hosts_at([ADDRESS, "127.0.0.3", "127.0.0.4"]), passwords=PASSWORDS)
     places = msgspec.structs.replace(
         plan.places, configuration=str(folder), data=str(folder), sentinel=str(folder)
     )
@@ -54,7 +55,7 @@ def test_a_newer_server_takes_the_configuration(tmp_path: Path, file: str) -> No
         subprocess.Popen(words, stdout=log, stderr=log) as server,
     ):
         try:
-            with redis.Redis(port=port, username="deploy", password=PASSWORDS.deploy) as one:
+            with redis.Redis(ADDRESS, port, username="deploy", password=PASSWORDS.deploy) as one:
                 until(lambda: answers(one) or server.poll() is not None)
                 assert server.poll() is None, (tmp_path / "log").read_text()
         finally:

@@ -24,7 +24,7 @@ FAILURES = (
     *("an endpoint, or its machine, dies", "a whole zone is lost", "the primary dies"),
     *("a replica dies", "one of three Sentinels dies", "two hosts are gone", "all three restart"),
     # workers and their jobs
-    *("a worker is killed", "a worker hangs, with `--workers N`", "a worker's machine is cut off"),
+    *("a worker is killed", "a worker hangs", "a worker's machine is cut off"),
     *("a worker's computing process hangs", "a worker's machine dies", "a job kills its worker"),
 )
 
