@@ -138,8 +138,9 @@ def test_whatever_dies_is_replaced(cluster: Cluster) -> None:
 
 
 def parts(cluster: Cluster) -> list[str]:
-    """How each child is run; an endpoint takes the lowest port that is free."""
-    words = [said(pid) for pid in children(cluster.process.pid)]
+    """How each child is run, without the blanks with which Redis pads its title; an endpoint takes
+    the lowest port that is free."""
+    words = [said(pid).rstrip() for pid in children(cluster.process.pid)]
     return sorted(re.sub(r'"port":\d+', '"port"', one) for one in words)
 
 
