@@ -70,9 +70,13 @@ class Up:
                 process_group=0,
             )
         assert self.process.stdout is not None
-        ready = self.process.stdout.readline().decode()
-        found = re.search(r"http://\S+:\d+", ready)
-        assert found, f"not ready: {ready!r}\n{self.log.read_text()}"
+        try:
+            ready = self.process.stdout.readline().decode()
+            found = re.search(r"http://\S+:\d+", ready)
+            assert found, f"not ready: {ready!r}\n{self.log.read_text()}"
+        except BaseException:  # a test that is interrupted here would never leave what it entered
+            os.killpg(self.process.pid, signal.SIGTERM)
+            raise
         self.url = found[0]
 
     def __enter__(self) -> Self:
