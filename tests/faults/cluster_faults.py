@@ -104,11 +104,11 @@ def stop_an_endpoint(scene: Scene, seconds: float) -> None:
     before = until(lambda: len(now := scene.serving()) >= 2 and now)
     place, victim = scene.dice.choice(sorted(before.items()))
     with told(f"endpoint {place.port} stopped") as say:
+        wake_at = time.monotonic() + seconds
         os.kill(victim, signal.SIGSTOP)
         try:
             until(lambda: place not in scene.serving())
             say("out of rotation")
-            wake_at = time.monotonic() + seconds
             until(lambda: time.monotonic() > wake_at, seconds + 1)
         finally:
             os.kill(victim, signal.SIGCONT)

@@ -70,11 +70,10 @@ def crew_of(role: str, watched: Iterable[Watched], members: Sequence[Member]) ->
 
 
 def spare(crew: Crew, count: int) -> list[Member]:
-    """Who should go when `count` are too many: those who have not begun, then the least busy. Only
-    members of the fleet can be told to."""
-    idle = list(crew.starting)
-    busy = sorted(
-        (node for node in crew.ready if node.incarnation in crew.members),
-        key=lambda node: (node.leased, node.load.requests_hz),
-    )
-    return [*idle, *(crew.members[node.incarnation] for node in busy)][:count]
+    """Who should go when `count` are too many: those who have not begun, then the least busy, then
+    the youngest: who was replaced while it was silent and comes back stays. Only members of the
+    fleet can be told to."""
+    ours = [(node.leased, crew.members.get(node.incarnation)) for node in crew.ready]
+    there = [(leased, member.age_seconds, member) for leased, member in ours if member]
+    there.sort(key=lambda one: one[:2])
+    return [*crew.starting, *(member for _, _, member in there)][:count]

@@ -20,7 +20,7 @@ from workmill.wire import paths
 
 ASK_SECONDS: Final = 2.0
 """Between two questions."""
-HUNG_SECONDS: Final = 20.0
+HUNG_SECONDS: Final = 30.0
 """How long an answer may take: an endpoint that must keep leases alive has 15 s for that."""
 ONCE_MORE_SECONDS: Final = 2.0
 """How long the answer to the last question may take."""

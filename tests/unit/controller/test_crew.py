@@ -5,7 +5,7 @@ from __future__ import annotations
 from workmill.controller.crew import END_SECONDS, Crew, crew_of, spare
 from workmill.controller.fleet import Member
 from workmill.controller.health import Health, Watched
-from workmill.domain.job import Load, Node
+from workmill.domain.job import Node
 
 
 def node(
@@ -14,7 +14,6 @@ def node(
     leased: int = 0,
     role: str = "worker",
     draining: bool = False,
-    requests_hz: float = 0.0,
 ) -> Node:
     return Node(
         incarnation=f"i{pid}",
@@ -24,13 +23,14 @@ def node(
         version="0",
         leased=leased,
         draining=draining,
-        load=Load(requests_hz=requests_hz),
     )
 
 
-def member(pid: int | None, *, host: str = "h", stopping: bool = False) -> Member:
+def member(
+    pid: int | None, *, host: str = "h", stopping: bool = False, age_seconds: float = 1.0
+) -> Member:
     name = f"m{host}{pid}"
-    return Member(name=name, host=host, pid=pid, age_seconds=1.0, stopping=stopping)
+    return Member(name=name, host=host, pid=pid, age_seconds=age_seconds, stopping=stopping)
 
 
 def crew(
@@ -84,8 +84,10 @@ def test_who_has_not_begun_goes_first_then_the_least_busy() -> None:
     assert [one.pid for one in spare(found, 4)] == [8, 0, 2, 3]
 
 
-def test_of_endpoints_the_one_with_the_fewest_requests_goes() -> None:
-    """They lease nothing."""
-    nodes = [node(1, requests_hz=9.0), node(2, requests_hz=2.0), node(3, requests_hz=4.0)]
-    found = crew(nodes, [member(1), member(2), member(3)])
+def test_of_those_equally_busy_the_youngest_goes() -> None:
+    """An endpoint leases nothing. One that was silent, was replaced and comes back is the older of
+    the two, and stays."""
+    nodes = [node(1, role="endpoint"), node(2, role="endpoint"), node(3, role="endpoint")]
+    members = [member(1, age_seconds=9.0), member(2, age_seconds=1.0), member(3, age_seconds=4.0)]
+    found = crew_of("endpoint", [Watched(node=one) for one in nodes], members)
     assert [one.pid for one in spare(found, 2)] == [2, 3]
