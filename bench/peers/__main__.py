@@ -78,7 +78,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench peers", description=__doc__)
     every = [*PEERS, *MODES]
     parser.add_argument("systems", nargs="*", metavar="SYSTEM", help=f"of {', '.join(every)}")
-    parser.add_argument("--jobs", type=int, default=12_000, help="per system and round (%(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, default=12_000, help="per system and round (%(default)s)"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--durable",
