@@ -53,7 +53,7 @@ def add_to(app: typer.Typer) -> None:
 def cluster(
     host: options.Host = DEFAULT_HOST,
     port: options.Port = limits.PORT,
-    data: options.Data = options.DEFAULT_DATA,
+    data: options.Data = options.DEFAULT_CLUSTER_DATA,
     endpoints: Endpoints = "2:4",  # type: ignore[assignment]  # Typer parses defaults too
     workers: Workers = "auto",  # type: ignore[assignment]
     target_wait: TargetWait = limits.TARGET_WAIT_SECONDS,
@@ -94,7 +94,7 @@ def cluster(
     raise typer.Exit(run_cluster(config, _announce))
 
 
-def restart(data: options.Data = options.DEFAULT_DATA) -> None:
+def restart(data: options.Data = options.DEFAULT_CLUSTER_DATA) -> None:
     """Replace every process of the cluster on --data, one after the other, while it serves.
 
     The supervisor alone stays. A step that does not become healthy stops it.

@@ -77,6 +77,7 @@ NoticeSeconds = Annotated[
 
 DEFAULT_URLS = [f"http://{config.DEFAULT_HOST}:{limits.PORT}"]
 DEFAULT_DATA = Path(config.DEFAULT_DATA)
+DEFAULT_CLUSTER_DATA = Path(config.DEFAULT_CLUSTER_DATA)
 
 
 def text_of(file: Path | None) -> str | None:

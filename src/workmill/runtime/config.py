@@ -15,6 +15,8 @@ from workmill.domain import limits
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_DATA: Final = "workmill-data"
+DEFAULT_CLUSTER_DATA: Final = "workmill-cluster"
+"""Another one: the jobs of the one kind of store are not those of the other."""
 MAX_WORKERS: Final = 1024
 
 
@@ -103,7 +105,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = DEFAULT_HOST
     port: int = limits.PORT
-    data: str = DEFAULT_DATA
+    data: str = DEFAULT_CLUSTER_DATA
     endpoints: ElasticEndpoints
     workers: Elastic
     key_file: str | None = None

@@ -30,6 +30,7 @@ from workmill.runtime.keys import read_key
 from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in
 from workmill.runtime.supervisor import Stage, Supervisor
+from workmill.store.sqlite.file import FILE_NAME
 from workmill.telemetry.events import describe
 
 MAX_FOLDER_CHARACTERS: Final = 70
@@ -72,7 +73,7 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
             store=_store_plan(config, folder / "store"),
         )
         _prepare(cluster)
-        ready = Ready(cluster.url, config, str(cluster.store_folder))
+        ready = Ready(cluster.url, config, str(folder))
         return asyncio.run(_supervisor(cluster).run(partial(announce, ready)))
 
 
@@ -94,6 +95,11 @@ def _folder(config: ClusterConfig) -> Path:
         raise InvalidInput(
             f"The path {str(folder)!r} cannot stand in the files of the store. Nothing was "
             f"started. Choose one without blanks and without {' '.join(FORBIDDEN)} with --data."
+        )
+    if (folder / FILE_NAME).exists():
+        raise InvalidInput(
+            f"{folder} has the jobs of `workmill up`, which a cluster would not see. Nothing was "
+            "started, and they are kept. Choose another directory with --data."
         )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
