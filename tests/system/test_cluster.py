@@ -183,15 +183,16 @@ def test_a_stop_drains_and_leaves_no_process(cluster: Cluster) -> None:
     assert all(gone(pid) for pid in tree)
 
 
-def test_it_does_not_take_the_directory_of_another_kind_of_store(tmp_path: Path) -> None:
+def test_it_does_not_take_the_directory_of_another_kind_of_store() -> None:
     """The jobs of `up` would lie there unseen: it is refused in words, and nothing changes."""
     need_programs()
-    jobs = tmp_path / "jobs.db"
-    jobs.write_bytes(b"of up")
-    refused = run("cluster", "--port", "0", "--data", str(tmp_path))
-    assert refused.returncode == 1
-    assert b"of `workmill up`" in b" ".join(refused.stderr.split())
-    assert [one.name for one in tmp_path.iterdir()] == [jobs.name]
+    with folder() as directory:
+        jobs = directory / "jobs.db"
+        jobs.write_bytes(b"of up")
+        refused = run("cluster", "--port", "0", "--data", str(directory))
+        assert refused.returncode == 1
+        assert b"of `workmill up`" in b" ".join(refused.stderr.split())
+        assert [one.name for one in directory.iterdir()] == [jobs.name]
 
 
 def test_it_does_not_open_itself_to_strangers(tmp_path: Path) -> None:
