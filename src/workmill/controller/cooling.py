@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+Past = TypeVar("Past")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,16 @@ class Kept(NamedTuple):
 
     at_seconds: float
     keep: int
+
+
+def remembered(
+    history: Sequence[Past], now: Past, oldest_seconds: float, at: Callable[[Past], float]
+) -> list[Past]:
+    """The history with one reading more, without what is too old to matter: but for one at its far
+    end, which covers the whole time since `oldest_seconds`."""
+    before = [past for past in history if at(past) < oldest_seconds][-1:]
+    recent = [past for past in history if at(past) >= oldest_seconds]
+    return [*before, *recent, now]
 
 
 def shrunk(

@@ -25,7 +25,7 @@ from math import ceil
 from statistics import mean
 from typing import Final, NamedTuple
 
-from workmill.controller.cooling import Decision, Kept, shrunk
+from workmill.controller.cooling import Decision, Kept, remembered, shrunk
 from workmill.domain.limits import COOL_DOWN_SECONDS
 
 BUSY_CORES: Final = 0.6
@@ -87,9 +87,7 @@ def remember(
 ) -> list[EndpointsPast]:
     """The history with one reading more, and one at its far end that covers the whole cool-down."""
     oldest = seen.at_seconds - max(limits.cool_down_seconds, BEFORE_SECONDS)
-    before = [past for past in history if past.seen.at_seconds < oldest][-1:]
-    recent = [past for past in history if past.seen.at_seconds >= oldest]
-    return [*before, *recent, EndpointsPast(seen, keep)]
+    return remembered(history, EndpointsPast(seen, keep), oldest, lambda past: past.seen.at_seconds)
 
 
 def desired(

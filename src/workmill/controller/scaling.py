@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Final, NamedTuple
 
-from workmill.controller.cooling import Decision, Kept, shrunk
+from workmill.controller.cooling import Decision, Kept, remembered, shrunk
 from workmill.domain.limits import COOL_DOWN_SECONDS, TARGET_WAIT_SECONDS
 
 START_SECONDS: Final = 5.0
@@ -96,9 +96,8 @@ class Past(NamedTuple):
 def remember(history: Sequence[Past], seen: Seen, decision: Decision, limits: Limits) -> list[Past]:
     """The history with one reading more, without what is too old to matter."""
     oldest = seen.at_seconds - max(limits.cool_down_seconds, SLOW_SECONDS)
-    before = [past for past in history[:-1] if past.seen.at_seconds < oldest][-1:]
-    recent = [past for past in history if past.seen.at_seconds >= oldest]
-    return [*before, *recent, Past(seen, decision.keep)][-MAX_HISTORY:]
+    now = Past(seen, decision.keep)
+    return remembered(history, now, oldest, lambda past: past.seen.at_seconds)[-MAX_HISTORY:]
 
 
 def desired(seen: Seen, limits: Limits, history: Sequence[Past]) -> Decision:

@@ -21,7 +21,8 @@ from workmill.wire import paths
 ASK_SECONDS: Final = 2.0
 """Between two questions."""
 HUNG_SECONDS: Final = 30.0
-"""How long an answer may take: an endpoint that must keep leases alive has 15 s for that."""
+"""How long an answer may take: as long as a controller bears silence (`controller.crew`), and twice
+the lease that an endpoint has to keep alive."""
 ONCE_MORE_SECONDS: Final = 2.0
 """How long the answer to the last question may take."""
 
