@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from workmill.domain.errors import WorkmillError
+from workmill.endpoint.background import Background
 from workmill.endpoint.beat import Beat
 from workmill.endpoint.committer import Committer
 from workmill.endpoint.idle import IdleWorkers
@@ -53,7 +54,7 @@ class Service:
         self.watch = Watch(self.committer, settings.max_waiters)
         self.idle = IdleWorkers()
         self.folders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="fold")
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background()
 
     @property
     def ready(self) -> bool:
@@ -64,14 +65,11 @@ class Service:
         """Open the store and begin to watch. Raises what opening raises."""
         await self.committer.open()
         await self.pulse.read(self.committer)
-        for work in (
-            self.beat.run(),
-            self._feel(),
-            self._purge(),
-            self.watch.run(),
-            self.idle.run(),
-        ):
-            self._tasks.append(asyncio.create_task(work))
+        self._background.start("heartbeat", self.beat.run)
+        self._background.start("readings", self._feel)
+        self._background.start("purge", self._purge)
+        self._background.start("watch", self.watch.run)
+        self._background.start("idle workers", self.idle.run)
 
     def leave(self) -> None:
         """Not ready any more, and no connection is kept past its next answer; all else goes on."""
@@ -88,10 +86,7 @@ class Service:
 
     async def close(self) -> None:
         """Beat once more, commit the last group and close the store."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._tasks:
+        if await self._background.end():
             await self.beat.last()
         await self.committer.close()
         self.folders.shutdown(cancel_futures=True)
