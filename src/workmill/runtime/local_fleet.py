@@ -21,6 +21,7 @@ from workmill.runtime.lifeline import GRACE_SECONDS
 from workmill.runtime.processes import Command, LocalProcess, LocalProcesses
 from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
+from workmill.telemetry.exit_text import exit_text
 
 HOST: Final = socket.gethostname()
 """As this process names it in its beats."""
@@ -203,5 +204,4 @@ class LocalFleet:
         if place.stopping:
             process.signal(signal.SIGTERM)
         code = await self.processes.ended(process)
-        outcome = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        return f"pid {process.pid}: {outcome}", process.lived_seconds
+        return f"pid {process.pid}: {exit_text(code)}", process.lived_seconds

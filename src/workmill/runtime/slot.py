@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 from collections.abc import Callable
 
 from workmill.runtime.processes import Command, LocalProcess, LocalProcesses
 from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
+from workmill.telemetry.exit_text import exit_text
 
 
 class Slot:
@@ -81,5 +81,4 @@ class Slot:
             self._born.notify_all()
         code = await self._processes.ended(process)
         self._process = None
-        outcome = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        return f"pid {process.pid}: {outcome}", process.lived_seconds
+        return f"pid {process.pid}: {exit_text(code)}", process.lived_seconds

@@ -24,6 +24,8 @@ say("born")
 """
 OBEDIENT = START + "signal.sigwait({signal.SIGTERM}); say('drained')"
 DYING = START + "sys.exit(7)"
+UNNAMED = 40
+"""A real-time signal: Python has no name for it."""
 STUBBORN = START + "time.sleep(600)"
 
 
@@ -110,8 +112,8 @@ async def test_the_dead_are_replaced(scene: Scene, role: str) -> None:
 
     async def story() -> None:
         await scene.seen("born worker", 1)
-        for count in (1, 2):
-            os.kill(scene.pids(f"born {role}")[-1], signal.SIGKILL)
+        for count, number in enumerate((signal.SIGKILL, UNNAMED), start=1):
+            os.kill(scene.pids(f"born {role}")[-1], number)
             await scene.seen(f"born {role}", count + 1)
         await stop()
 
