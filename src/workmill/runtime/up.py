@@ -15,8 +15,8 @@ from workmill.runtime.compose import endpoint_settings, where_kept
 from workmill.runtime.config import Elastic, UpConfig, WorkerConfig, usable_cores
 from workmill.runtime.hangs import end_hung, health_at
 from workmill.runtime.readiness import until_ready
+from workmill.runtime.role import begin
 from workmill.runtime.supervisor import Stage, Supervisor
-from workmill.telemetry.events import describe
 
 
 class Ready(NamedTuple):
@@ -34,7 +34,7 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
 
     Raises WorkmillError when the settings or the machine do not allow it to start.
     """
-    describe("supervisor")
+    begin("supervisor")
     endpoint_settings(config.endpoint)  # refuses now what the child would refuse later
     with listen(config.endpoint.host, config.endpoint.port) as listener:
         url = url_of(listener)

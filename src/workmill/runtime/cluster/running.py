@@ -29,9 +29,9 @@ from workmill.runtime.config import ClusterConfig
 from workmill.runtime.keys import read_key
 from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in
+from workmill.runtime.role import begin
 from workmill.runtime.supervisor import Stage, Supervisor
 from workmill.store.sqlite.file import FILE_NAME
-from workmill.telemetry.events import describe
 
 MAX_FOLDER_CHARACTERS: Final = 70
 """The longest socket in it must fit into a socket's address, 107 bytes, with what HAProxy adds."""
@@ -53,7 +53,7 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
 
     Raises WorkmillError when the settings or the machine do not allow it to start.
     """
-    describe("supervisor")
+    begin("supervisor")
     programs = find_programs()
     key = read_key(config.key_file)
     secret = None if key is None else key.encode()
