@@ -18,8 +18,7 @@ sys.path.insert(0, {place!r})
 import workmill
 assert {place!r} in workmill.__file__
 from workmill.process.children import child_environment, python_command
-child = subprocess.run(python_command({module!r}, *{words!r}), env=child_environment(), stdin=subprocess.DEVNULL)
-sys.exit(child.returncode)
+sys.exit(subprocess.call(python_command("workmill.where"), env=child_environment()))
 """
 ROOT = Path(workmill.__file__).parents[1]
 
@@ -29,6 +28,7 @@ def zipped(folder: Path) -> Path:
     with zipfile.ZipFile(archive, "w") as made:
         for file in (ROOT / "workmill").rglob("*.py"):
             made.write(file, file.relative_to(ROOT))
+        made.writestr("workmill/where.py", "import workmill; print(workmill.__file__)")
     return archive
 
 
@@ -39,20 +39,17 @@ def test_a_path_that_was_set_at_run_time_is_handed_on(
     """An application that unpacks us, or carries us in a zip file, is served like an installed one,
     however its interpreter was started."""
     place = str(zipped(tmp_path))
-    program = PROGRAM.format(
-        root=str(ROOT), place=place, module="workmill.cli.main", words=("--version",)
-    )
-    # without what made the checkout importable, which a child of an installed program has not
+    program = PROGRAM.format(root=str(ROOT), place=place)
     run = subprocess.run(
         [sys.executable, *options, "-c", program], capture_output=True, text=True, check=False
     )
-    assert run.stdout == f"{workmill.__version__}\n", run.stderr
+    assert run.stdout == f"{place}/workmill/__init__.py\n", run.stderr
 
 
 @pytest.mark.parametrize("options", [(), ("-O",), ("-OO",), ("-B",), ("-s",)], ids=" ".join)
 def test_a_child_runs_as_its_parent_does(options: tuple[str, ...]) -> None:
     """Docstrings and assertions are there or not for a whole tree of processes."""
-    show = "import sys; from workmill.process.children import python_command; print(*python_command('m', 'w'))"
+    show = "from workmill.process.children import python_command; print(*python_command('m', 'w'))"
     words = subprocess.run(
         [sys.executable, "-P", *options, "-c", show],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Whatever a process inherits, from a shell, cron, a service manager or a container, it begins alike."""
+"""Whatever a process inherits from a shell, cron, a service manager or a container."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ with open(sys.argv[1], "w") as said:
         "inherited": [os.get_inheritable(n) for n in range(3)],
         "read": sys.stdin.read(),
         "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
-        "ignored": [int(n) for n in signal.valid_signals() if signal.getsignal(n) is signal.SIG_IGN],
+        "ignored": [int(n) for n in range(1, 32) if signal.getsignal(n) is signal.SIG_IGN],
     }, said)
 """
 
@@ -84,8 +84,7 @@ def test_the_soft_limit_of_files_is_raised(soft: int, hard: int, then: int) -> N
         "import resource; from workmill.process.entry import enter; enter(); "
         "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
-    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < hard:
-        pytest.skip("this machine's own hard limit is lower")
+    hard = min(hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     run = subprocess.run(
         [sys.executable, "-P", "-c", program],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),
@@ -93,7 +92,7 @@ def test_the_soft_limit_of_files_is_raised(soft: int, hard: int, then: int) -> N
         capture_output=True,
         timeout=60,
     )
-    assert run.stdout.split() == [str(then).encode(), str(hard).encode()]
+    assert list(map(int, run.stdout.split())) == [min(then, hard), hard]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Process 1 of a namespace: nobody stays a zombie, signals arrive, the exit code is the program's."""
+"""Process 1 of a namespace: no zombies, signals arrive, the exit code is the program's."""
 
 from __future__ import annotations
 
