@@ -43,7 +43,9 @@ def child_environment() -> dict[str, str]:
         if name not in _NOT_FOR_CHILDREN
         and not (sys.flags.ignore_environment and name.startswith("PYTHON"))
     }
-    return environment | {"PYTHONPATH": os.pathsep.join(import_path()), "PYTHONSAFEPATH": "1"}
+    path = [*import_path(), *environment.get("PYTHONPATH", "").split(os.pathsep)]
+    handed_on = os.pathsep.join(dict.fromkeys(filter(None, path)))
+    return environment | {"PYTHONPATH": handed_on, "PYTHONSAFEPATH": "1"}
 
 
 def import_path() -> list[str]:

@@ -36,7 +36,7 @@ class Wake(msgspec.Struct, frozen=True):
 Event = Hello | Outcome | Death | Wake
 Inbox = SimpleQueue[Event]
 
-_MODULE: Final = "workmill.worker.compute"
+_COMMAND: Final = python_command("workmill.worker.compute")
 
 
 class Lanes:
@@ -60,7 +60,7 @@ class Lanes:
     def start(self) -> None:
         """Start a child. Its `Hello` will arrive in the inbox."""
         child = subprocess.Popen(
-            python_command(_MODULE),
+            _COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=child_environment(),

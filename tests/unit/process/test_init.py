@@ -58,7 +58,8 @@ def inner(process: subprocess.Popen[str]) -> int:
     def below(pid: int) -> list[int]:
         return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    return until(lambda: [n for first in below(process.pid) for n in below(first)])[0]
+    found: list[int] = until(lambda: [n for first in below(process.pid) for n in below(first)])
+    return found[0]
 
 
 def test_orphans_are_waited_for_and_exit_statuses_are_not_taken() -> None:
