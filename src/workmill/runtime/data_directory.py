@@ -24,6 +24,8 @@ def directory_of_up(data: str) -> Path:
     _check_no_cluster_around(folder, [folder, *folder.parents])
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise unusable(folder, "it is not a directory") from None
     except OSError as error:
         raise unusable(folder, error.strerror or str(error)) from None
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
@@ -67,8 +69,8 @@ def _check_no_cluster_around(folder: Path, places: list[Path]) -> None:
         if _is_cluster(place):
             where = "is" if place == folder else f"is inside of {place},"
             raise InvalidInput(
-                f"{folder} {where} the directory of a cluster, whose jobs would not be seen. Nothing "
-                "was started, and they are kept. Start them with `workmill cluster`, or choose "
+                f"{folder} {where} the directory of a cluster, whose jobs would not be "
+                "seen. Nothing was started, and they are kept. Run `workmill cluster`, or choose "
                 "another directory with --data."
             )
 
