@@ -58,8 +58,14 @@ class Lanes:
         return (child.pid,) if child and child.returncode is None else ()
 
     def start(self) -> None:
-        """Start a child. Its `Hello` will arrive in the inbox."""
-        child = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        """Start a child. Its `Hello` will arrive in the inbox, or its `Death` when this machine
+        cannot start one."""
+        try:
+            child = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        except OSError as error:
+            self._child = None
+            self._inbox.put(Death(f"it could not be started: {error}"))
+            return
         self._child, self._tasks = child, SimpleQueue()
         for body in (self._listen, self._write):
             threading.Thread(target=body, args=(child, self._tasks), daemon=True).start()
@@ -83,19 +89,21 @@ class Lanes:
                 self._child.kill()
 
     def _write(self, child: subprocess.Popen[bytes], tasks: SimpleQueue[Task | None]) -> None:
-        with suppress(BrokenPipeError), cast(BinaryIO, child.stdin) as pipe:
+        with suppress(OSError), cast(BinaryIO, child.stdin) as pipe:
             while (task := tasks.get()) is not None:
                 write_frame(pipe, task)  # a broken pipe is a death, and `_listen` tells of that
 
     def _listen(self, child: subprocess.Popen[bytes], tasks: SimpleQueue[Task | None]) -> None:
         decoder = msgspec.msgpack.Decoder(Report)
-        # Bytes that are no report are the end of a child, like no bytes at all.
-        with suppress(msgspec.DecodeError), cast(BinaryIO, child.stdout) as pipe:
-            while (body := read_frame(pipe)) is not None:
-                self._inbox.put(decoder.decode(body))
-        tasks.put(None)
-        child.kill()  # one that lives on without its pipe is of no use
-        self._inbox.put(Death(_cause(child.wait())))
+        try:
+            # Bytes that are no report are the end of a child, like no bytes at all.
+            with suppress(msgspec.DecodeError), cast(BinaryIO, child.stdout) as pipe:
+                while (body := read_frame(pipe)) is not None:
+                    self._inbox.put(decoder.decode(body))
+        finally:  # whatever ends this thread: who waits for the child must hear of its end
+            tasks.put(None)
+            child.kill()  # one that lives on without its pipe is of no use
+            self._inbox.put(Death(_cause(child.wait())))
 
 
 def _cause(returncode: int) -> str:

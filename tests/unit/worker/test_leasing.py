@@ -30,6 +30,7 @@ class Supply:
             Reach(),
             lambda: (Order(LOT, LOT, 1), ("tally",)),
             self.lots.release,
+            lambda _: None,
         )
         self._thread = threading.Thread(target=self.leasing.run, daemon=True)
         self._thread.start()
