@@ -6,12 +6,12 @@ compared and handed to a child process as JSON.
 
 from __future__ import annotations
 
-import os
 from typing import Final, Literal
 
 import msgspec
 
 from workmill.domain import limits
+from workmill.telemetry.container import usable_cores as usable_cores
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_DATA: Final = "workmill-data"
@@ -110,8 +110,3 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     workers: Elastic
     key_file: str | None = None
     open_without_key: bool = False
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on, which in a container are fewer than there are."""
-    return len(os.sched_getaffinity(0))
