@@ -7,11 +7,13 @@ transport raise.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeVar
 
-from workmill.client.core import Request, check
+from workmill.client.core import Reply, Request, check
+from workmill.client.foreign import read_answer
 from workmill.client.transport import Transport
-from workmill.client.work import ALIVE_SECONDS
+from workmill.client.work import ALIVE_SECONDS, heard_by_endpoint
 from workmill.domain.job import Candidacy, Leadership, Node
 from workmill.wire import codecs, paths
 from workmill.wire.messages import NodeList, StatsView
@@ -27,23 +29,27 @@ class ControlClient:
 
     def stats(self) -> StatsView:
         """The counters, the rate and the predicted wait."""
-        return codecs.from_json(self._send("GET", paths.STATS), StatsView)
+        return _told(self._send("GET", paths.STATS), StatsView)
 
     def nodes(self) -> list[Node]:
         """Every process that has beaten lately."""
-        return codecs.from_json(self._send("GET", paths.NODES), NodeList).nodes
+        return _told(self._send("GET", paths.NODES), NodeList).nodes
 
     def beat(self, node: Node) -> None:
         """Say that this process is alive."""
-        self._send("POST", paths.BEAT, codecs.to_msgpack(node), codecs.MSGPACK)
+        heard_by_endpoint(self._send("POST", paths.BEAT, codecs.to_msgpack(node), codecs.MSGPACK))
 
     def lead(self, candidacy: Candidacy) -> Leadership:
         """Ask to lead, or to go on leading: who leads then."""
         reply = self._send("POST", paths.LEAD, codecs.to_json(candidacy), codecs.JSON)
-        return codecs.from_json(reply, Leadership)
+        return _told(reply, Leadership)
 
     def _send(
         self, method: str, path: str, content: bytes = b"", content_type: str | None = None
-    ) -> bytes:
+    ) -> Reply:
         request = Request(method, path, {}, content, content_type, timeout_seconds=ALIVE_SECONDS)
-        return check(self._transport.send(request)).content
+        return check(self._transport.send(request))
+
+
+def _told(reply: Reply, kind: type[T]) -> T:
+    return read_answer(reply, partial(codecs.from_json, kind=kind))

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
+from workmill.client.foreign import no_answer, own_problem
 from workmill.client.reading import Heard, unheard
 from workmill.domain.errors import (
     BodyTooLarge,
@@ -25,8 +26,7 @@ from workmill.domain.errors import (
     WorkmillError,
     error_for,
 )
-from workmill.wire import codecs
-from workmill.wire.messages import Problem
+from workmill.wire.messages import PROBLEM_PREFIX
 
 T = TypeVar("T")
 
@@ -74,13 +74,12 @@ def check(reply: Reply) -> Reply:
 
 
 def _told_by(reply: Reply) -> WorkmillError:
-    try:
-        problem = codecs.from_json(reply.content, Problem)
-    except InvalidInput:  # something between us and the endpoint spoke, a balancer perhaps
-        text = reply.content[:200].decode(errors="replace")
-        problem = Problem(type="", title=f"HTTP status {reply.status}", status=reply.status)
-        problem = msgspec.structs.replace(problem, detail=f"{problem.title}: {text}".strip(": "))
-    kind = error_for(problem.type.rpartition("/")[2].rpartition(":")[2])
+    problem = own_problem(reply)
+    if problem is None:  # something between us and the endpoint spoke, a balancer perhaps
+        error: WorkmillError = no_answer(reply)
+        error.retry_after_seconds = _retry_after_seconds(reply)
+        return error
+    kind = error_for(problem.type.removeprefix(PROBLEM_PREFIX))
     if kind is WorkmillError:
         kind = _kind_of(reply.status)
     error = kind(problem.detail or problem.title)

@@ -17,6 +17,7 @@ import httpx
 
 from workmill.client.addresses import Addresses
 from workmill.client.core import Reply, Request
+from workmill.client.foreign import own_problem
 from workmill.domain.errors import EndpointUnreachable
 
 CONNECT_SECONDS: Final = 3.0
@@ -85,7 +86,8 @@ def reply_of(incoming: httpx.Response) -> Reply:
 
 
 def noted(reply: Reply, url: str, addresses: Addresses) -> Reply:
-    """The reply; when it is one of `BUSY`, the next request goes to another endpoint first."""
-    if reply.status in BUSY:
+    """The reply; when it is one of `BUSY`, or no endpoint's, the next request goes to another
+    endpoint first."""
+    if reply.status in BUSY or (reply.status >= 300 and own_problem(reply) is None):
         addresses.avoid(url)
     return reply

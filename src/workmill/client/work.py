@@ -2,15 +2,20 @@
 
 A worker knows better than any policy how long to insist: a lease can be asked for again by and
 by, a renewal must be made anew from the latest checkpoint, a result is offered for ever. So
-each call here is one attempt, and raises what `client.core.check` and the transport raise.
+each call here is one attempt, and raises what `client.core.check` and the transport raise. An
+answer that does not fit its question is no answer: verdicts belong to words by their order alone,
+so there must be as many.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from http import HTTPStatus
 from typing import Final
 
-from workmill.client.core import SILENCE_SECONDS, Request, check
+from workmill.client.core import SILENCE_SECONDS, Reply, Request, check
+from workmill.client.foreign import no_answer, read_answer
 from workmill.client.transport import Transport
 from workmill.domain.job import (
     Completion,
@@ -42,7 +47,10 @@ class WorkClient:
         query = {"wait": wait_seconds}
         silence = wait_seconds + SILENCE_SECONDS
         reply = self._post(paths.WORK_LEASE, codecs.to_msgpack(request), silence, query)
-        return codecs.from_msgpack(reply, list[Lease])
+        leases = read_answer(reply, partial(codecs.from_msgpack, kind=list[Lease]))
+        if len(leases) > MAX_LEASE_JOBS:
+            raise no_answer(reply)
+        return leases
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Verdict]:
         """Keep these leases, and note their checkpoints."""
@@ -62,7 +70,7 @@ class WorkClient:
 
     def beat(self, node: Node) -> None:
         """Say that this process is alive."""
-        self._post(paths.BEAT, codecs.to_msgpack(node), ALIVE_SECONDS)
+        heard_by_endpoint(self._post(paths.BEAT, codecs.to_msgpack(node), ALIVE_SECONDS))
 
     def close(self) -> None:
         """Close every connection."""
@@ -71,13 +79,14 @@ class WorkClient:
     def _verdicts(
         self, path: str, items: Sequence[object], silence_seconds: float = SILENCE_SECONDS
     ) -> list[Verdict]:
-        return [
-            verdict
-            for body in _bodies(items)
-            for verdict in codecs.from_msgpack(
-                self._post(path, body, silence_seconds), list[Verdict]
-            )
-        ]
+        verdicts: list[Verdict] = []
+        for words, body in _bodies(items):
+            reply = self._post(path, body, silence_seconds)
+            said = read_answer(reply, partial(codecs.from_msgpack, kind=list[Verdict]))
+            if len(said) != words:
+                raise no_answer(reply)
+            verdicts += said
+        return verdicts
 
     def _post(
         self,
@@ -85,7 +94,7 @@ class WorkClient:
         body: bytes,
         silence_seconds: float,
         query: Mapping[str, float] | None = None,
-    ) -> bytes:
+    ) -> Reply:
         return check(
             self._transport.send(
                 Request(
@@ -97,16 +106,23 @@ class WorkClient:
                     timeout_seconds=silence_seconds,
                 )
             )
-        ).content
+        )
 
 
-def _bodies(items: Sequence[object]) -> Iterator[bytes]:
-    """The items in order, in bodies that one request may carry; nearly always that is one."""
+def heard_by_endpoint(reply: Reply) -> None:
+    """Raises EndpointUnreachable unless a beat was answered as endpoints do, without a word."""
+    if reply.status != HTTPStatus.NO_CONTENT:
+        raise no_answer(reply)
+
+
+def _bodies(items: Sequence[object]) -> Iterator[tuple[int, bytes]]:
+    """The items in order, in bodies that one request may carry, each with their number in it;
+    nearly always that is one."""
     if not items:
         return
     body = codecs.to_msgpack(items)
     if len(items) == 1 or (len(items) <= MAX_LEASE_JOBS and len(body) <= BODY_BYTES):
-        yield body
+        yield len(items), body
     else:
         half = len(items) // 2
         yield from _bodies(items[:half])

@@ -89,7 +89,7 @@ class Controller:
         """How long to wait until the next turn."""
         if self.leads or self._away:
             return TURN_SECONDS
-        return min(TURN_SECONDS, self._term.left_seconds + OVER_SECONDS)
+        return min(TURN_SECONDS, max(0.0, self._term.left_seconds) + OVER_SECONDS)
 
     def look(self) -> Look | None:
         """Beat, ask to lead, and read; None for whoever neither leads nor has a balancer of its

@@ -215,8 +215,9 @@ class Page(Value, frozen=True, kw_only=True, gc=False):
 
 class Load(Value, frozen=True, kw_only=True, gc=False):
     """What a node uses, measured since its last beat. `cpu_cores` is how many cores it kept busy,
-    its children's among them; memory and disk are what is in use of the whole machine's, from 0 to
-    1, by whomever. `loop_lag_seconds` is the longest that its event loop kept a turn waiting."""
+    its children's among them; memory and disk are what is in use of the whole machine's, or of its
+    container's where that is less, from 0 to 1, by whomever. `loop_lag_seconds` is the longest that
+    its event loop kept a turn waiting."""
 
     cpu_cores: float = 0.0
     resident_bytes: int = 0

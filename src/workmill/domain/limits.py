@@ -16,6 +16,7 @@ MAX_WAIT_SECONDS: Final = 30.0
 MIN_PRIORITY: Final = -100
 MAX_PRIORITY: Final = 100
 MAX_REASON_CHARACTERS: Final = 500
+MAX_STATE_BYTES: Final = 4096
 MAX_NAME_CHARACTERS: Final = 200
 """Of a worker, and of each word by which a node describes itself."""
 MAX_RATE_HZ: Final = 1e30

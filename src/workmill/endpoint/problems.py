@@ -7,15 +7,13 @@ import math
 from workmill.domain.errors import MethodNotAllowed, NotAuthorized, WorkmillError
 from workmill.endpoint.http import Reply
 from workmill.wire import codecs
-from workmill.wire.messages import Problem
-
-TYPE_PREFIX = "urn:workmill:problem:"
+from workmill.wire.messages import PROBLEM_PREFIX, Problem
 
 
 def problem_of(error: WorkmillError) -> Problem:
     """The document that tells a caller about this error."""
     return Problem(
-        type=TYPE_PREFIX + error.slug,
+        type=PROBLEM_PREFIX + error.slug,
         title=error.title,
         status=error.status,
         detail=error.detail,

@@ -18,9 +18,12 @@ from workmill.endpoint.settings import EndpointSettings
 from workmill.endpoint.watch import Watch
 from workmill.store.port import Store
 from workmill.telemetry import emit
+from workmill.telemetry.container import usable_cores
 
 PURGE_SECONDS: Final = 5.0
 PURGE_JOBS: Final = 500
+MAX_FOLDERS: Final = 2
+"""Threads that fold large batches; one where there is one core."""
 
 
 class Service:
@@ -53,7 +56,7 @@ class Service:
         self.beat = Beat(self.committer, self.metrics, settings, serves)
         self.watch = Watch(self.committer, settings.max_waiters)
         self.idle = IdleWorkers()
-        self.folders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="fold")
+        self.folders = ThreadPoolExecutor(min(MAX_FOLDERS, usable_cores()), "fold")
         self._background = Background()
 
     @property

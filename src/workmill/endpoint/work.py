@@ -31,7 +31,6 @@ T = TypeVar("T")
 
 MAX_WORK_BYTES: Final = 1024 * 1024
 MAX_LEASE_SECONDS: Final = 3600.0
-MAX_STATE_BYTES: Final = 4096
 _MAX_INTEGER: Final = 2**63 - 1
 
 
@@ -148,5 +147,7 @@ def _check_change(token: int, state: bytes, done: int = 0) -> None:
     """What no store could hold is refused here: a bad word of one worker harms no group."""
     if not (0 <= token <= _MAX_INTEGER and 0 <= done <= _MAX_INTEGER):
         raise InvalidInput("token and done must be from 0 to 2**63 - 1. Nothing was changed.")
-    if len(state) > MAX_STATE_BYTES:
-        raise InvalidInput(f"A state has at most {MAX_STATE_BYTES} bytes. Nothing was changed.")
+    if len(state) > limits.MAX_STATE_BYTES:
+        raise InvalidInput(
+            f"A state has at most {limits.MAX_STATE_BYTES} bytes. Nothing was changed."
+        )

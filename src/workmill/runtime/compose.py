@@ -5,6 +5,7 @@ Roles are imported when they are played: a worker process never loads the endpoi
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,8 @@ def run_worker(config: WorkerConfig) -> None:
     from workmill.worker import WorkerSettings, run_worker
 
     begin("worker")
-    run_worker(WorkerSettings(urls=config.urls, key=read_key(config.key_file)))
+    read = partial(read_key, config.key_file) if config.key_file else None
+    run_worker(WorkerSettings(urls=config.urls, read_key=read))
 
 
 def open_store(config: EndpointConfig) -> Store:

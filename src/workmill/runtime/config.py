@@ -6,13 +6,13 @@ compared and handed to a child process as JSON.
 
 from __future__ import annotations
 
-import os
 from typing import Final, Literal
 
 import msgspec
 
 from workmill.domain import limits
 from workmill.domain.errors import InvalidInput
+from workmill.telemetry.container import usable_cores as usable_cores
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_DATA: Final = "workmill-data"
@@ -127,8 +127,3 @@ def check_workers(most: int) -> None:
             f"keeps one core busy. Nothing was started. Say at most {bound} with --workers, or "
             "`auto` for one a core; start `workmill worker` on other machines for more."
         )
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on, which in a container are fewer than there are."""
-    return len(os.sched_getaffinity(0))

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workmill.client.control import ControlClient
-from workmill.client.transport import Transport
+from workmill.client.key_file import KeyFileTransport
 from workmill.controller.balancers.haproxy import HAProxy
 from workmill.controller.controller import Controller
 from workmill.controller.endpoint_scaling import EndpointLimits
@@ -46,9 +47,9 @@ def run_controller(config: ControllerConfig) -> None:
     asked what there is.
     """
     begin("controller")
-    key = read_key(config.key_file)
+    key = partial(read_key, config.key_file)
     with ExitStack() as stack:
-        transport = stack.enter_context(Transport(config.urls, key=key))
+        transport = stack.enter_context(KeyFileTransport(config.urls, key))
         keepers = [*_keepers(config, stack)]
         rotation = Rotation(HAProxy(Path(config.balancer))) if config.balancer else None
         if not keepers and not rotation:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from workmill import __version__
 from workmill.client.control import ControlClient
-from workmill.client.transport import Transport
+from workmill.client.key_file import KeyFileTransport
 from workmill.controller.controller import Controller
 from workmill.controller.keeper import Keeper
 from workmill.controller.policies import WorkerPolicy
@@ -32,7 +33,7 @@ START_SECONDS: Final = 1.5
 async def tend(processes: LocalProcesses, worker: WorkerConfig, elastic: Elastic) -> None:
     """Keep as many workers as the load asks for, until cancelled."""
     command = worker_command(worker)
-    with Transport(worker.urls, key=read_key(worker.key_file)) as transport:
+    with KeyFileTransport(worker.urls, partial(read_key, worker.key_file)) as transport:
         fleet = LocalFleet(processes, lambda _number: command, floor=elastic.min_workers)
         fleet.start(elastic.min_workers, token=0)  # there is work to do before anybody leads
         keeper = Keeper(fleet, worker_policy(elastic, START_SECONDS))

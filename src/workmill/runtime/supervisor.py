@@ -123,7 +123,7 @@ class _Running:
     """A stage that was started."""
 
     def __init__(self, stage: Stage) -> None:
-        self.ready = False
+        self.ready = stage.until_ready is _at_once  # then no death comes before it
         self._stage = stage
         self._processes = LocalProcesses()
         self.slots = [Slot(command, self._processes) for command in stage.commands]
@@ -207,6 +207,6 @@ async def _first_of(**awaitables: Awaitable[object]) -> str:
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
-    first = next(iter(done))
+    first = next(task for task in tasks if task in done)
     first.result()
     return tasks[first]

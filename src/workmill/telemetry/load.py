@@ -19,6 +19,7 @@ from typing import Final, NamedTuple, TypeVar
 import psutil
 
 from workmill.domain.job import Load
+from workmill.telemetry.container import Container
 
 ROOT: Final = "/"
 _T = TypeVar("_T")
@@ -59,6 +60,7 @@ class LoadMeter:
         returns the process ids of the children that work for it now."""
         self._directory = directory
         self._children = children
+        self._container = Container()
         self._known: dict[int, psutil.Process] = {}
         self._last = Usage(0.0, {}, 0, 0.0, 0.0)
         self._last = self._usage()
@@ -85,7 +87,7 @@ class LoadMeter:
             at_seconds=time.monotonic(),
             cpu_seconds=cpu_seconds,
             resident_bytes=resident_bytes,
-            memory_fraction=_or(_memory_fraction, 0.0),
+            memory_fraction=max(_or(_memory_fraction, 0.0), self._container.memory_fraction()),
             disk_fraction=_or(self._disk_fraction, 0.0),
         )
 
@@ -101,7 +103,7 @@ class LoadMeter:
 
 
 def _memory_fraction() -> float:
-    """What cannot be had without swapping, of all there is."""
+    """What cannot be had without swapping, of all that the machine has."""
     memory = psutil.virtual_memory()
     return float(1 - memory.available / memory.total)
 

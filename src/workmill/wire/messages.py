@@ -6,7 +6,7 @@ MessagePack only and carries domain values (`domain.job`) with raw bytes.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -158,6 +158,10 @@ class NodeList(Message, frozen=True, kw_only=True):
     """`GET /v1/nodes`."""
 
     nodes: list[Node]
+
+
+PROBLEM_PREFIX: Final = "urn:workmill:problem:"
+"""Before the slug of the error, in a problem's `type`: only endpoints write it."""
 
 
 class Problem(Message, frozen=True, kw_only=True, omit_defaults=True):

@@ -22,10 +22,12 @@ from typing import BinaryIO, Final, NoReturn
 
 import msgspec
 
+from workmill.domain.limits import MAX_REASON_CHARACTERS, MAX_STATE_BYTES
 from workmill.process.entry import enter_program
 from workmill.telemetry.events import start_log
 from workmill.telemetry.output import flush_output
 from workmill.worker.frames import Hello, Outcome, Profile, Task, read_frame, write_frame
+from workmill.workloads.port import Workload
 from workmill.workloads.registry import find_workload, workload_names
 
 NICENESS: Final = 5
@@ -34,6 +36,8 @@ little, but that little at once. On an otherwise idle machine this costs nothing
 
 PRINTS_SECONDS: Final = 0.2
 """How long, at the end, what a workload has printed may take to be written."""
+MAX_LANES: Final = 1024
+"""More chains at once than this the parent does not plan for."""
 
 
 def main() -> None:
@@ -78,10 +82,18 @@ def _hello() -> Hello:
     for name in workload_names():
         try:
             workload = find_workload(name)
-            workloads[name] = Profile(max(1, workload.lanes), workload.state_bytes)
+            workloads[name] = _profile(workload)
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
             broken[name] = _said(error)
     return Hello(workloads, broken)
+
+
+def _profile(workload: Workload) -> Profile:
+    """What the parent plans by: a stranger's figures are bounded here."""
+    lanes, state_bytes = int(workload.lanes), int(workload.state_bytes)
+    if not 1 <= state_bytes <= MAX_STATE_BYTES:
+        raise ValueError(f"its states have {state_bytes} bytes, not 1 to {MAX_STATE_BYTES}")
+    return Profile(min(max(1, lanes), MAX_LANES), state_bytes)
 
 
 def _outcome(task: Task) -> Outcome:
@@ -107,7 +119,9 @@ def _advanced(task: Task) -> list[bytes]:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    """In words that fit into a frame, whatever the error holds."""
+    words = f"{type(error).__name__}: {error}"[:MAX_REASON_CHARACTERS]
+    return words.encode(errors="backslashreplace").decode()
 
 
 if __name__ == "__main__":

@@ -22,9 +22,11 @@ from typing import Final
 
 from workmill.domain.errors import WorkmillError
 from workmill.domain.ids import id_text
+from workmill.domain.job import Lease
 from workmill.telemetry import emit
 from workmill.worker.frames import Hello, Outcome, Profile, Task
 from workmill.worker.lanes import Death, Event, Inbox, Lanes
+from workmill.worker.lease_check import objection
 from workmill.worker.ledger import Held, Ledger
 from workmill.worker.settings import WorkerSettings
 from workmill.worker.slices import Pace, Plan, plan_slice
@@ -69,6 +71,8 @@ class Computing:
         self._false_starts = 0
         self._due_at: float | None = None
         self._killed_for: str | None = None
+        self._mad = False
+        """This child's words count for nothing; its end is on its way."""
 
     # --- what other threads ask
 
@@ -89,6 +93,10 @@ class Computing:
         held_jobs = len(self._ledger) + len(self._ledger.outbox)
         order = next_order(ready, held_jobs, lanes, rate_hz)
         return (order, tuple(self._profiles)) if order else None
+
+    def objection(self, lease: Lease) -> str | None:
+        """Why this job cannot be computed here; None when it can."""
+        return objection(lease, self._profiles.get(lease.workload))
 
     # --- the main loop
 
@@ -115,13 +123,24 @@ class Computing:
     def handle(self, event: Event) -> None:
         """Take what the child said. Raises WorkmillError when no child can be made to work."""
         match event:
-            case Hello():
-                self._meet(event)
-            case Outcome():
-                self._take_back(self._slices.popleft(), event)
-                self._expect(self._slices[0].predicted_seconds if self._slices else None)
             case Death():
                 self._bury(event)
+            case Hello() if not self._mad:
+                self._meet(event)
+            case Outcome() if not self._mad:
+                self._hear(event)
+
+    def _hear(self, outcome: Outcome) -> None:
+        """An outcome belongs to the slice that was sent first and is not back. One that does not
+        answer it comes from a child out of its mind: nothing that it says is taken any more."""
+        asked = self._slices[0] if self._slices else None
+        if asked is None or not outcome.answers(asked.task):
+            self._killed_for = "it answered what it was not asked"
+            self._mad = True
+            self.lanes.kill()
+            return
+        self._take_back(self._slices.popleft(), outcome)
+        self._expect(self._slices[0].predicted_seconds if self._slices else None)
 
     def overdue(self) -> None:
         """The child has been silent for too long: end it. Its death is handled like any other."""
@@ -211,7 +230,7 @@ class Computing:
     def _bury(self, death: Death) -> None:
         """Find who may have done it, and start the next child."""
         reason = self._killed_for or f"the compute process died ({death.reason})"
-        self._killed_for = None
+        self._killed_for, self._mad = None, False
         self._false_starts += 1
         emit("worker.compute_died", level="error", reason=reason, jobs=self._jobs_at_work())
         if self._false_starts > MAX_FALSE_STARTS:

@@ -13,7 +13,8 @@ from functools import partial
 from typing import Final, cast
 
 from workmill.client.work import WorkClient
-from workmill.domain.errors import Unavailable
+from workmill.domain.errors import InvalidInput, Unavailable
+from workmill.domain.ids import id_text
 from workmill.domain.job import Completion, Failure, Release, Verdict
 from workmill.domain.limits import MAX_LEASE_JOBS
 from workmill.telemetry import emit
@@ -37,7 +38,7 @@ class Delivery:
         """The thread's body."""
         while not self.give_up.is_set() and (batch := self._outbox.take(MAX_LEASE_JOBS)):
             try:
-                verdicts = self._reach.insist(partial(self._send, batch), self.give_up)
+                verdicts = self._insist(batch)
             except Unavailable:
                 return  # given up: what is left stays counted in the outbox
             answered = list(zip(batch, verdicts, strict=True))
@@ -47,6 +48,19 @@ class Delivery:
             refused = sum(v not in {Verdict.APPLIED, Verdict.UNAVAILABLE} for v in verdicts)
             if refused:
                 emit("worker.words_refused", kind=type(batch[0]).__name__.lower(), jobs=refused)
+
+    def _insist(self, words: list[Word]) -> list[Verdict]:
+        """A word that no endpoint can read must not keep back the results beside it: what is
+        refused as a whole is said in halves, and given up alone. Its lease runs out."""
+        try:
+            return self._reach.insist(partial(self._send, words), self.give_up)
+        except InvalidInput as error:
+            if len(words) == 1:
+                job, why = id_text(words[0].id), error.detail
+                emit("worker.word_refused", level="error", job=job, reason=why)
+                return [Verdict.REFUSED]
+            half = len(words) // 2
+            return self._insist(words[:half]) + self._insist(words[half:])
 
     def _send(self, words: list[Word]) -> list[Verdict]:
         match words[0]:

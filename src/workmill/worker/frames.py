@@ -1,8 +1,8 @@
 """What parent and child say to each other: MessagePack frames over two pipes.
 
 A frame is its length (4 bytes, big-endian) and that many bytes. The child speaks first, with a
-`Hello`; then each `Task` is answered by one `Outcome`, in order. End of file on the child's
-standard input means "end now"; end of file on its output means that it is dead.
+`Hello`; then each `Task` is answered by one `Outcome`, in order and with its number. End of file on
+the child's standard input means "end now"; end of file on its output means that it is dead.
 """
 
 from __future__ import annotations
@@ -45,6 +45,13 @@ class Outcome(msgspec.Struct, frozen=True, tag=True):
     elapsed_seconds: float
     states: list[bytes] = []
     error: str | None = None
+
+    def answers(self, task: Task) -> bool:
+        """Whether this can be what became of that task: asked last, as many states, each of the
+        size it had."""
+        if self.seq != task.seq or not self.elapsed_seconds >= 0.0:
+            return False
+        return self.error is not None or [*map(len, self.states)] == [*map(len, task.states)]
 
 
 Report = Hello | Outcome

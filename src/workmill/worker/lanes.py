@@ -7,7 +7,6 @@ the parent, which is the one that must notice.
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import threading
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import BinaryIO, Final, cast
 import msgspec
 
 from workmill.process.children import child_environment, python_command
+from workmill.telemetry.exit_text import exit_text
 from workmill.worker.frames import Hello, Outcome, Report, Task, read_frame, write_frame
 
 END_SECONDS: Final = 0.5
@@ -58,13 +58,19 @@ class Lanes:
         return (child.pid,) if child and child.returncode is None else ()
 
     def start(self) -> None:
-        """Start a child. Its `Hello` will arrive in the inbox."""
-        child = subprocess.Popen(
-            _COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=child_environment(),
-        )
+        """Start a child. Its `Hello` will arrive in the inbox, or its `Death` when this machine
+        cannot start one."""
+        try:
+            child = subprocess.Popen(
+                _COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=child_environment(),
+            )
+        except OSError as error:
+            self._child = None
+            self._inbox.put(Death(f"it could not be started: {error}"))
+            return
         self._child, self._tasks = child, SimpleQueue()
         for body in (self._listen, self._write):
             threading.Thread(target=body, args=(child, self._tasks), daemon=True).start()
@@ -88,25 +94,18 @@ class Lanes:
                 self._child.kill()
 
     def _write(self, child: subprocess.Popen[bytes], tasks: SimpleQueue[Task | None]) -> None:
-        with suppress(BrokenPipeError), cast(BinaryIO, child.stdin) as pipe:
+        with suppress(OSError), cast(BinaryIO, child.stdin) as pipe:
             while (task := tasks.get()) is not None:
                 write_frame(pipe, task)  # a broken pipe is a death, and `_listen` tells of that
 
     def _listen(self, child: subprocess.Popen[bytes], tasks: SimpleQueue[Task | None]) -> None:
         decoder = msgspec.msgpack.Decoder(Report)
-        # Bytes that are no report are the end of a child, like no bytes at all.
-        with suppress(msgspec.DecodeError), cast(BinaryIO, child.stdout) as pipe:
-            while (body := read_frame(pipe)) is not None:
-                self._inbox.put(decoder.decode(body))
-        tasks.put(None)
-        child.kill()  # one that lives on without its pipe is of no use
-        self._inbox.put(Death(_cause(child.wait())))
-
-
-def _cause(returncode: int) -> str:
-    if returncode >= 0:
-        return f"exit status {returncode}"
-    try:
-        return signal.Signals(-returncode).name
-    except ValueError:
-        return f"signal {-returncode}"
+        try:
+            # Bytes that are no report are the end of a child, like no bytes at all.
+            with suppress(msgspec.DecodeError), cast(BinaryIO, child.stdout) as pipe:
+                while (body := read_frame(pipe)) is not None:
+                    self._inbox.put(decoder.decode(body))
+        finally:  # whatever ends this thread: who waits for the child must hear of its end
+            tasks.put(None)
+            child.kill()  # one that lives on without its pipe is of no use
+            self._inbox.put(Death(exit_text(child.wait())))

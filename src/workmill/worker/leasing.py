@@ -17,7 +17,9 @@ from typing import Final
 from workmill.client.work import WorkClient
 from workmill.domain.errors import Unavailable
 from workmill.domain.job import Lease, LeaseRequest
+from workmill.telemetry import emit
 from workmill.telemetry.events import INCARNATION
+from workmill.worker.lease_check import addressable
 from workmill.worker.ledger import Ledger
 from workmill.worker.reach import Reach
 from workmill.worker.settings import WorkerSettings
@@ -28,7 +30,8 @@ WAIT_SECONDS: Final = 2.0
 
 
 class Leasing:
-    """Runs until `stop` is set. `order` says what to ask for, `arrived` hears of new work."""
+    """Runs until `stop` is set. `order` says what to ask for, `arrived` hears of new work,
+    `objection` says why a job cannot be computed here."""
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class Leasing:
         reach: Reach,
         order: Callable[[], tuple[Order, tuple[str, ...]] | None],
         arrived: Callable[[], None],
+        objection: Callable[[Lease], str | None],
     ) -> None:
         self._stop = threading.Event()
         self._settings = settings
@@ -46,6 +50,7 @@ class Leasing:
         self._reach = reach
         self._order = order
         self._arrived = arrived
+        self._objection = objection
 
     def stop(self) -> None:
         """Ask for nothing more."""
@@ -64,9 +69,19 @@ class Leasing:
             except Unavailable:
                 return
             if leases:
-                self._ledger.take(leases)
+                self._take(leases)
                 self._arrived()
                 self._stop.wait(rest_seconds(len(leases)))
+
+    def _take(self, leases: list[Lease]) -> None:
+        """Into the hand with all that can be computed; a job that cannot be is given up alone."""
+        objections = [self._objection(lease) for lease in leases]
+        self._ledger.take(one for one, why in zip(leases, objections, strict=True) if why is None)
+        for lease, why in zip(leases, objections, strict=True):
+            if why is not None:
+                emit("worker.lease_refused", level="error", job=lease.id.hex(), reason=why)
+                if addressable(lease):
+                    self._ledger.refuse(lease, why)
 
     def _ask(self) -> list[Lease]:
         """Look at the stock anew in every attempt: much may have been done since the last."""

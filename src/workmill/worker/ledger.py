@@ -55,11 +55,16 @@ class Ledger:
         self._jobs: dict[bytes, Held] = {}
 
     def take(self, leases: Iterable[Lease]) -> None:
-        """Add what was leased; a lease with nothing left to do is finished on the spot."""
+        """Add what was leased; a lease with nothing left to do is finished on the spot. One that
+        is in hand already, or older than that, says nothing new and is ignored."""
         with self._lock:
-            taken = [Held(lease) for lease in leases]
-            self._jobs.update((job.id, job) for job in taken)
+            taken = [job for job in map(Held, leases) if self._is_news(job)]
             self._finish(taken)
+
+    def refuse(self, lease: Lease, reason: str) -> None:
+        """Give up a job that was granted and cannot be taken in hand."""
+        words = reason[:MAX_REASON_CHARACTERS]
+        self.outbox.put([Failure(id=lease.id, token=lease.token, reason=words)])
 
     def ready(self) -> list[Held]:
         """The jobs that no slice holds, in the order they were leased."""
@@ -152,6 +157,14 @@ class Ledger:
         """Put down those that are done, all with one visit to the outbox."""
         if done := [job for job in jobs if job.done >= job.total and self._put_down(job)]:
             self.outbox.put(Completion(id=job.id, token=job.token, state=job.state) for job in done)
+
+    def _is_news(self, job: Held) -> bool:
+        """Add it, unless this lease or a newer one of the job is in hand."""
+        known = self._jobs.get(job.id)
+        if known is not None and known.token >= job.token:
+            return False
+        self._jobs[job.id] = job
+        return True
 
     def _put_down(self, job: Held) -> bool:
         if self._jobs.get(job.id) is not job:

@@ -1,5 +1,10 @@
 """What to do while no endpoint answers: go on trying, for as long as it takes, and say so once.
 
+What ends a worker is only what an endpoint itself says, in a problem document of our own, and what
+no time heals: that it does not understand, or does not know the key of a worker which has no file
+to read another one from. Whatever else answers, a proxy for one, is an outage like silence
+(`client.foreign`).
+
 The threads of a worker share one `Reach`, so that an outage is one line in the log however
 many of them meet it, and its end another.
 """
@@ -9,25 +14,33 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from workmill.client.retries import pause_seconds, worth_retrying
-from workmill.domain.errors import WorkmillError
+from workmill.domain.errors import BodyTimeout, MalformedRequest, NotAuthorized, WorkmillError
 from workmill.telemetry import emit
 
 T = TypeVar("T")
+
+LONGEST_PAUSE_SECONDS: Final = 30.0
+"""However long an endpoint tells a worker to wait, it asks again by then."""
+
+_HURT_ON_THE_WAY: Final = (MalformedRequest, BodyTimeout)
+"""What an endpoint says of a request that did not reach it as it was sent."""
 
 
 class Reach:
     """Whether the service can be reached, as all threads of this worker see it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, key_may_change: bool = False) -> None:
+        """`key_may_change` says that a refused key may be another one by and by."""
+        self._key_may_change = key_may_change
         self._lock = threading.Lock()
         self._lost_at: float | None = None
 
     def insist(self, verb: Callable[[], T], until: threading.Event) -> T:
         """Call until it is answered. Raises the last error once `until` is set, and at once an
-        error that time does not heal: a wrong key, or an endpoint that does not understand."""
+        error that time does not heal."""
         failures = 0
         while True:
             began = time.monotonic()
@@ -35,10 +48,10 @@ class Reach:
                 answer = verb()
             except WorkmillError as error:
                 failures += 1
-                if _hopeless(error):
+                if self._hopeless(error):
                     raise
                 self._lost(error)
-                if until.wait(pause_seconds(failures, error)):
+                if until.wait(min(pause_seconds(failures, error), LONGEST_PAUSE_SECONDS)):
                     raise
             else:
                 self._found(began)
@@ -60,6 +73,8 @@ class Reach:
             self._lost_at = None
         emit("worker.endpoint_found", away_seconds=round(time.monotonic() - lost_at, 3))
 
-
-def _hopeless(error: WorkmillError) -> bool:
-    return error.status < 500 and not worth_retrying(error)
+    def _hopeless(self, error: WorkmillError) -> bool:
+        if isinstance(error, NotAuthorized):
+            return not self._key_may_change
+        passing = worth_retrying(error) or isinstance(error, _HURT_ON_THE_WAY)
+        return error.status < 500 and not passing

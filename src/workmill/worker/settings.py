@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, field
 
+from workmill.client.key_file import ReadKey
 from workmill.domain import limits
 
 SLICE_SECONDS = 0.3
@@ -18,8 +19,8 @@ class WorkerSettings:
     """One worker. `urls` are endpoints of one service; the next is asked when one fails."""
 
     urls: tuple[str, ...]
-    key: str | None = None
-    """The bearer key, when the service wants one."""
+    read_key: ReadKey | None = None
+    """Reads the bearer key, when the service wants one: at the start, and when it is refused."""
     name: str = field(default_factory=socket.gethostname)
     lease_seconds: float = limits.LEASE_SECONDS
     checkpoint_seconds: float = limits.CHECKPOINT_SECONDS

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from workmill.domain.limits import MAX_LEASE_JOBS
+from workmill.worker.lease_check import MOST
 
 LOW_SECONDS: Final = 0.3
 """Lease when less than this lies ready, beyond the slices that are with the child."""
@@ -62,7 +63,8 @@ def next_order(ready: Iterable[Ready], held_jobs: int, lanes: int, rate_hz: floa
         return None
     missing_seconds = FULL_SECONDS - _supplied_seconds(jobs, FULL_SECONDS)
     dry_lanes = math.ceil(lanes * missing_seconds / FULL_SECONDS)
-    return Order(min(dry_lanes, room), room, max(1, round(missing_seconds * rate_hz)))
+    cost = min(MOST, max(1, round(missing_seconds * rate_hz)))
+    return Order(min(dry_lanes, room), room, cost)
 
 
 def rest_seconds(lot_jobs: int) -> float:

@@ -12,12 +12,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from workmill.client.transport import Transport
+from workmill.client.key_file import KeyFileTransport
 from workmill.client.work import WorkClient
-from workmill.domain.errors import EndpointUnreachable
+from workmill.domain.errors import EndpointUnreachable, WorkmillError
 from workmill.process.entry import stop_signals
 from workmill.telemetry import emit
 from workmill.telemetry.events import describe
@@ -44,12 +45,19 @@ class Worker:
         self._inbox: Inbox = SimpleQueue()
         self._stopping = False
         self._failure: Exception | None = None
-        self._outbox, reach = Outbox(), Reach()
+        reach = Reach(key_may_change=settings.read_key is not None)
+        self._outbox = Outbox()
         self._ledger = Ledger(self._outbox)
         self.computing = Computing(settings, self._ledger, self._inbox)
         self._delivery = Delivery(client, self._outbox, reach)
         self._leasing = Leasing(
-            settings, client, self._ledger, reach, self.computing.order, self._wake
+            settings,
+            client,
+            self._ledger,
+            reach,
+            self.computing.order,
+            self._wake,
+            self.computing.objection,
         )
         meter = LoadMeter(children=self.computing.lanes.pids)
         self._renewal = Renewal(
@@ -65,7 +73,7 @@ class Worker:
         """Work until told to stop, then drain.
 
         Raises EndpointUnreachable when nobody took what was left to say, and whatever made
-        the worker give up: NotAuthorized for a wrong key, for one.
+        the worker give up: an endpoint that does not understand it, for one.
         """
         errands = [
             self._errand(self._leasing.run),
@@ -124,6 +132,11 @@ class Worker:
         renewal.join(deadline - time.monotonic())
 
     def _bring_home(self, deadline: float) -> None:
+        """A child that dies now leaves its jobs where they stood: they go back all the same."""
+        with suppress(WorkmillError):
+            self._await_slices(deadline)
+
+    def _await_slices(self, deadline: float) -> None:
         while self.computing.busy and (left := deadline - time.monotonic()) > 0:
             self._turn(left)
 
@@ -145,13 +158,17 @@ class Worker:
         self._inbox.put(Wake())
 
 
+def _no_key() -> None:
+    """For a service that wants none."""
+
+
 def run_worker(settings: WorkerSettings) -> None:
     """Be a worker until SIGTERM or SIGINT, then drain. For the main thread of a process.
 
     Raises what `Worker.run` raises; an orderly drain returns.
     """
     describe("worker")
-    with Transport(settings.urls, key=settings.key) as transport:
+    with KeyFileTransport(settings.urls, settings.read_key or _no_key) as transport:
         worker = Worker(settings, WorkClient(transport))
         for number in stop_signals():
             signal.signal(number, lambda *_: worker.stop())

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from workmill.client.core import Reply, check
 from workmill.domain import errors
-from workmill.wire.codecs import to_json
-from workmill.wire.messages import Problem
+from workmill.wire.codecs import PROBLEM, to_json
+from workmill.wire.messages import PROBLEM_PREFIX, Problem
 
 
 def kinds(root: type[errors.WorkmillError]) -> list[type[errors.WorkmillError]]:
@@ -17,46 +17,50 @@ def kinds(root: type[errors.WorkmillError]) -> list[type[errors.WorkmillError]]:
 
 
 @pytest.mark.parametrize("kind", kinds(errors.WorkmillError))
-@pytest.mark.parametrize("prefix", ["", "urn:workmill:problem:", "https://example.net/problems/"])
-def test_a_problem_comes_back_as_the_error_it_was(
-    kind: type[errors.WorkmillError], prefix: str
-) -> None:
+def test_a_problem_comes_back_as_the_error_it_was(kind: type[errors.WorkmillError]) -> None:
     """Type, detail and waiting time of every error survive the way over the wire."""
     problem = Problem(
-        type=prefix + kind.slug,
+        type=PROBLEM_PREFIX + kind.slug,
         title=kind.title,
         status=kind.status,
         detail="what happened",
         retry_after_seconds=2.5,
     )
     with pytest.raises(kind, match="what happened") as raised:
-        check(Reply(kind.status, to_json(problem)))
+        check(Reply(kind.status, to_json(problem), {"content-type": PROBLEM}))
     assert type(raised.value) is kind
     assert raised.value.retry_after_seconds == 2.5
 
 
+OWN = to_json(Problem(type=PROBLEM_PREFIX + "not-found", title="t", status=404))
+
+
 @pytest.mark.parametrize(
-    ("status", "kind"),
+    "status", [301, 307, 400, 401, 403, 404, 405, 408, 413, 429, 451, 500, 503]
+)
+@pytest.mark.parametrize(
+    ("content", "kind"),
     [
-        (400, errors.InvalidInput),
-        (401, errors.NotAuthorized),
-        (403, errors.NotAuthorized),
-        (404, errors.NotFound),
-        (413, errors.BodyTooLarge),
-        (429, errors.Unavailable),
-        (502, errors.Unavailable),
-        (503, errors.Unavailable),
-        (301, errors.WorkmillError),
-        (500, errors.WorkmillError),
+        (b"<html>\xff</html>", "text/html"),
+        (b"", ""),
+        (b'{"type":"about:blank","title":"t","status":404}', PROBLEM),
+        (b'{"type":"not-found","title":"t","status":404}', PROBLEM),
+        (OWN[:-1], PROBLEM),
+        (OWN, "text/html"),
     ],
 )
-def test_what_a_stranger_answers_is_still_told_apart(
-    status: int, kind: type[errors.WorkmillError]
-) -> None:
-    """A balancer's HTML page becomes the nearest error, with the status in its message."""
-    with pytest.raises(kind, match=str(status)) as raised:
-        check(Reply(status, b"<html>\xff</html>"))
-    assert type(raised.value) is kind
+def test_what_a_stranger_answers_is_no_answer(status: int, content: bytes, kind: str) -> None:
+    """A balancer's page says nothing about the request, whatever its status: not that there is no
+    such job, nor that the key is wrong. It counts as silence, with the status in its message."""
+    with pytest.raises(errors.EndpointUnreachable, match=str(status)):
+        check(Reply(status, content, {"content-type": kind}))
+
+
+def test_a_type_of_ours_that_is_not_known_yet_goes_by_its_status() -> None:
+    """An endpoint newer than its client is still an endpoint."""
+    problem = to_json(Problem(type=PROBLEM_PREFIX + "new", title="t", status=404))
+    with pytest.raises(errors.NotFound):
+        check(Reply(404, problem, {"content-type": PROBLEM}))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("7", 7.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None)])

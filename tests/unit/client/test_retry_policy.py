@@ -62,7 +62,7 @@ class Service:
     "answer",
     [
         EndpointUnreachable(),
-        Reply(503, b'{"type":"store-unavailable","title":"t","status":503}'),
+        Reply(503, b'{"type":"urn:workmill:problem:store-unavailable","title":"t","status":503}'),
         Reply(429, b"slow down", {"retry-after": "1"}),
         Reply(502, b"<html>bad gateway</html>"),
     ],
@@ -78,7 +78,7 @@ def test_what_time_may_heal_is_asked_again(answer: Reply | EndpointUnreachable) 
 @pytest.mark.parametrize("error", [InvalidInput(), NotFound(), Conflict(), WorkmillError()])
 def test_what_time_cannot_heal_is_raised_at_once(error: WorkmillError) -> None:
     """A refusal is told on the first request."""
-    body = b'{"type":"%s","title":"t","status":400}' % error.slug.encode()
+    body = b'{"type":"urn:workmill:problem:%s","title":"t","status":400}' % error.slug.encode()
     service = Service(Reply(error.status, body))
     with pytest.raises(type(error)):
         service.ask(patience_seconds=60.0)

@@ -17,6 +17,7 @@ from workmill.endpoint.listening import listen
 from workmill.runtime.config import EndpointConfig
 from workmill.runtime.doctor import examine, machine, service, storage
 from workmill.runtime.doctor import kernel as kernel_room
+from workmill.telemetry.container import Container
 
 
 def test_a_report_is_healthy_when_nothing_must_be_mended(
@@ -94,7 +95,7 @@ def test_open_files_are_judged(limit: int, verdict: str, monkeypatch: pytest.Mon
 
 def test_too_little_memory_must_be_mended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container's limit counts as much as the machine's own memory."""
-    monkeypatch.setattr(machine, "_cgroup_free_bytes", lambda: 2**20)
+    monkeypatch.setattr(Container, "free_bytes", lambda _: 2**20)
     assert machine.memory().verdict == "mend"
 
 

@@ -140,6 +140,26 @@ async def test_a_worker_that_always_dies_is_tried_for_ever(
     assert len(scene.lines("born endpoint")) == 1
 
 
+async def test_a_worker_that_dies_before_this_process_gets_on_ends_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine a death may be heard of first: who waits for nothing was ready by then."""
+    keep = slot_module.Slot.keep
+    goes_on: list[bool] = []
+
+    async def dead_at_once(slot: slot_module.Slot, may_go_on: Callable[[str], bool]) -> None:
+        if slot.command.role == "worker":
+            goes_on.append(may_go_on("exit code 7"))
+        await keep(slot, may_go_on)
+
+    monkeypatch.setattr(slot_module.Slot, "keep", dead_at_once)
+    supervisor = scene.service(
+        scene.command("endpoint", OBEDIENT), [scene.command("worker", OBEDIENT)]
+    )
+    assert await scene.play(supervisor) == EXIT_DRAINED
+    assert goes_on == [True]
+
+
 async def test_an_endpoint_that_cannot_start_ends_the_attempt(scene: Scene) -> None:
     """The person who starts a service with bad settings learns it at once, and no loop begins."""
     supervisor = scene.service(Command("endpoint", (sys.executable, "-c", "raise SystemExit(1)")))

@@ -14,6 +14,7 @@ import pytest
 from tests.system.processes import until
 
 from workmill.domain.job import Load
+from workmill.telemetry.container import Container
 from workmill.telemetry.load import LoadMeter, Usage, load_between
 from workmill.telemetry.metrics import MetricsPage, load_gauges
 
@@ -99,6 +100,15 @@ def test_what_cannot_be_read_silences_nobody(child: subprocess.Popen[bytes]) -> 
     load = meter.read()
     assert (load.disk_fraction, load.cpu_cores >= 0) == (0.0, True)
     assert load.resident_bytes > 0
+
+
+def test_memory_is_the_containers_where_that_is_tighter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that is nearly full is, however much its host has left."""
+    meter = LoadMeter()
+    monkeypatch.setattr(meter, "_container", Container(Path("/nonexistent")))
+    host = meter.read().memory_fraction
+    monkeypatch.setattr(Container, "memory_fraction", lambda _: 0.999)
+    assert meter.read().memory_fraction == 0.999 > host
 
 
 def test_the_disk_is_the_one_under_the_data(tmp_path: Path) -> None:

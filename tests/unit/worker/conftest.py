@@ -126,8 +126,8 @@ class Desk(WorkClient):
 class Running:
     """A worker at a desk, in a thread of the test."""
 
-    def __init__(self, settings: WorkerSettings, desk: Desk) -> None:
-        self.worker = Worker(settings, desk)
+    def __init__(self, settings: WorkerSettings, client: WorkClient) -> None:
+        self.worker = Worker(settings, client)
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.worker.conftest import lease_of
 
 from workmill.domain.errors import WorkmillError
-from workmill.domain.job import Failure, Lease
+from workmill.domain.job import Completion, Failure, Lease
 from workmill.worker.computing import Computing
 from workmill.worker.frames import Hello, Outcome, Profile, Task
 from workmill.worker.lanes import Death, Inbox
@@ -30,14 +33,18 @@ class Bench:
         settings = WorkerSettings(urls=("http://127.0.0.1:9",), slice_seconds=1.0)
         self.computing = Computing(settings, self.ledger, inbox)
         self.tasks: list[Task] = []
-        self.starts = 0
+        self.starts = self.kills = 0
         monkeypatch.setattr(self.computing.lanes, "send", self.tasks.append)
         monkeypatch.setattr(self.computing.lanes, "start", self._start)
+        monkeypatch.setattr(self.computing.lanes, "kill", self._kill)
         self.computing.start()
         self.computing.handle(Hello(PROFILES))
 
     def _start(self) -> None:
         self.starts += 1
+
+    def _kill(self) -> None:
+        self.kills += 1
 
     def lease(self, *leases: Lease) -> None:
         """Take these in hand and plan."""
@@ -142,6 +149,17 @@ def test_the_suspect_that_does_it_again_is_failed_and_nobody_else(bench: Bench) 
     assert failure.retryable
 
 
+def test_a_silence_that_a_stranger_caused_costs_nobody_a_failure(bench: Bench) -> None:
+    """A child that was stopped is ended; its jobs are tried alone, get on, and are cleared."""
+    bench.lease(job(b"0", 3), job(b"1", 3))
+    bench.computing.overdue()
+    assert bench.kills == 1
+    bench.die()
+    while len(bench.ledger.outbox) < 2:
+        bench.answer()
+    assert {type(word) for word in bench.ledger.outbox.take(9)} == {Completion}
+
+
 def test_what_a_workload_raises_is_the_reason(bench: Bench) -> None:
     """An exception is traced to its job like a death."""
     bench.lease(job(b"0"), job(b"1"))
@@ -173,7 +191,7 @@ def test_a_child_that_never_starts_is_given_up(bench: Bench) -> None:
 
     def die_unheard() -> None:
         for _ in range(9):
-            bench.computing.handle(Death("exit status 1"))
+            bench.computing.handle(Death("exit code 1"))
 
     with pytest.raises(WorkmillError, match="No compute process can be started"):
         die_unheard()
@@ -207,3 +225,88 @@ def test_a_lone_job_shows_how_fast_the_worker_is_at_least(bench: Bench) -> None:
     rate_hz, lanes = bench.computing.speed()
     assert lanes == LANES
     assert rate_hz == pytest.approx(1000)
+
+
+def moved(task: Task) -> list[bytes]:
+    return [
+        state[:8] + (int.from_bytes(state[8:], "big") + count).to_bytes(8, "big")
+        for state, count in zip(task.states, task.counts, strict=True)
+    ]
+
+
+MAD: list[Callable[[Task], Outcome]] = [
+    lambda task: Outcome(task.seq + 1, 0.1, moved(task)),
+    lambda task: Outcome(task.seq - 1, 0.1, moved(task)),
+    lambda task: Outcome(task.seq, 0.1, moved(task)[:-1]),
+    lambda task: Outcome(task.seq, 0.1, [*moved(task), bytes(16)]),
+    lambda task: Outcome(task.seq, 0.1, [state[1:] for state in moved(task)]),
+    lambda task: Outcome(task.seq, float("nan"), moved(task)),
+    lambda task: Outcome(task.seq, -1.0, moved(task)),
+]
+
+
+@pytest.mark.parametrize("mad", MAD)
+def test_an_outcome_that_does_not_answer_its_slice_is_not_believed(
+    bench: Bench, mad: Callable[[Task], Outcome]
+) -> None:
+    """Neither a result nor a checkpoint is made of it: the child is ended, and nothing that it
+    says before its end counts either."""
+    bench.lease(job(b"0", 3), job(b"1", 3))
+    (task,) = bench.tasks
+    bench.computing.handle(mad(task))
+    assert bench.kills == 1
+    bench.computing.handle(Outcome(task.seq, 0.1, moved(task)))
+    assert len(bench.ledger.outbox) == 0
+    bench.die()
+    assert bench.names() == [[b"0"]]
+    while len(bench.ledger.outbox) < 2:
+        bench.answer()
+    words = bench.ledger.outbox.take(9)
+    values = {word.id: word.state for word in words if isinstance(word, Completion)}
+    assert values == {job(name, 3).id: lease_of(name, 3).id for name in (b"0", b"1")}
+
+
+def test_an_outcome_of_nothing_is_not_believed(bench: Bench) -> None:
+    """A child that speaks unasked is replaced, whatever it says, and the worker goes on."""
+    bench.computing.handle(Outcome(1, 0.1, [bytes(16)]))
+    assert bench.kills == 1
+    bench.die()
+    bench.lease(job(b"0", 2))
+    bench.answer()
+    assert len(bench.ledger.outbox) == 1
+
+
+NO_LEASES = [
+    ({"total": 0}, "1 of 0"),
+    ({"total": 2**63}, "iterations done"),
+    ({"done": 0}, "0 of"),
+    ({"done": -1}, "-1 of"),
+    ({"done": LONG + 1}, "of 1000000000"),
+    ({"state": b""}, "0 bytes"),
+    ({"state": bytes(17)}, "17 bytes"),
+    ({"workload": "gone"}, "no workload 'gone'"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "reason"), NO_LEASES)
+def test_a_lease_that_cannot_be_true_is_objected_to(
+    bench: Bench, wrong: dict[str, Any], reason: str
+) -> None:
+    """A job beyond its end, of another size, or of no workload is never taken for a result."""
+    assert bench.computing.objection(job(b"0")) is None
+    objection = bench.computing.objection(msgspec.structs.replace(job(b"0"), **wrong))
+    assert reason in str(objection)
+
+
+def test_what_is_asked_for_stays_within_what_an_endpoint_reads(bench: Bench) -> None:
+    """However fast a workload that does nothing seems, the cost asked for is a number of the
+    wire."""
+    bench.lease(job(b"0", 2**62), job(b"1", 2**62))
+    for _ in range(80):
+        task = bench.tasks.pop(0)
+        bench.computing.handle(Outcome(task.seq, 0.0, moved(task)))
+        bench.computing.feed()
+        if not bench.tasks:
+            break
+    wanted = bench.computing.order()
+    assert wanted is None or wanted[0].max_cost <= 2**63 - 1

@@ -101,7 +101,7 @@ def test_the_end_of_its_input_ends_it_in_mid_slice(mills: None) -> None:  # noqa
     child = Child()
     child.send(1, b"slow", 10**10)
     child.lanes.close()
-    assert child.next() == Death("exit status 0")
+    assert child.next() == Death("exit code 0")
 
 
 def test_a_child_that_does_not_hear_is_killed(
@@ -116,6 +116,15 @@ def test_a_child_that_does_not_hear_is_killed(
     assert child.next() == Death("SIGKILL")
 
 
+def test_a_child_that_is_stopped_can_be_ended(mills: None) -> None:  # noqa: ARG001
+    """SIGSTOP: neither the end of its input nor anything else reaches it, but the end does."""
+    child = Child()
+    assert child.lanes.pid is not None
+    os.kill(child.lanes.pid, signal.SIGSTOP)
+    child.lanes.close()
+    assert child.next() == Death("SIGKILL")
+
+
 def test_bytes_that_are_no_report_are_a_death(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child gone mad is ended and replaced, not waited for while its leases are renewed."""
     mad = (
@@ -126,4 +135,51 @@ def test_bytes_that_are_no_report_are_a_death(monkeypatch: pytest.MonkeyPatch) -
     lanes = Lanes(inbox)
     lanes.start()
     assert inbox.get(timeout=TEST_SECONDS) == Death("SIGKILL")
+    lanes.close()
+
+
+def test_a_child_that_cannot_be_started_is_a_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without room for a process is told of in words, not by a traceback."""
+    monkeypatch.setattr("workmill.worker.lanes._COMMAND", ["/nonexistent/python"])
+    inbox: Inbox = SimpleQueue()
+    lanes = Lanes(inbox)
+    lanes.start()
+    death = inbox.get(timeout=TEST_SECONDS)
+    assert isinstance(death, Death)
+    assert "could not be started" in death.reason
+    lanes.close()
+
+
+MAD = """
+import os, sys, time
+from workmill.worker.frames import Hello, Profile, write_frame
+write_frame(sys.stdout.buffer, Hello({"tally": Profile(4, 16)}))
+sys.stdout.buffer.write(%r)
+sys.stdout.buffer.flush()
+%s
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "then", "reason"),
+    [
+        (b"\0\0\1\0half", "os._exit(7)", "exit code 7"),
+        (b"\0\0", "os._exit(7)", "exit code 7"),
+        (b"\xff\xff\xff\xffx", "time.sleep(600)", "SIGKILL"),
+        (b"\0\0\0\2\x93\xc0", "time.sleep(600)", "SIGKILL"),
+        (b"", "os.close(1); time.sleep(600)", "SIGKILL"),
+    ],
+)
+def test_a_frame_that_breaks_off_is_the_end_of_its_child(
+    monkeypatch: pytest.MonkeyPatch, said: bytes, then: str, reason: str
+) -> None:
+    """Half a frame, one of a length that cannot be, or a closed pipe: a death, and no outcome."""
+    monkeypatch.setattr(
+        "workmill.worker.lanes._COMMAND", [sys.executable, "-c", MAD % (said, then)]
+    )
+    inbox: Inbox = SimpleQueue()
+    lanes = Lanes(inbox)
+    lanes.start()
+    assert isinstance(inbox.get(timeout=TEST_SECONDS), Hello)
+    assert inbox.get(timeout=TEST_SECONDS) == Death(reason)
     lanes.close()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import threading
 
+import msgspec
 import pytest
 from tests.unit.worker.conftest import TEST_SECONDS, Desk, lease_of
 
+from workmill.domain.job import Failure
+from workmill.worker.frames import Profile
+from workmill.worker.lease_check import objection
 from workmill.worker.leasing import Leasing
 from workmill.worker.ledger import Ledger
 from workmill.worker.outbox import Outbox
@@ -16,6 +20,7 @@ from workmill.worker.stock import Order
 
 SETTINGS = WorkerSettings(urls=("http://127.0.0.1:9",))
 LOT = 10
+PROFILE = Profile(lanes=2, state_bytes=16)
 
 
 class Supply:
@@ -23,13 +28,15 @@ class Supply:
 
     def __init__(self, desk: Desk) -> None:
         self.lots = threading.Semaphore(0)
+        self.ledger = Ledger(Outbox())
         self.leasing = Leasing(
             SETTINGS,
             desk,
-            Ledger(Outbox()),
+            self.ledger,
             Reach(),
             lambda: (Order(LOT, LOT, 1), ("tally",)),
             self.lots.release,
+            lambda lease: objection(lease, PROFILE),
         )
         self._thread = threading.Thread(target=self.leasing.run, daemon=True)
         self._thread.start()
@@ -65,3 +72,19 @@ def test_a_lone_job_is_followed_by_no_rest(desk: Desk) -> None:
         assert supply.lots.acquire(timeout=TEST_SECONDS)
     supply.stop()
     assert len(desk.granted) == 5
+
+
+def test_a_job_that_cannot_be_is_given_up_and_its_neighbours_are_taken(desk: Desk) -> None:
+    """It fails with the reason; one whose id or token no endpoint could read is left alone."""
+    good, beyond = lease_of(b"good", 9), msgspec.structs.replace(lease_of(b"beyond", 9), done=10)
+    nameless = msgspec.structs.replace(beyond, id=b"short")
+    tokenless = msgspec.structs.replace(beyond, token=-1)
+    desk.put(beyond, nameless, good, tokenless)
+    supply = Supply(desk)
+    assert supply.lots.acquire(timeout=TEST_SECONDS)
+    supply.stop()
+    assert [job.id for job in supply.ledger.ready()] == [good.id]
+    (failure,) = supply.ledger.outbox.take(9)
+    assert isinstance(failure, Failure)
+    assert (failure.id, failure.token) == (beyond.id, beyond.token)
+    assert "10 of 9" in failure.reason

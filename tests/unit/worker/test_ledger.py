@@ -80,6 +80,18 @@ def test_a_verdict_on_an_old_lease_does_not_cost_the_new_one() -> None:
     assert len(ledger) == 1
 
 
+def test_a_lease_that_is_in_hand_already_is_not_begun_again() -> None:
+    """A reply that comes twice, or a job that stands in it twice, costs no progress and makes no
+    second result."""
+    ledger, (job,) = ledger_with(100)
+    ledger.plan([job], [40])
+    ledger.advance([job], [moved(job)])
+    old, same = lease_of(b"job0", 100, token=0), lease_of(b"job0", 100)
+    ledger.take([same, old, same])
+    assert ledger.ready() == [job]
+    assert [(token, done) for token, done, _ in checkpoints(ledger)] == [(1, 41)]
+
+
 def test_a_broken_slice_counts_for_nothing() -> None:
     """After a crash the jobs stand at their last checkpoint, suspects until they get on."""
     ledger, (job, other) = ledger_with(100, 100)

@@ -51,12 +51,15 @@ def test_it_beats_with_its_speed_while_it_works(desk: Desk, start: Start) -> Non
 
 
 def test_it_beats_with_what_it_and_its_child_use(desk: Desk, start: Start) -> None:
-    """The parent only talks; the child is the one that keeps a core busy."""
+    """A beat tells of the memory of both, however slow their start is, and of the machine's."""
     desk.put(lease_of(b"slow", ENDLESS))
     running = start()
-    desk.wait_for(lambda: any(node.load.cpu_cores > 0.01 for node in desk.nodes))
-    child = psutil.Process(running.worker.computing.lanes.pid)
-    assert desk.nodes[-1].load.resident_bytes > child.memory_info().rss
+    desk.wait_for(lambda: desk.renewed)
+    child = psutil.Process(running.worker.computing.lanes.pid).memory_info().rss
+    desk.wait_for(
+        lambda: desk.nodes[-1].load.resident_bytes > psutil.Process().memory_info().rss + child // 2
+    )
+    assert any(node.load.cpu_cores > 0 for node in desk.nodes)
     assert 0 < desk.nodes[-1].load.memory_fraction <= 1
 
 
@@ -190,7 +193,7 @@ def test_a_drain_hands_everything_back_with_its_checkpoint(desk: Desk, start: St
     renewed = {one.id: one.done for one in desk.renewed}
     running.stop()
     assert running.error is None
-    assert len(desk.released) == 6
+    assert set(desk.released) == desk.granted - set(desk.completed)
     assert any(one.done > 1 for one in desk.released.values())
     for one in desk.released.values():
         assert one.done >= renewed.get(one.id, 1)

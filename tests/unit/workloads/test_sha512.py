@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
 import sys
 import threading
 
@@ -14,7 +16,7 @@ from workmill.domain.errors import InvalidInput
 from workmill.workloads import registry
 from workmill.workloads.registry import find_workload, workload_names
 from workmill.workloads.sha512 import MAX_COUNT, WORKLOAD, advance, fold
-from workmill.workloads.sha512.kernel import BEST, LANES, VARIANTS, advance_with
+from workmill.workloads.sha512.kernel import BEST, LANES, VARIANTS, advance_with, allowed
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 chains = st.lists(
@@ -100,7 +102,44 @@ def test_the_registry_finds_the_workload_and_its_lanes() -> None:
     """Promise: the name `sha512` leads to this workload, and its lanes are the kernel's own."""
     assert find_workload("sha512") is WORKLOAD
     assert (WORKLOAD.state_bytes, WORKLOAD.lanes) == (64, LANES)
-    assert VARIANTS[BEST] == LANES == max(VARIANTS.values())
+    assert list(VARIANTS.items())[-1] == (BEST, LANES)
+
+
+NAMES = {"hashlib": 1, "plain": 1, "sse2": 2, "avx2": 5}
+
+
+@pytest.mark.parametrize("best", NAMES)
+def test_the_best_variant_that_is_allowed_is_used(best: str) -> None:
+    """Promise: a machine that is told so computes as one that has nothing better."""
+    cut = allowed(NAMES, best)
+    assert list(cut)[-1] == best
+    assert list(cut) == list(NAMES)[: len(cut)]
+
+
+def test_without_a_word_about_it_every_variant_is_allowed() -> None:
+    """Promise: an empty setting is none."""
+    assert allowed(NAMES, None) == allowed(NAMES, "") == NAMES
+
+
+def test_a_variant_that_is_not_there_is_refused_in_words() -> None:
+    """Promise: a misspelt name is not taken for the best or for the fallback."""
+    with pytest.raises(InvalidInput, match=r"WORKMILL_KERNEL is 'avx9'.*plain, sse2"):
+        allowed(NAMES, "avx9")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_child_processes_keep_to_the_variant(variant: str) -> None:
+    """Promise: what the environment names holds for every process that inherits it."""
+    program = "from workmill.workloads.sha512 import kernel_name; print(kernel_name())"
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "WORKMILL_KERNEL": variant},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert ended.stdout == f"{variant}\n"
 
 
 def test_the_installed_packages_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:

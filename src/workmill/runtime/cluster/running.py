@@ -32,6 +32,7 @@ from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, hosts_
 from workmill.runtime.redis_hosts.preparing import passwords_in
 from workmill.runtime.role import begin
 from workmill.runtime.supervisor import Stage, Supervisor
+from workmill.telemetry.container import Container
 
 MAX_FOLDER_CHARACTERS: Final = 70
 """The longest socket in it must fit into a socket's address, 107 bytes, with what HAProxy adds."""
@@ -131,12 +132,13 @@ def _store_plan(config: ClusterConfig, folder: Path) -> Plan:
     else:
         redis_port, sentinel_port = plan.store_ports(founded)
     machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    allowed_bytes = min(machine_bytes, Container().limit_bytes())
     return Plan(
         hosts=hosts_at(list(plan.ADDRESSES)),
         passwords=passwords_in(folder),
         redis_port=redis_port,
         sentinel_port=sentinel_port,
-        memory_bytes=min(DEFAULT_MEMORY_BYTES, machine_bytes // 6),
+        memory_bytes=int(min(DEFAULT_MEMORY_BYTES, allowed_bytes // 6)),
     )
 
 

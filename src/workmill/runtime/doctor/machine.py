@@ -9,6 +9,7 @@ from typing import Final
 
 from workmill.runtime.config import usable_cores
 from workmill.runtime.doctor.finding import Finding
+from workmill.telemetry.container import Container
 
 MIN_MEMORY_BYTES: Final = 256 * 2**20
 PROCESS_MEMORY_BYTES: Final = 64 * 2**20
@@ -43,7 +44,7 @@ def cores() -> Finding:
 
 def memory() -> Finding:
     """Whether endpoint, store and one worker a core fit into the memory that is free."""
-    free = min(_available_bytes(), _cgroup_free_bytes())
+    free = min(_available_bytes(), Container().free_bytes())
     needed = MIN_MEMORY_BYTES + usable_cores() * PROCESS_MEMORY_BYTES
     figures = {"free_bytes": free, "needed_bytes": needed}
     said = f"{free / 2**20:,.0f} MiB free, {needed / 2**20:,.0f} MiB wanted."
@@ -94,13 +95,3 @@ def _available_bytes() -> int:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-def _cgroup_free_bytes() -> int:
-    """What the container's limit (cgroup v2) leaves; endless without one."""
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
-    except OSError:
-        return 2**63
-    return 2**63 if limit == "max" else int(limit) - int(used)

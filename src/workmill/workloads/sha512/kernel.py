@@ -2,15 +2,22 @@
 
 Both give the same bytes. The C kernel releases the GIL and moves `LANES` chains at once;
 the hashlib loop moves one, and takes the GIL for every iteration.
+
+The environment variable `WORKMILL_KERNEL` names the best variant that may be used, as
+`OPENSSL_ia32cap` does for OpenSSL: this machine then computes as one that has nothing better. It
+is for a processor that computes wrongly with its widest registers, and for the gate, which holds
+every test to every variant. Child processes inherit it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from workmill.domain.errors import InvalidInput
 from workmill.workloads.port import Body
 
 try:
@@ -20,15 +27,37 @@ except ImportError:  # no compiler when this was installed
 
 HASHLIB: Final = "hashlib"
 
-VARIANTS: Final[Mapping[str, int]] = {HASHLIB: 1, **(_chains.variants() if _chains else {})}
-"""Every variant that runs on this machine with its number of lanes, the best one last."""
+BEST_ALLOWED: Final = "WORKMILL_KERNEL"
+
+
+def allowed(variants: Mapping[str, int], best: str | None) -> Mapping[str, int]:
+    """The variants up to the one named `best`, in their order; all of them when none is named.
+
+    Raises InvalidInput for a name that is not among them.
+    """
+    if not best:
+        return variants
+    names = list(variants)
+    if best not in variants:
+        raise InvalidInput(
+            f"{BEST_ALLOWED} is {best[:64]!r}, which is no kernel of this machine. Nothing was "
+            f"computed. Unset it, or name one of: {', '.join(names)}."
+        )
+    return {name: variants[name] for name in names[: names.index(best) + 1]}
+
+
+VARIANTS: Final[Mapping[str, int]] = allowed(
+    {HASHLIB: 1, **(_chains.variants() if _chains else {})}, os.environ.get(BEST_ALLOWED)
+)
+"""Every variant that may run on this machine with its number of lanes, the best one last."""
 
 BEST: Final = list(VARIANTS)[-1]
 LANES: Final = VARIANTS[BEST]
 
 
 def kernel_name() -> str:
-    """The variant that `advance` uses: "avx512", "avx2", "sse2", "plain" or "hashlib"."""
+    """The variant that `advance` uses: one of "avx512", "avx512vl", "avx2", "sse2",
+    "bmi2", "plain" and "hashlib"."""
     return BEST
 
 
