@@ -14,6 +14,7 @@ import msgspec
 
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import LEAD_SECONDS
+from workmill.domain.queue_profile import QueuePlace
 
 KEY_BYTES = 32
 DEFAULT_TENANT = "default"
@@ -52,6 +53,8 @@ class Job(Value, frozen=True, kw_only=True, gc=False):
     ended_at_ms: int | None = None
     worker: str | None = None
     reason: str | None = None
+    waits_at: QueuePlace | None = None
+    """Where its work is in the queue: its own place, or that of the job it is attached to."""
 
 
 class NewJob(Value, frozen=True, kw_only=True, gc=False):

@@ -24,6 +24,7 @@ from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import COUNTERS, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import MAX_NODES
+from workmill.domain.queue_profile import QueueProfile, joined
 from workmill.store.redis.store import Head, Latest
 from workmill.store.sharded import copying, merging, receipts
 from workmill.store.sharded.ages import Ages
@@ -265,6 +266,10 @@ class ShardedStore:
             unavailable=tuple(self._parts[number].name for number in self._group.missing),
             **counters,
         )
+
+    def queue_profile(self) -> QueueProfile:
+        """See `Store.queue_profile`: of the parts that answer, for no other can lease."""
+        return joined(self._group.somewhere(lambda opened: opened.verbs.queue_profile()).values())
 
     def beat(self, nodes: Sequence[values.Node]) -> None:
         """See `Store.beat`: in every part, so that any of them can tell who is alive."""
