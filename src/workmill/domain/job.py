@@ -274,7 +274,8 @@ class Stats(Value, frozen=True, kw_only=True, gc=False):
 
     `jobs` has one number per status. `backlog_iterations` is the work still to do in queued
     and leased jobs. The `*_total` figures only grow. `unavailable` names the parts of the store
-    that do not answer now: what they counted is as it was when they last did.
+    that do not answer now: what they hold is in no figure, and their totals are as they were last
+    told.
     """
 
     jobs: dict[str, int]

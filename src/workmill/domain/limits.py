@@ -37,6 +37,8 @@ MAX_KNOWN_BYTES: Final = 256 * 1024 * 1024
 
 NODE_SECONDS: Final = 15.0
 """How long a node counts as alive after its last beat."""
+READING_SECONDS: Final = 5.0
+"""Figures older than this are not shown, and nothing is decided by them."""
 TARGET_WAIT_SECONDS: Final = 15.0
 """How long a job may wait for a worker, where their number follows the load."""
 COOL_DOWN_SECONDS: Final = 30.0

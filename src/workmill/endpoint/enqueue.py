@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from workmill.domain import limits
 from workmill.domain.errors import Conflict, StoreUnavailable
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import DEFAULT_TENANT, NewJob, Submitted, content_key
-from workmill.domain.lifecycle import FINISHED
+from workmill.domain.lifecycle import FINISHED, Status
 from workmill.endpoint import params
 from workmill.endpoint.body import fold_body
 from workmill.endpoint.http import LENGTH, TYPE, Reply, Request
@@ -49,8 +50,17 @@ async def put_job(service: Service, request: Request) -> Reply:
     submitted = await _submit(service, job)
     if submitted.conflict:
         raise Conflict(conflict_text(job_id))
-    eta = None if submitted.status in FINISHED else service.pulse.eta_of_new(iterations)
-    return Reply.json(reply_to(submitted, eta))
+    return Reply.json(reply_to(submitted, eta_of(service.pulse.eta_of_new, job, submitted)))
+
+
+def eta_of(
+    eta_of_new: Callable[[int, int], float | None], job: NewJob, submitted: Submitted
+) -> float | None:
+    """When a job that was just queued will be done, by the last reading. Of one that is attached
+    only a look at the job it waits for could tell."""
+    if submitted.status is not Status.QUEUED:
+        return None
+    return eta_of_new(job.priority, job.total - submitted.done)
 
 
 def reply_to(submitted: Submitted, eta_seconds: float | None = None) -> SubmitReply:

@@ -145,7 +145,8 @@ async def _ended(service: Service, job: Job, wait_seconds: float) -> Job:
                     job = news[-1] if news else job
         except TimeoutError:
             pass
-    return job
+    # While the store is away nothing was seen of the job: that is said, and not how it was.
+    return job if service.pulse.healthy else await _find(service, job.id)
 
 
 def _view(service: Service, job: Job) -> JobView:

@@ -20,9 +20,10 @@ _MOST: Final = 2**63 - 1
 
 
 async def stats(service: Service, _request: Request) -> Reply:
-    """The counters as they are now, with the fleet's rate and the predicted wait."""
-    await service.pulse.read(service.committer)
-    return Reply.json(service.pulse.view())
+    """The counters as they are now, with the fleet's rate and the predicted wait; 503 while the
+    store does not answer, and never figures as they were."""
+    reading = await service.pulse.read_now(service.committer)
+    return Reply.json(reading.view(0.0))
 
 
 async def nodes(service: Service, _request: Request) -> Reply:

@@ -152,6 +152,15 @@ class StatsView(Message, frozen=True, kw_only=True, omit_defaults=False):
     rate_hz: float
     workers: int
     backlog_seconds: float | None
+    age_seconds: float = 0.0
+    """How old these figures are; `limits.READING_SECONDS` at most."""
+
+
+class Stale(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """What the event stream says in the place of figures, while there are none that are not old."""
+
+    age_seconds: float | None
+    """Of the last ones; None when there were none yet."""
 
 
 class NodeList(Message, frozen=True, kw_only=True):

@@ -58,7 +58,7 @@ class _Shown(Row, array_like=True, gc=False):
             ended_at_ms=self.ended_at_ms if status in ENDED else None,
             worker=self.worker,
             reason=self.reason,
-            waits_at=self.waits_seq and QueuePlace(self.waits_rank, self.waits_seq),
+            waits_at=QueuePlace(self.waits_rank, self.waits_seq) if self.waits_seq else None,
         )
 
 
