@@ -15,9 +15,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from workmill.domain.queue_profile import QueuePlace, QueueProfile, QueueSegment
+
+MIN_RATE_HZ: Final = 1e-3
+"""A fleet that is slower has no rate: what would be predicted by it is no figure."""
 
 
 class Ahead(NamedTuple):
@@ -71,14 +74,14 @@ class Forecast:
         """Seconds until a leased job is done. Where workers hold more jobs than they have lanes,
         nobody says which of them are in a lane: it takes its share of the whole rate, and no longer
         than when all others go first."""
-        if self._rate_hz <= 0:
+        if self._rate_hz < MIN_RATE_HZ:
             return None
         shared = own_work * max(self._leased.jobs, self._lanes)
         last = max(0.0, self._leased.work - own_work) + own_work * self._lanes
         return min(shared, last) / self._rate_hz
 
     def _seconds(self, ahead: Ahead, own_work: int) -> float | None:
-        if self._rate_hz <= 0:
+        if self._rate_hz < MIN_RATE_HZ:
             return None
         waits = ahead.work if ahead.jobs >= self._lanes else 0.0
         return (waits + own_work * self._lanes) / self._rate_hz
@@ -86,7 +89,7 @@ class Forecast:
 
 def seconds_of(work: int, rate_hz: float) -> float | None:
     """How long all of this takes the fleet; None while no rate is known."""
-    return work / rate_hz if rate_hz > 0 else None
+    return work / rate_hz if rate_hz >= MIN_RATE_HZ else None
 
 
 class _Curve:

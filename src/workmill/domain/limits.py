@@ -12,6 +12,11 @@ MAX_ITERATIONS: Final = 10**10
 MAX_PULL_RESULTS: Final = 10_000
 MAX_LIST_JOBS: Final = 1000
 MAX_LEASE_JOBS: Final = 1024
+MAX_WORKLOADS: Final = 100
+"""How many workloads one worker may offer to compute."""
+MAX_STATE_BYTES: Final = 4096
+"""Of a checkpoint or result, whatever its workload."""
+MAX_LEASE_SECONDS: Final = 3600.0
 MAX_WAIT_SECONDS: Final = 30.0
 MIN_PRIORITY: Final = -100
 MAX_PRIORITY: Final = 100

@@ -40,7 +40,7 @@ from workmill.wire.messages import BatchItem, SubmitReply
 from workmill.workloads.port import Body, Workload
 from workmill.workloads.registry import find_workload
 
-_Batch: TypeAlias = Annotated[list[BatchItem], Meta(max_length=limits.MAX_BATCH_JOBS)]
+Batch: TypeAlias = Annotated[list[BatchItem], Meta(min_length=1, max_length=limits.MAX_BATCH_JOBS)]
 """Its length is checked before its items are made: a batch of millions costs nothing."""
 
 
@@ -103,7 +103,7 @@ def _fold_all(chunks: list[bytes], lines: bool, service: Service) -> list[NewJob
     if lines:
         items = codecs.from_ndjson(b"".join(chunks), BatchItem, max_lines=limits.MAX_BATCH_JOBS)
     else:
-        items = codecs.from_msgpack(_scratch.joined(chunks), _Batch)
+        items = codecs.from_msgpack(_scratch.joined(chunks), Batch)
     chunks.clear()
     if not items:
         raise InvalidInput("A batch has at least one job. Nothing was stored.")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from workmill.domain import limits
 from workmill.domain.errors import Conflict, StoreUnavailable
-from workmill.domain.ids import id_text, parse_id
+from workmill.domain.ids import id_text
 from workmill.domain.job import DEFAULT_TENANT, NewJob, Submitted, content_key
 from workmill.domain.lifecycle import FINISHED, Status
 from workmill.endpoint import params
@@ -27,7 +26,7 @@ _ID_HEADERS: Final = [
 
 async def enqueue(service: Service, request: Request) -> Reply:
     """Take in the body as data; the reply has an id, and the value when it is known already."""
-    iterations = params.integer(request.query, "iterations", 1, service.settings.max_iterations)
+    iterations = params.ITERATIONS.read(request.query, service.settings)
     workload = find_workload(DEFAULT_WORKLOAD)
     service.committer.check_room()
     job = await _fold(service, request, workload, None, iterations)
@@ -39,12 +38,10 @@ async def enqueue(service: Service, request: Request) -> Reply:
 
 async def put_job(service: Service, request: Request) -> Reply:
     """Submit under the caller's own id; a repeat changes nothing and answers the same."""
-    job_id = parse_id(request.argument)
-    iterations = params.integer(request.query, "iterations", 1, service.settings.max_iterations)
-    priority = params.integer(
-        request.query, "priority", limits.MIN_PRIORITY, limits.MAX_PRIORITY, default=0
-    )
-    workload = find_workload(params.single(request.query, "workload") or DEFAULT_WORKLOAD)
+    job_id = params.JOB_ID.read(request.argument)
+    iterations = params.ITERATIONS.read(request.query, service.settings)
+    priority = params.PRIORITY.read(request.query)
+    workload = find_workload(params.WORKLOAD.read(request.query) or DEFAULT_WORKLOAD)
     service.committer.check_room()
     job = await _fold(service, request, workload, job_id, iterations, priority)
     submitted = await _submit(service, job)

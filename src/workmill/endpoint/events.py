@@ -11,8 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from workmill.domain.errors import InvalidInput, Unavailable
-from workmill.domain.ids import parse_id
+from workmill.domain.errors import Unavailable
 from workmill.endpoint import params
 from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.pulse import PULSE_SECONDS
@@ -20,7 +19,6 @@ from workmill.endpoint.service import Service
 from workmill.wire import codecs
 from workmill.wire.messages import JobView, Stale
 
-MAX_WATCHED_JOBS: Final = 100
 EVENT_STREAM: Final = "text/event-stream; charset=utf-8"
 LATE_SECONDS: Final = 2 * PULSE_SECONDS
 """Without a reading for so long the stream looks by itself how old the last one is."""
@@ -28,10 +26,7 @@ LATE_SECONDS: Final = 2 * PULSE_SECONDS
 
 async def events(service: Service, request: Request) -> Reply:
     """A stream that ends when the endpoint drains; readers connect again by themselves."""
-    texts = params.parse_query(request.query).get("id", [])
-    if len(texts) > MAX_WATCHED_JOBS:
-        raise InvalidInput(f"One stream watches at most {MAX_WATCHED_JOBS} jobs.")
-    ids = [parse_id(text) for text in texts]
+    ids = params.WATCHED.read(request.query)
     if service.subscribers >= service.settings.max_subscribers or service.watch.full:
         raise Unavailable("All event streams are taken. Retry later.", retry_after_seconds=5)
     return Reply.stream(_stream(service, ids), EVENT_STREAM)
