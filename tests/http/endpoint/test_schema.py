@@ -71,27 +71,27 @@ class Sent:
 
 @st.composite
 def calls(draw: st.DrawFn, operation: Operation) -> Sent:
-    """Calls as the document describes them, with a fault now and then."""
+    """Calls as the document describes them, half of them with a fault now and then."""
     sent, call = Sent(), call_of(operation)
+    sound = draw(st.booleans())
     for one in call["parameters"]:
-        _draw_parameter(draw, sent, one)
+        _draw_parameter(draw, sent, one, sound)
     if "requestBody" in call:
-        kinds = [
-            kind for kind in call["requestBody"]["content"] if kind not in {FORM, codecs.NDJSON}
-        ]
+        kinds = sorted(call["requestBody"]["content"].keys() - {FORM, codecs.NDJSON})
         kind = draw(st.sampled_from(kinds))
-        _draw_body(draw, sent, kind, call["requestBody"]["content"][kind]["schema"])
+        _draw_body(draw, sent, kind, call["requestBody"]["content"][kind]["schema"], sound)
     return sent
 
 
-def _draw_parameter(draw: st.DrawFn, sent: Sent, one: Schema) -> None:
+def _draw_parameter(draw: st.DrawFn, sent: Sent, one: Schema, sound: bool) -> None:
     schema = one["schema"]
     if not one["required"] and draw(st.booleans()):
         return
-    if one["required"] and one["in"] == "query" and draw(st.integers(0, 19)) == 0:
+    if one["required"] and one["in"] == "query" and not sound and draw(st.integers(0, 9)) == 0:
         sent.allowed = False
         return
-    value = draw(_waits(schema) if one["name"] == "wait" else DRAWING.values(schema))
+    drawn = DRAWING.values(schema, sound=sound)
+    value = draw(_waits(schema, sound) if one["name"] == "wait" else drawn)
     if schema["type"] == "array":
         values = value if isinstance(value, list) else [value]
         texts = [_text(item) for item in values]
@@ -99,17 +99,17 @@ def _draw_parameter(draw: st.DrawFn, sent: Sent, one: Schema) -> None:
         sent.allowed &= DRAWING.judge(schema).is_valid(texts)
         return
     text = _text(value)
-    meant = _meant(schema, text)
-    sent.allowed &= DRAWING.judge(schema).is_valid(meant)
+    sent.allowed &= DRAWING.judge(schema).is_valid(_meant(schema, text))
     if one["in"] == "path":
         sent.argument = text
     else:
         sent.query.append((one["name"], text))
 
 
-def _waits(schema: Schema) -> st.SearchStrategy[Any]:
+def _waits(schema: Schema, sound: bool) -> st.SearchStrategy[Any]:
     """Nothing that a test would wait for."""
-    return st.sampled_from([0, 0.001, 1e-5, -1, schema["maximum"] * 1.001, "", "soon", "0x0"])
+    beyond = [] if sound else [-1, schema["maximum"] * 1.001, "", "soon", "0x0"]
+    return st.sampled_from([0, 0.001, 1e-5, *beyond])
 
 
 def _meant(schema: Schema, text: str) -> Any:
@@ -123,12 +123,12 @@ def _meant(schema: Schema, text: str) -> Any:
     return value if json.dumps(value) == text else text
 
 
-def _draw_body(draw: st.DrawFn, sent: Sent, kind: str, schema: Schema) -> None:
+def _draw_body(draw: st.DrawFn, sent: Sent, kind: str, schema: Schema, sound: bool) -> None:
     sent.headers["content-type"] = kind
     if kind == RAW:
         sent.body = draw(st.binary(max_size=40))
         return
-    value = draw(DRAWING.values(schema))
+    value = draw(DRAWING.values(schema, sound=sound))
     sent.allowed &= DRAWING.judge(schema).is_valid(value)
     if kind == codecs.MSGPACK:
         sent.body = msgspec.msgpack.encode(DRAWING.packed(schema, value))
@@ -158,8 +158,10 @@ def _shown(reply: httpx.Response, kind: str) -> Any:
 
 def send(running: Running, operation: Operation, sent: Sent) -> httpx.Response:
     """The answer, of a stream its beginning."""
-    given = {"content": sent.body, "headers": sent.headers}
-    with running.http.stream(operation.method, sent.url(operation.path), **given) as reply:
+    url = sent.url(operation.path)
+    with running.http.stream(
+        operation.method, url, content=sent.body, headers=sent.headers
+    ) as reply:
         if reply.headers.get("content-type", "").startswith("text/event-stream"):
             return reply
         reply.read()
@@ -256,4 +258,4 @@ def test_a_digest_travels_as_the_document_says(running: Running) -> None:
         paths.JOBS, content=json.dumps(item), headers={"content-type": codecs.NDJSON}
     )
     assert (reply.status_code, reply.headers["content-type"]) == (200, codecs.NDJSON)
-    assert json.loads(reply.text)["status"] if "status" in reply.text else True
+    assert "problem" not in reply.json()
