@@ -6,7 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from tests.hosts.hosts import Hosts, missing
+
+settings.register_profile("workmill", deadline=None)  # a busy machine is slow, and not wrong
+settings.load_profile("workmill")
 
 
 @pytest.fixture(scope="session")
