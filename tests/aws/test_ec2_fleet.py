@@ -162,6 +162,20 @@ def test_a_failed_stop_may_be_ordered_again(fleet: EC2Fleet, way: Way, clock: Cl
     assert working(fleet) == []
 
 
+def test_an_old_look_is_not_shown(fleet: EC2Fleet, way: Way, clock: Clock) -> None:
+    """While EC2 does not answer nobody knows what there is; nothing is ordered by how it was."""
+    fleet.start(1, LEADER)
+    settled(fleet)
+    way.faults += [Fault("DescribeInstances", 403, "UnauthorizedOperation")] * 2
+    clock.now_seconds += ec2.OLD_SECONDS + 1
+    settled(fleet)
+    with pytest.raises(Unavailable):
+        fleet.list(0)
+    way.faults.clear()
+    settled(fleet)
+    assert len(working(fleet)) == 1
+
+
 def test_many_are_stopped_in_one_request(fleet: EC2Fleet, way: Way) -> None:
     """A drain of fifty is not fifty times as many requests."""
     fleet.start(3, LEADER)

@@ -22,10 +22,12 @@ from tests.contract.making import fresh_id, new_job, state_of
 from tests.contract.model import Fenced, Model
 from tests.contract.stand import OpenStore, Stand
 
+from workmill.domain.cost import Fleet, Forecast
 from workmill.domain.job import (
     Acknowledgement,
     Completion,
     Failure,
+    Job,
     LeaseRequest,
     PullRequest,
     Release,
@@ -33,6 +35,7 @@ from workmill.domain.job import (
     Verdict,
 )
 from workmill.domain.lifecycle import FINISHED, RUNNING, Status, Verb
+from workmill.domain.queue_profile import QueueProfile
 from workmill.store.sqlite import SqliteStore
 
 QUICK = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - mkdtemp chooses the name
@@ -215,6 +218,7 @@ class Machine(RuleBasedStateMachine):
         with self.stand.store.group():
             jobs = self.stand.store.get([entry.new.id for entry in entries])
             stats = self.stand.store.stats()
+            outline = self.stand.store.queue_profile()
         for entry, job in zip(entries, jobs, strict=True):
             assert job is not None
             assert (job.status, job.done, job.state, job.attempts) == self.model.shown(entry)
@@ -227,6 +231,20 @@ class Machine(RuleBasedStateMachine):
         assert stats.backlog_iterations == sum(entry.left for entry in running)
         queued = [e.submitted_at_ms for e in entries if e.status is Status.QUEUED]
         assert stats.oldest_queued_at_ms == min(queued, default=None)
+        self._same_outline(outline, [job for job in jobs if job is not None])
+
+    def _same_outline(self, outline: QueueProfile, jobs: list[Job]) -> None:
+        """What is ahead of each queued job is what the model would grant before it."""
+        forecast = Forecast(outline, Fleet(1.0, 1))
+        work = sum(job.total - job.done for job in jobs if job.status is Status.LEASED)
+        assert outline.leased_work == work
+        for job in sorted(
+            (one for one in jobs if one.status is Status.QUEUED),
+            key=lambda one: (-one.priority, one.waits_at),
+        ):
+            assert job.waits_at is not None
+            assert forecast.ahead(job.waits_at).work == work
+            work += job.total - job.done
 
 
 def _drive(

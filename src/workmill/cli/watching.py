@@ -10,7 +10,7 @@ import typer
 
 from workmill.cli import options
 from workmill.cli.connection import connect
-from workmill.cli.console import print_json
+from workmill.cli.console import duration, print_json
 from workmill.cli.picture import WIDTH, picture, rows_within
 from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Node
@@ -74,6 +74,7 @@ def _watch(client: Client) -> None:
     from rich.live import Live
 
     found, trouble = _look(client), None
+    found_at = time.monotonic()
     with Live(auto_refresh=False) as live:
         while True:
             rows = rows_within(live.console.height, found.nodes)
@@ -81,8 +82,10 @@ def _watch(client: Client) -> None:
             time.sleep(WATCH_SECONDS)
             try:
                 found, trouble = _look(client), None
+                found_at = time.monotonic()
             except WorkmillError as error:
-                trouble = f"{error.title}. This is how it was."
+                age = duration(time.monotonic() - found_at)
+                trouble = f"{error.title}. This is how it was {age} ago."
 
 
 def _framed(found: Status, rows: int, trouble: str | None) -> RenderableType:

@@ -24,8 +24,9 @@ from workmill.controller.keeper import Keeper
 from workmill.controller.policies import Look
 from workmill.controller.rotation import Rotation
 from workmill.controller.term import Leading, Term
-from workmill.domain.errors import WorkmillError
+from workmill.domain.errors import Unavailable, WorkmillError
 from workmill.domain.job import Load, Node
+from workmill.domain.limits import READING_SECONDS
 from workmill.telemetry import emit
 from workmill.wire.messages import StatsView
 
@@ -113,6 +114,8 @@ class Controller:
         if not leads and not self._own_balancer:
             return None
         stats, nodes = self._service.stats(), self._service.nodes()
+        if stats.age_seconds > READING_SECONDS:
+            raise Unavailable(f"The service's figures are {stats.age_seconds:.0f} s old.")
         return Look(at_seconds=self._ticks(), stats=stats, nodes=nodes)
 
     def _beat(self, *, draining: bool = False) -> None:
@@ -123,6 +126,8 @@ class Controller:
     async def act(self, look: Look) -> None:
         """Judge, decide and order by what was seen. Without the lead, tell only a balancer of its
         own."""
+        if self._ticks() - look.at_seconds > READING_SECONDS:
+            return  # this process was stopped in between: what it saw is over
         token = self._term.token if self.leads else None
         if token is None and not self._own_balancer:
             return

@@ -66,9 +66,14 @@ class WorkerPolicy:
     def begin(self) -> None:
         """See `Policy`."""
         self._history: list[Past] = []
+        self._unavailable: tuple[str, ...] = ()
 
     def want(self, look: Look, crew: Crew, start_seconds: float) -> Wanted:
-        """See `Policy`."""
+        """See `Policy`. When another part of the store is away, or one is back, the figures jump by
+        what it holds: nothing has arrived by that, so the past is forgotten."""
+        if look.stats.stats.unavailable != self._unavailable:
+            self._history = []
+        self._unavailable = look.stats.stats.unavailable
         limits = replace(self._limits, start_seconds=start_seconds)
         seen = workers_seen(look, crew, start_seconds)
         decision = scaling.desired(seen, limits, self._history)

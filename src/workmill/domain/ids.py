@@ -18,6 +18,8 @@ from workmill.domain.errors import InvalidInput
 
 ID_BYTES = 16
 _TEXT_CHARACTERS = 36
+ID_PATTERN = "^([0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"
+"""What `parse_id` takes, for those who are told beforehand."""
 
 _TAIL_BYTES = 10
 _TAILS = 256

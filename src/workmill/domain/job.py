@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
+from workmill.domain import limits
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import LEAD_SECONDS
+from workmill.domain.queue_profile import QueuePlace
 
 KEY_BYTES = 32
 DEFAULT_TENANT = "default"
+
+Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""What any store can hold. Bounds are checked where a value is decoded, and described by them."""
+State = Annotated[bytes, msgspec.Meta(max_length=limits.MAX_STATE_BYTES)]
+LeaseSeconds = Annotated[float, msgspec.Meta(gt=0, le=limits.MAX_LEASE_SECONDS)]
+LeaseJobs = Annotated[int, msgspec.Meta(ge=1, le=limits.MAX_LEASE_JOBS)]
+Name = Annotated[str, msgspec.Meta(max_length=limits.MAX_NAME_CHARACTERS)]
 
 
 def content_key(tenant: str, workload: str, first_state: bytes) -> bytes:
@@ -52,6 +61,8 @@ class Job(Value, frozen=True, kw_only=True, gc=False):
     ended_at_ms: int | None = None
     worker: str | None = None
     reason: str | None = None
+    waits_at: QueuePlace | None = None
+    """Where its work is in the queue: its own place, or that of the job it is attached to."""
 
 
 class NewJob(Value, frozen=True, kw_only=True, gc=False):
@@ -88,15 +99,16 @@ class Submitted(Value, frozen=True, kw_only=True, gc=False):
 class LeaseRequest(Value, frozen=True, kw_only=True, gc=False):
     """A worker asks for work: for at least `min_jobs`, then on until `max_cost` or `max_jobs`.
 
-    `max_cost` is in remaining iterations. A suspect job is granted alone.
+    It never gets more than `max_jobs`. `max_cost` is in remaining iterations. A suspect job is
+    granted alone.
     """
 
-    worker: str
-    workloads: tuple[str, ...]
-    min_jobs: int
-    max_jobs: int
-    max_cost: int
-    lease_seconds: float
+    worker: Name
+    workloads: Annotated[tuple[str, ...], msgspec.Meta(max_length=limits.MAX_WORKLOADS)]
+    min_jobs: LeaseJobs
+    max_jobs: LeaseJobs
+    max_cost: Natural
+    lease_seconds: LeaseSeconds
 
 
 class Lease(Value, frozen=True, kw_only=True, gc=False):
@@ -119,26 +131,26 @@ class Renewal(Value, frozen=True, kw_only=True, gc=False):
     """Keep this lease for `lease_seconds` more; the job now stands at (`done`, `state`)."""
 
     id: bytes
-    token: int
-    done: int
-    state: bytes
-    lease_seconds: float
+    token: Natural
+    done: Natural
+    state: State
+    lease_seconds: LeaseSeconds
 
 
 class Completion(Value, frozen=True, kw_only=True, gc=False):
     """The job is finished; `state` is its value."""
 
     id: bytes
-    token: int
-    state: bytes
+    token: Natural
+    state: State
 
 
 class Failure(Value, frozen=True, kw_only=True, gc=False):
     """This attempt failed. A failure that is not `retryable` buries the job at once."""
 
     id: bytes
-    token: int
-    reason: str
+    token: Natural
+    reason: Annotated[str, msgspec.Meta(max_length=limits.MAX_REASON_CHARACTERS)]
     retryable: bool = True
 
 
@@ -146,9 +158,9 @@ class Release(Value, frozen=True, kw_only=True, gc=False):
     """Hand the job back unfinished, with its checkpoint; no attempt is burnt."""
 
     id: bytes
-    token: int
-    done: int
-    state: bytes
+    token: Natural
+    done: Natural
+    state: State
 
 
 class Verdict(StrEnum):
@@ -253,8 +265,8 @@ class Candidacy(Value, frozen=True, kw_only=True, gc=False):
     """A controller, by its incarnation, wants to lead for so long, or to go on leading. With no
     time at all it gives up what it holds."""
 
-    candidate: str
-    lease_seconds: float = LEAD_SECONDS
+    candidate: Annotated[str, msgspec.Meta(min_length=1, max_length=limits.MAX_NAME_CHARACTERS)]
+    lease_seconds: Annotated[float, msgspec.Meta(ge=0, le=limits.MAX_LEAD_SECONDS)] = LEAD_SECONDS
 
 
 class Leadership(Value, frozen=True, kw_only=True, gc=False):
@@ -272,7 +284,8 @@ class Stats(Value, frozen=True, kw_only=True, gc=False):
 
     `jobs` has one number per status. `backlog_iterations` is the work still to do in queued
     and leased jobs. The `*_total` figures only grow. `unavailable` names the parts of the store
-    that do not answer now: what they counted is as it was when they last did.
+    that do not answer now: what they hold is in no figure, and their totals are as they were last
+    told.
     """
 
     jobs: dict[str, int]

@@ -12,11 +12,15 @@ MAX_ITERATIONS: Final = 10**10
 MAX_PULL_RESULTS: Final = 10_000
 MAX_LIST_JOBS: Final = 1000
 MAX_LEASE_JOBS: Final = 1024
+MAX_WORKLOADS: Final = 100
+"""How many workloads one worker may offer to compute."""
+MAX_STATE_BYTES: Final = 4096
+"""Of a checkpoint or result, whatever its workload."""
+MAX_LEASE_SECONDS: Final = 3600.0
 MAX_WAIT_SECONDS: Final = 30.0
 MIN_PRIORITY: Final = -100
 MAX_PRIORITY: Final = 100
 MAX_REASON_CHARACTERS: Final = 500
-MAX_STATE_BYTES: Final = 4096
 MAX_NAME_CHARACTERS: Final = 200
 """Of a worker, and of each word by which a node describes itself."""
 MAX_RATE_HZ: Final = 1e30
@@ -38,6 +42,8 @@ MAX_KNOWN_BYTES: Final = 256 * 1024 * 1024
 
 NODE_SECONDS: Final = 15.0
 """How long a node counts as alive after its last beat."""
+READING_SECONDS: Final = 5.0
+"""Figures older than this are not shown, and nothing is decided by them."""
 TARGET_WAIT_SECONDS: Final = 15.0
 """How long a job may wait for a worker, where their number follows the load."""
 COOL_DOWN_SECONDS: Final = 30.0

@@ -30,9 +30,8 @@ from workmill.domain.errors import (
 )
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import DEFAULT_TENANT, NewJob, Submitted, content_key
-from workmill.domain.lifecycle import FINISHED
 from workmill.endpoint.body import body_chunks
-from workmill.endpoint.enqueue import conflict_text, reply_to
+from workmill.endpoint.enqueue import conflict_text, eta_of, reply_to
 from workmill.endpoint.http import TYPE, Reply, Request, too_large
 from workmill.endpoint.service import Service
 from workmill.endpoint.settings import EndpointSettings
@@ -41,7 +40,7 @@ from workmill.wire.messages import BatchItem, SubmitReply
 from workmill.workloads.port import Body, Workload
 from workmill.workloads.registry import find_workload
 
-_Batch: TypeAlias = Annotated[list[BatchItem], Meta(max_length=limits.MAX_BATCH_JOBS)]
+Batch: TypeAlias = Annotated[list[BatchItem], Meta(min_length=1, max_length=limits.MAX_BATCH_JOBS)]
 """Its length is checked before its items are made: a batch of millions costs nothing."""
 
 
@@ -104,7 +103,7 @@ def _fold_all(chunks: list[bytes], lines: bool, service: Service) -> list[NewJob
     if lines:
         items = codecs.from_ndjson(b"".join(chunks), BatchItem, max_lines=limits.MAX_BATCH_JOBS)
     else:
-        items = codecs.from_msgpack(_scratch.joined(chunks), _Batch)
+        items = codecs.from_msgpack(_scratch.joined(chunks), Batch)
     chunks.clear()
     if not items:
         raise InvalidInput("A batch has at least one job. Nothing was stored.")
@@ -201,14 +200,14 @@ async def _submit_all(service: Service, items: Sequence[NewJob | _Refused]) -> l
 def _reply(
     job: NewJob,
     submitted: Submitted | StoreUnavailable,
-    eta_of_new: Callable[[int], float | None],
+    eta_of_new: Callable[[int, int], float | None],
 ) -> SubmitReply:
     if isinstance(submitted, StoreUnavailable):
         return _refusal(_Refused(id_text(job.id), submitted.detail, submitted.slug))
     if submitted.conflict:
         why = conflict_text(job.id)
         return _refusal(_Refused(id_text(job.id), why, Conflict.slug))
-    return reply_to(submitted, None if submitted.status in FINISHED else eta_of_new(job.total))
+    return reply_to(submitted, eta_of(eta_of_new, job, submitted))
 
 
 def _refusal(item: _Refused) -> SubmitReply:

@@ -57,7 +57,8 @@ class Beat:
         lag = LoopLag()
         try:
             while True:
-                self._metrics.load = load = await self._load(lag)
+                load = await self._load(lag)
+                self._metrics.tell_load(load)
                 self._node = replace(self._node, load=load)
                 with suppress(WorkmillError):
                     await self._committer.beat_alone(self._node)

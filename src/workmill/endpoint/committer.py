@@ -31,6 +31,7 @@ from typing import Any, Final
 
 from workmill.domain import job as values
 from workmill.domain.errors import StoreLost, StoreUnavailable, Unavailable, WorkmillError
+from workmill.domain.queue_profile import QueueProfile
 from workmill.endpoint.group import Call, run_group
 from workmill.store.port import Store
 from workmill.telemetry import emit
@@ -141,6 +142,9 @@ class Committer:
 
     def stats(self) -> Awaitable[values.Stats]:
         return self._put("stats", None)
+
+    def queue_profile(self) -> Awaitable[QueueProfile]:
+        return self._put("queue_profile", None)
 
     def nodes(self) -> Awaitable[list[values.Node]]:
         return self._put("nodes", None)

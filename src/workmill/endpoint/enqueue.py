@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from workmill.domain import limits
 from workmill.domain.errors import Conflict, StoreUnavailable
-from workmill.domain.ids import id_text, parse_id
+from workmill.domain.ids import id_text
 from workmill.domain.job import DEFAULT_TENANT, NewJob, Submitted, content_key
-from workmill.domain.lifecycle import FINISHED
+from workmill.domain.lifecycle import FINISHED, Status
 from workmill.endpoint import params
 from workmill.endpoint.body import fold_body
 from workmill.endpoint.http import LENGTH, TYPE, Reply, Request
@@ -26,7 +26,7 @@ _ID_HEADERS: Final = [
 
 async def enqueue(service: Service, request: Request) -> Reply:
     """Take in the body as data; the reply has an id, and the value when it is known already."""
-    iterations = params.integer(request.query, "iterations", 1, service.settings.max_iterations)
+    iterations = params.ITERATIONS.read(request.query, service.settings)
     workload = find_workload(DEFAULT_WORKLOAD)
     service.committer.check_room()
     job = await _fold(service, request, workload, None, iterations)
@@ -38,19 +38,26 @@ async def enqueue(service: Service, request: Request) -> Reply:
 
 async def put_job(service: Service, request: Request) -> Reply:
     """Submit under the caller's own id; a repeat changes nothing and answers the same."""
-    job_id = parse_id(request.argument)
-    iterations = params.integer(request.query, "iterations", 1, service.settings.max_iterations)
-    priority = params.integer(
-        request.query, "priority", limits.MIN_PRIORITY, limits.MAX_PRIORITY, default=0
-    )
-    workload = find_workload(params.single(request.query, "workload") or DEFAULT_WORKLOAD)
+    job_id = params.JOB_ID.read(request.argument)
+    iterations = params.ITERATIONS.read(request.query, service.settings)
+    priority = params.PRIORITY.read(request.query)
+    workload = find_workload(params.WORKLOAD.read(request.query) or DEFAULT_WORKLOAD)
     service.committer.check_room()
     job = await _fold(service, request, workload, job_id, iterations, priority)
     submitted = await _submit(service, job)
     if submitted.conflict:
         raise Conflict(conflict_text(job_id))
-    eta = None if submitted.status in FINISHED else service.pulse.eta_of_new(iterations)
-    return Reply.json(reply_to(submitted, eta))
+    return Reply.json(reply_to(submitted, eta_of(service.pulse.eta_of_new, job, submitted)))
+
+
+def eta_of(
+    eta_of_new: Callable[[int, int], float | None], job: NewJob, submitted: Submitted
+) -> float | None:
+    """When a job that was just queued will be done, by the last reading. Of one that is attached
+    only a look at the job it waits for could tell."""
+    if submitted.status is not Status.QUEUED:
+        return None
+    return eta_of_new(job.priority, job.total - submitted.done)
 
 
 def reply_to(submitted: Submitted, eta_seconds: float | None = None) -> SubmitReply:

@@ -1,6 +1,7 @@
 """`GET /v1/events`: server-sent events (WHATWG HTML, section 9.2) for pages and progress bars.
 
-`stats` comes once a second, `job` whenever a watched job (`id=...`, repeatable) has moved.
+`stats` comes once a second, `job` whenever a watched job (`id=...`, repeatable) has moved. While
+the store does not answer, `stale` comes in the place of `stats`, with the age of the last figures.
 A slow reader misses steps, never the latest state, and holds nothing up.
 """
 
@@ -10,24 +11,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from workmill.domain.errors import InvalidInput, Unavailable
-from workmill.domain.ids import parse_id
+from workmill.domain.errors import Unavailable
 from workmill.endpoint import params
 from workmill.endpoint.http import Reply, Request
+from workmill.endpoint.pulse import PULSE_SECONDS
 from workmill.endpoint.service import Service
 from workmill.wire import codecs
-from workmill.wire.messages import JobView
+from workmill.wire.messages import JobView, Stale
 
-MAX_WATCHED_JOBS: Final = 100
 EVENT_STREAM: Final = "text/event-stream; charset=utf-8"
+LATE_SECONDS: Final = 2 * PULSE_SECONDS
+"""Without a reading for so long the stream looks by itself how old the last one is."""
 
 
 async def events(service: Service, request: Request) -> Reply:
     """A stream that ends when the endpoint drains; readers connect again by themselves."""
-    texts = params.parse_query(request.query).get("id", [])
-    if len(texts) > MAX_WATCHED_JOBS:
-        raise InvalidInput(f"One stream watches at most {MAX_WATCHED_JOBS} jobs.")
-    ids = [parse_id(text) for text in texts]
+    ids = params.WATCHED.read(request.query)
     if service.subscribers >= service.settings.max_subscribers or service.watch.full:
         raise Unavailable("All event streams are taken. Retry later.", retry_after_seconds=5)
     return Reply.stream(_stream(service, ids), EVENT_STREAM)
@@ -37,24 +36,36 @@ async def _stream(service: Service, ids: list[bytes]) -> AsyncIterator[bytes]:
     service.subscribers += 1
     try:
         with service.watch.following(ids) as watcher:
-            yield _event("stats", service.pulse.view())
+            yield _figures(service)
             reading = asyncio.ensure_future(service.pulse.next_reading())
             news = asyncio.ensure_future(watcher.news())
             try:
                 while not service.draining:
-                    await asyncio.wait((reading, news), return_when=asyncio.FIRST_COMPLETED)
+                    done, _ = await asyncio.wait(
+                        (reading, news),
+                        return_when=asyncio.FIRST_COMPLETED,
+                        timeout=LATE_SECONDS,
+                    )
                     if news.done():
                         for job in news.result():
                             yield _event("job", JobView.of(job, service.pulse.eta_of(job)))
                         news = asyncio.ensure_future(watcher.news())
+                    if reading.done() or not done:
+                        yield _figures(service)
                     if reading.done():
-                        yield _event("stats", service.pulse.view())
                         reading = asyncio.ensure_future(service.pulse.next_reading())
             finally:
                 reading.cancel()
                 news.cancel()
     finally:
         service.subscribers -= 1
+
+
+def _figures(service: Service) -> bytes:
+    reading, age_seconds = service.pulse.latest(), service.pulse.age_seconds
+    if reading is None or age_seconds is None:
+        return _event("stale", Stale(age_seconds=age_seconds and round(age_seconds, 3)))
+    return _event("stats", reading.view(age_seconds))
 
 
 def _event(name: str, message: object) -> bytes:

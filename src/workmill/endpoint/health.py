@@ -19,7 +19,8 @@ async def readyz(service: Service, _request: Request) -> Reply:
     if not service.ready:
         why = "is draining" if service.leaving and not service.lost else "cannot use its store"
         raise Unavailable(f"This endpoint {why}. Use another one.", retry_after_seconds=1)
-    away = service.pulse.stats.unavailable
+    reading = service.pulse.latest()
+    away = reading.stats.unavailable if reading else ()
     return Reply.json({"status": "ready", "unavailable": away} if away else {"status": "ready"})
 
 

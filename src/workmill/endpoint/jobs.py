@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from workmill.domain import limits
 from workmill.domain.errors import (
     AlreadyEnded,
     InvalidInput,
@@ -24,13 +23,12 @@ from workmill.wire import codecs
 from workmill.wire.messages import Cancel, CancelReply, JobList, JobView
 
 MAX_CANCEL_BYTES: Final = 1024 * 1024
-_LATEST: Final = 10**18
 
 
 async def get_job(service: Service, request: Request) -> Reply:
     """One job as it stands; with `wait`, as soon as it has ended or the seconds are over."""
-    job_id = parse_id(request.argument)
-    wait_seconds = params.seconds(request.query, "wait", limits.MAX_WAIT_SECONDS, 0.0)
+    job_id = params.JOB_ID.read(request.argument)
+    wait_seconds = params.WAIT.read(request.query)
     job = await _find(service, job_id)
     if wait_seconds > 0 and job.status not in ENDED and not service.watch.full:
         job = await _ended(service, job, wait_seconds)
@@ -39,12 +37,13 @@ async def get_job(service: Service, request: Request) -> Reply:
 
 async def list_jobs(service: Service, request: Request) -> Reply:
     """One page of jobs, newest first; `next_after` of a page is `after` of the next."""
-    after = params.integer(request.query, "after", 0, _LATEST, default=_LATEST)
+    after = params.AFTER.read(request.query)
+    status = params.STATUS.read(request.query)
     page = await service.committer.find(
         Query(
-            status=_status(params.single(request.query, "status")),
-            after=None if after == _LATEST else after,
-            limit=params.integer(request.query, "limit", 1, limits.MAX_LIST_JOBS, default=100),
+            status=None if status is None else Status(status),
+            after=None if after == params.AFTER.default else after,
+            limit=params.LIMIT.read(request.query),
         )
     )
     views = [_view(service, job) for job in page.jobs]
@@ -53,7 +52,7 @@ async def list_jobs(service: Service, request: Request) -> Reply:
 
 async def cancel_job(service: Service, request: Request) -> Reply:
     """Call a job off. One that has ended with a result or a failure is kept as it is."""
-    job_id = parse_id(request.argument)
+    job_id = params.JOB_ID.read(request.argument)
     (verdict,) = await service.committer.cancel((job_id,))
     job = await _find(service, job_id)
     if verdict is not Verdict.APPLIED and job.status is not Status.CANCELLED:
@@ -145,18 +144,9 @@ async def _ended(service: Service, job: Job, wait_seconds: float) -> Job:
                     job = news[-1] if news else job
         except TimeoutError:
             pass
-    return job
+    # While the store is away nothing was seen of the job: that is said, and not how it was.
+    return job if service.pulse.healthy else await _find(service, job.id)
 
 
 def _view(service: Service, job: Job) -> JobView:
     return JobView.of(job, service.pulse.eta_of(job))
-
-
-def _status(text: str | None) -> Status | None:
-    if text is None:
-        return None
-    try:
-        return Status(text)
-    except ValueError:
-        known = ", ".join(Status)
-        raise InvalidInput(f"status={text[:40]!r} is none of {known}.") from None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Final
 
 from workmill.domain.job import Load
+from workmill.domain.limits import READING_SECONDS
 from workmill.endpoint.pulse import Pulse
+from workmill.endpoint.reading import Reading
 from workmill.telemetry.metrics import (
     Family,
     Histogram,
@@ -27,8 +30,7 @@ class Metrics:
         self._pulse = pulse
         self.answered = 0
         """Calls, of all kinds."""
-        self.load = Load()
-        """As this endpoint's last beat told it."""
+        self._load, self._load_at = Load(), float("-inf")
         self._requests: dict[tuple[str, str, int], int] = {}
         self._seconds: dict[str, Histogram] = {}
         self._group_jobs = Histogram(JOBS)
@@ -50,6 +52,10 @@ class Metrics:
         self._group_jobs.observe(jobs)
         self._commit_seconds.observe(seconds)
 
+    def tell_load(self, load: Load) -> None:
+        """What this process uses, as it was measured just now."""
+        self._load, self._load_at = load, time.monotonic()
+
     def render(self) -> bytes:
         """The whole page."""
         return self._page.render()
@@ -63,10 +69,19 @@ class Metrics:
         yield Histograms("request_seconds", text, seconds, ("route",))
         yield Histograms("group_jobs", "Jobs per commit", [((), self._group_jobs)])
         yield Histograms("commit_seconds", "Time per commit", [((), self._commit_seconds)])
-        jobs = [((str(status),), count) for status, count in self._pulse.stats.jobs.items()]
-        yield Numbers("gauge", "jobs", "Jobs by status", jobs, ("status",))
-        for name, text, value in self._pulse.gauges():
-            yield Numbers("gauge", name, text, [((), value)])
-        yield from load_gauges(self.load)
-        for name, text, total in self._pulse.counters():
-            yield Numbers("counter", name, text, [((), total)])
+        if time.monotonic() - self._load_at <= READING_SECONDS:
+            yield from load_gauges(self._load)
+        if (age_seconds := self._pulse.age_seconds) is not None:
+            text = "Seconds since the store was last read; old figures are absent"
+            yield Numbers("gauge", "reading_age_seconds", text, [((), age_seconds)])
+        if reading := self._pulse.latest():
+            yield from _of_store(reading)
+
+
+def _of_store(reading: Reading) -> Iterator[Family]:
+    jobs = [((str(status),), count) for status, count in reading.stats.jobs.items()]
+    yield Numbers("gauge", "jobs", "Jobs by status", jobs, ("status",))
+    for name, text, value in reading.gauges():
+        yield Numbers("gauge", name, text, [((), value)])
+    for name, text, total in reading.counters():
+        yield Numbers("counter", name, text, [((), total)])

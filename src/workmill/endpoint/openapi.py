@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import msgspec
 
 from workmill import __version__
-from workmill.endpoint.routes import Operation, Parameter
+from workmill.endpoint.params import Parameter
+from workmill.endpoint.routes import Operation
+from workmill.endpoint.settings import EndpointSettings
 from workmill.wire import codecs
 from workmill.wire.messages import Problem
 
@@ -17,8 +20,8 @@ _REF = "#/components/schemas/{name}"
 _RAW_KINDS = (bytes, str)
 
 
-def openapi_document(operations: Sequence[Operation]) -> dict[str, Any]:
-    """The whole document as plain values."""
+def openapi_document(operations: Sequence[Operation], settings: EndpointSettings) -> dict[str, Any]:
+    """The whole document as plain values, with this service's own bounds."""
     kinds = [Problem]
     for operation in operations:
         kinds += [kind for kind in (operation.takes, operation.gives) if _is_message(kind)]
@@ -26,13 +29,17 @@ def openapi_document(operations: Sequence[Operation]) -> dict[str, Any]:
     by_kind = dict(zip(map(repr, kinds), schemas, strict=True))
     calls: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        calls.setdefault(operation.path, {})[operation.method.lower()] = _call(operation, by_kind)
+        call = _call(operation, by_kind)
+        call["parameters"] = [_parameter(one, settings) for one in operation.parameters]
+        calls.setdefault(operation.path, {})[operation.method.lower()] = call
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Workmill",
             "version": __version__,
-            "description": "An elastic, durable work queue for CPU-bound computation.",
+            "description": "An elastic, durable work queue for CPU-bound computation. Query "
+            "parameters, headers and fields of bodies that are not named here are ignored. "
+            "MessagePack carries bytes raw where JSON has them in Base64.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": calls,
@@ -48,45 +55,47 @@ def _call(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "operationId": operation.handler.__name__,
         "summary": operation.text,
         "tags": [operation.group],
-        "parameters": [_parameter(one) for one in operation.parameters],
         "responses": _responses(operation, schemas),
         "security": [{}] if operation.open else [{"key": []}, {}],
     }
     if operation.takes is not None:
-        content = _content(operation.takes_kind, operation.takes, schemas)
-        call["requestBody"] = {"required": True, "content": content}
+        content = _content(operation.takes_kinds, operation.takes, schemas)
+        call["requestBody"] = {"required": operation.takes is not bytes, "content": content}
     return call
 
 
-def _parameter(one: Parameter) -> dict[str, Any]:
+def _parameter(one: Parameter, settings: EndpointSettings) -> dict[str, Any]:
     return {
         "name": one.name,
         "in": one.where,
         "required": one.required,
         "description": one.text,
-        "schema": {"type": one.kind},
+        "schema": one.schema(settings),
     }
 
 
 def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    problem = {codecs.PROBLEM: {"schema": schemas[repr(Problem)]}}
     if operation.gives is None:
         responses: dict[str, Any] = {"204": {"description": "Done"}}
     else:
-        content = _content(operation.gives_kind, operation.gives, schemas)
+        content = _content(operation.gives_kinds, operation.gives, schemas)
         responses = {"200": {"description": "OK", "content": content}}
-    statuses = operation.problems if operation.open else (401, *operation.problems)
-    for status in statuses:
-        responses[str(status)] = {
-            "description": HTTPStatus(status).phrase,
-            "content": {codecs.PROBLEM: {"schema": schemas[repr(Problem)]}},
-        }
+    for status in operation.problems:
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": problem}
+    responses["default"] = {"description": "Refused before it was read", "content": problem}
     return responses
 
 
-def _content(kind: str, message: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    if _is_message(message):
-        return {kind: {"schema": schemas[repr(message)]}}
-    return {kind: {"schema": {"type": "string"}}}
+def _content(kinds: Sequence[str], message: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    schema = schemas[repr(message)] if _is_message(message) else {"type": "string"}
+    return {kind: _lines(schema) if kind == codecs.NDJSON else {"schema": schema} for kind in kinds}
+
+
+def _lines(schema: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI 3.1 has no word for one JSON value a line: the whole is text."""
+    each = json.dumps(schema.get("items", {}))
+    return {"schema": {"type": "string", "description": f"One JSON value a line, each {each}"}}
 
 
 def _is_message(kind: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from workmill.domain import limits
 from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Acknowledgement, Pulled, PullRequest, Result
@@ -22,7 +21,7 @@ NOTICE_SECONDS = 0.001
 
 async def pull_completed(service: Service, request: Request) -> Reply:
     """Up to `top` finished results, latest first, each delivered once; `[]` when none is there."""
-    top = params.integer(request.query, "top", 1, limits.MAX_PULL_RESULTS)
+    top = params.TOP.read(request.query)
     pulled = await _pulled_for(service, request, PullRequest(top=top))
     return Reply.json(_shown(pulled.results))
 
@@ -47,12 +46,8 @@ async def _pulled_for(service: Service, request: Request, wanted: PullRequest) -
 
 async def pull_results(service: Service, request: Request) -> Reply:
     """Up to `top` results under a receipt; what is not acknowledged in time comes back."""
-    top = params.integer(request.query, "top", 1, limits.MAX_PULL_RESULTS)
-    seconds = params.seconds(
-        request.query, "receipt_seconds", limits.MAX_RECEIPT_SECONDS, limits.RECEIPT_SECONDS
-    )
-    if seconds <= 0:
-        raise InvalidInput("receipt_seconds must be above 0. Nothing was changed.")
+    top = params.TOP.read(request.query)
+    seconds = params.RECEIPT.read(request.query)
     pulled = await service.committer.pull(PullRequest(top=top, receipt_seconds=seconds))
     receipt = pulled.receipt.hex() if pulled.receipt is not None else None
     return Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))

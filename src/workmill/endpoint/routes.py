@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from workmill.domain import job as values
 from workmill.endpoint import (
@@ -20,25 +20,16 @@ from workmill.endpoint import (
     jobs,
     nodes,
     pages,
+    params,
     results,
     work,
 )
 from workmill.endpoint.http import Reply, Request
+from workmill.endpoint.params import Parameter
 from workmill.endpoint.service import Service
-from workmill.wire import codecs, messages, paths
+from workmill.wire import beats, codecs, messages, paths
 
 Handler = Callable[[Service, Request], Awaitable[Reply]]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A query parameter, or the path's."""
-
-    name: str
-    text: str
-    kind: Literal["integer", "number", "string"] = "integer"
-    required: bool = False
-    where: Literal["query", "path"] = "query"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +42,12 @@ class Operation:
     handler: Handler
     parameters: tuple[Parameter, ...] = ()
     takes: Any = None
-    takes_kind: str = codecs.MSGPACK
+    """What its body is decoded into, or `bytes`."""
+    takes_kinds: tuple[str, ...] = (codecs.MSGPACK,)
     gives: Any = None
-    gives_kind: str = codecs.JSON
-    problems: tuple[int, ...] = ()
+    gives_kinds: tuple[str, ...] = (codecs.JSON,)
+    refuses: tuple[int, ...] = ()
+    """Statuses beyond those that follow from its method, its parameters and its body."""
     open: bool = False
     """Answered without a key."""
     head: bool = True
@@ -65,12 +58,19 @@ class Operation:
         """What the call does, in a sentence or two."""
         return " ".join((self.handler.__doc__ or "").split())
 
+    @property
+    def problems(self) -> tuple[int, ...]:
+        """Every status by which it may refuse or fail."""
+        statuses = {500, *self.refuses}
+        statuses |= set() if self.open else {401}
+        statuses |= set() if self.method == "GET" else {403}
+        statuses |= {422} if self.parameters or self.takes else set()
+        statuses |= {408, 413} if self.takes else set()
+        return tuple(sorted(statuses))
+
 
 RAW: Final = "application/octet-stream"
-_ITERATIONS = Parameter("iterations", "how often to hash: 1 to the configured cap", required=True)
-_TOP = Parameter("top", "the most results wanted: 1 to 10000", required=True)
-_WAIT = Parameter("wait", "seconds to wait for it: 0 to 30", "number")
-_ID = Parameter("id", "the job's UUID", "string", required=True, where="path")
+FORM: Final = "multipart/form-data"
 _JOB: Final = paths.JOBS + "/{id}"
 _VERDICTS: Final = list[values.Verdict]
 
@@ -82,146 +82,155 @@ def _op(method: str, path: str, group: str, handler: Handler, **more: Any) -> Op
 COMPATIBLE: Final = (
     _op(
         *("PUT", paths.ENQUEUE, "Compatible face", enqueue.enqueue),
-        parameters=(_ITERATIONS,),
+        parameters=(params.ITERATIONS,),
         takes=bytes,
-        takes_kind=RAW,
+        takes_kinds=(RAW, FORM),
         gives=messages.SubmitReply,
-        problems=(408, 413, 422, 503),
+        refuses=(503,),
     ),
     _op(
         *("POST", paths.PULL_COMPLETED, "Compatible face", results.pull_completed),
-        parameters=(_TOP,),
+        parameters=(params.TOP,),
         gives=list[messages.CompatibleResult],
-        problems=(422, 503),
+        refuses=(503,),
     ),
 )
 JOBS: Final = (
     _op(
         *("PUT", _JOB, "Jobs", enqueue.put_job),
         parameters=(
-            _ID,
-            _ITERATIONS,
-            Parameter("priority", "-100 to 100, the greater first"),
-            Parameter("workload", "what to compute; sha512 when left out", "string"),
+            params.JOB_ID,
+            params.ITERATIONS,
+            params.PRIORITY,
+            params.WORKLOAD,
         ),
         takes=bytes,
-        takes_kind=RAW,
+        takes_kinds=(RAW, FORM),
         gives=messages.SubmitReply,
-        problems=(408, 409, 413, 422, 503),
+        refuses=(409, 503),
     ),
     _op(
         *("POST", paths.JOBS, "Jobs", batch.post_jobs),
-        takes=list[messages.BatchItem],
+        takes=batch.Batch,
+        takes_kinds=(codecs.MSGPACK, codecs.NDJSON),
         gives=list[messages.SubmitReply],
-        gives_kind=codecs.MSGPACK,
-        problems=(408, 413, 422, 503),
+        gives_kinds=(codecs.MSGPACK, codecs.NDJSON),
+        refuses=(503,),
     ),
     _op(
         *("POST", paths.CANCEL, "Jobs", jobs.cancel_jobs),
         takes=messages.Cancel,
-        takes_kind=codecs.JSON,
+        takes_kinds=(codecs.JSON,),
         gives=list[messages.CancelReply],
-        problems=(408, 413, 422, 503),
+        refuses=(503,),
     ),
     _op(
         *("GET", _JOB, "Jobs", jobs.get_job),
-        parameters=(_ID, _WAIT),
+        parameters=(params.JOB_ID, params.WAIT),
         gives=messages.JobView,
-        problems=(404, 422, 503),
+        refuses=(404, 503),
     ),
     _op(
         *("GET", paths.JOBS, "Jobs", jobs.list_jobs),
         parameters=(
-            Parameter("status", "only jobs of this status", "string"),
-            Parameter("after", "the cursor from the page before"),
-            Parameter("limit", "jobs per page: 1 to 1000, 100 when left out"),
+            params.STATUS,
+            params.AFTER,
+            params.LIMIT,
         ),
         gives=messages.JobList,
-        problems=(422, 503),
+        refuses=(503,),
     ),
     _op(
         *("DELETE", _JOB, "Jobs", jobs.cancel_job),
-        parameters=(_ID,),
+        parameters=(params.JOB_ID,),
         gives=messages.JobView,
-        problems=(404, 409, 422, 503),
+        refuses=(404, 409, 503),
     ),
 )
 RESULTS: Final = (
     _op(
         *("POST", paths.RESULTS_PULL, "Results", results.pull_results),
         parameters=(
-            _TOP,
-            Parameter("receipt_seconds", "how long the receipt holds; 60 when left out", "number"),
+            params.TOP,
+            params.RECEIPT,
         ),
         gives=messages.PulledResults,
-        problems=(422, 503),
+        refuses=(503,),
     ),
     _op(
         *("POST", paths.RESULTS_ACK, "Results", results.acknowledge),
         takes=messages.Acknowledge,
-        takes_kind=codecs.JSON,
+        takes_kinds=(codecs.JSON,),
         gives=messages.Acknowledged,
-        problems=(413, 422, 503),
+        refuses=(503,),
     ),
     _op(
         *("GET", paths.EVENTS, "Results", events.events),
         head=False,
-        parameters=(Parameter("id", "a job to watch; may be repeated, up to 100", "string"),),
+        parameters=(params.WATCHED,),
         gives=str,
-        gives_kind="text/event-stream",
-        problems=(422, 503),
+        gives_kinds=("text/event-stream",),
+        refuses=(503,),
     ),
 )
 
 
 def _work(path: str, handler: Handler, takes: Any, gives: Any, **more: Any) -> Operation:
-    kind = codecs.MSGPACK
-    known = {"takes": takes, "gives": gives, "gives_kind": kind, "problems": (422, 503)}
+    kinds = (codecs.MSGPACK,)
+    known = {"takes": takes, "gives": gives, "gives_kinds": kinds, "refuses": (503,)}
     return _op("POST", path, "Workers", handler, **known, **more)
 
 
 WORK: Final = (
     _work(
         *(paths.WORK_LEASE, work.lease, values.LeaseRequest, list[values.Lease]),
-        parameters=(_WAIT,),
+        parameters=(params.WAIT,),
     ),
     _work(paths.WORK_RENEW, work.renew, list[values.Renewal], _VERDICTS),
     _work(paths.WORK_COMPLETE, work.complete, list[values.Completion], _VERDICTS),
     _work(paths.WORK_FAIL, work.fail, list[values.Failure], _VERDICTS),
     _work(paths.WORK_RELEASE, work.release, list[values.Release], _VERDICTS),
-    _work(paths.BEAT, nodes.beat, values.Node, None),
+    _work(paths.BEAT, nodes.beat, beats.BeatBody, None),
 )
 OPERATORS: Final = (
-    _op("GET", paths.STATS, "Operators", nodes.stats, gives=messages.StatsView),
-    _op("GET", paths.NODES, "Operators", nodes.nodes, gives=messages.NodeList),
+    _op(
+        *("GET", paths.STATS, "Operators", nodes.stats),
+        gives=messages.StatsView,
+        refuses=(503,),
+    ),
+    _op(
+        *("GET", paths.NODES, "Operators", nodes.nodes),
+        gives=messages.NodeList,
+        refuses=(503,),
+    ),
     _op(
         *("POST", paths.LEAD, "Operators", nodes.lead),
         takes=values.Candidacy,
-        takes_kind=codecs.JSON,
+        takes_kinds=(codecs.JSON,),
         gives=values.Leadership,
-        problems=(413, 422, 503),
+        refuses=(503,),
     ),
     _op(
         *("GET", paths.BACKUP, "Operators", files.backup),
         head=False,
         gives=bytes,
-        gives_kind=RAW,
-        problems=(503,),
+        gives_kinds=(RAW,),
+        refuses=(503,),
     ),
     _op(
         *("POST", paths.RESTORE, "Operators", files.restore),
         takes=bytes,
-        takes_kind=RAW,
-        problems=(422, 503),
+        takes_kinds=(RAW,),
+        refuses=(503,),
     ),
     _op("GET", paths.HEALTHZ, "Operators", health.healthz, gives=dict[str, str], open=True),
     _op(
         *("GET", paths.READYZ, "Operators", health.readyz),
-        gives=dict[str, str],
-        problems=(503,),
+        gives=dict[str, str | tuple[str, ...]],
+        refuses=(503,),
         open=True,
     ),
-    _op("GET", paths.METRICS, "Operators", health.metrics, gives=str, gives_kind="text/plain"),
+    _op("GET", paths.METRICS, "Operators", health.metrics, gives=str, gives_kinds=("text/plain",)),
 )
 PAGES: Final = (
     _op(
@@ -229,7 +238,7 @@ PAGES: Final = (
         gives=dict[str, Any],
         open=True,
     ),
-    _op("GET", paths.DOCS, "Pages", pages.docs, gives=str, gives_kind="text/html", open=True),
-    _op("GET", paths.HOME, "Pages", pages.home, gives=str, gives_kind="text/html", open=True),
+    _op("GET", paths.DOCS, "Pages", pages.docs, gives=str, gives_kinds=("text/html",), open=True),
+    _op("GET", paths.HOME, "Pages", pages.home, gives=str, gives_kinds=("text/html",), open=True),
 )
 OPERATIONS: Final = COMPATIBLE + JOBS + RESULTS + WORK + OPERATORS + PAGES

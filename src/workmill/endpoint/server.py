@@ -103,8 +103,9 @@ class _Server(uvicorn.Server):
     """uvicorn, told apart from its own ideas about signals and start-up."""
 
     def __init__(self, service: Service, on_started: Callable[[], None]) -> None:
-        service.documents["openapi"] = codecs.to_json(openapi_document(OPERATIONS))
-        service.documents["docs"] = docs_page(OPERATIONS)
+        document = openapi_document(OPERATIONS, service.settings)
+        service.documents["openapi"] = codecs.to_json(document)
+        service.documents["docs"] = docs_page(OPERATIONS, service.settings)
         self._service = service
         self._on_started = on_started
         super().__init__(

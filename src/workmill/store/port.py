@@ -45,6 +45,7 @@ from workmill.domain.job import (
     Submitted,
     Verdict,
 )
+from workmill.domain.queue_profile import QueueProfile
 
 
 class Store(Protocol):
@@ -123,6 +124,11 @@ class Store(Protocol):
 
     def stats(self) -> Stats:
         """The counters, in constant time."""
+        ...
+
+    def queue_profile(self) -> QueueProfile:
+        """The queue in outline, at a cost that does not grow with its length: the first jobs in the
+        order of their leases, what was seen of the rest, and the work that is leased."""
         ...
 
     def beat(self, nodes: Sequence[Node]) -> None:

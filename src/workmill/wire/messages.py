@@ -14,6 +14,9 @@ from workmill.domain import ids, limits
 from workmill.domain.job import Job, Node, Stats
 from workmill.domain.lifecycle import FINISHED, Status
 
+IdText = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": ids.ID_PATTERN})]
+"""A UUID. What is none is refused by `ids.parse_id`, in better words than a decoder has."""
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all bodies; fields that stand at their default are left out."""
@@ -135,8 +138,8 @@ class PulledResults(Message, frozen=True, kw_only=True, omit_defaults=False):
 class Acknowledge(Message, frozen=True, kw_only=True):
     """The body of `POST /v1/results/ack`; without `ids`, the whole receipt."""
 
-    receipt: str
-    ids: list[str] | None = None
+    receipt: Annotated[str, msgspec.Meta(extra_json_schema={"pattern": "^([0-9a-fA-F]{2})*$"})]
+    ids: list[IdText] | None = None
 
 
 class Acknowledged(Message, frozen=True, kw_only=True):
@@ -152,6 +155,15 @@ class StatsView(Message, frozen=True, kw_only=True, omit_defaults=False):
     rate_hz: float
     workers: int
     backlog_seconds: float | None
+    age_seconds: float = 0.0
+    """How old these figures are; `limits.READING_SECONDS` at most."""
+
+
+class Stale(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """What the event stream says in the place of figures, while there are none that are not old."""
+
+    age_seconds: float | None
+    """Of the last ones; None when there were none yet."""
 
 
 class NodeList(Message, frozen=True, kw_only=True):

@@ -39,7 +39,9 @@ def test_figures_come_again_and_again(start: Start) -> None:
     running.submit(b"counted", 3)
     with running.http.stream("GET", "/v1/events") as reply:
         figures = (data for name, data in _events(reply) if name == "stats")
-        assert set(next(figures)) == {"stats", "rate_hz", "workers", "backlog_seconds"}
+        assert set(next(figures)) == {
+            *("stats", "rate_hz", "workers", "backlog_seconds", "age_seconds")
+        }
         assert next(figures)["stats"]["submitted_total"] == 1
 
 

@@ -93,7 +93,7 @@ def test_readiness_follows_the_store(start: Start) -> None:
     running = start()
     assert running.http.get("/readyz").status_code == 200
     running.store.error = StoreUnavailable("no answer")
-    assert running.http.get(paths.STATS).status_code == 200
+    assert running.http.get(paths.STATS).status_code == 503
     assert running.http.get("/readyz").status_code == 503
     assert running.http.get("/healthz").status_code == 200
     running.store.error = None

@@ -56,10 +56,69 @@ def test_a_number_given_twice_is_refused(shared: Running, query: str) -> None:
     assert shared.http.put(f"/enqueue?{query}", content=b"data").status_code == 422
 
 
-@pytest.mark.parametrize("query", ["x=1&iterations=3", "iterations=3&_=17&y", "iterations=%33"])
-def test_unknown_parameters_are_ignored(shared: Running, query: str) -> None:
-    """Existing clients add parameters of their own."""
-    assert shared.http.put(f"/enqueue?{query}", content=query.encode()).status_code == 200
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        *(
+            "x=1",
+            "_=17&y",
+            "label=caf%E9",
+            "a=%zz&b=%&%=c",
+            "%E9=1&%FF",
+            "x&x&x=1&x=2",
+            "&&&",
+            "==",
+        ),
+        *(
+            "nul=%00&%00=%00",
+            "iteration=x;iterations",
+            "Iterations=0",
+            "iterations%00=0",
+            "[]=&q[]",
+        ),
+        *("&".join(["x=1"] * 8000), "l=" + "%E9" * 18_000, "\\x=\"'`<>{}|^"),
+    ],
+    ids=lambda text: text[:20],
+)
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_unknown_parameters_are_ignored(shared: Running, unknown: str, place: str) -> None:
+    """Existing clients add parameters of their own: whatever they hold, and however many."""
+    pair = (unknown, "iterations=3")
+    query = "&".join(pair if place == "before" else reversed(pair))
+    assert len(query) < 60_000
+    reply = shared.raw(
+        f"PUT /enqueue?{query} HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n"
+        "Connection: close\r\n\r\nx".encode()
+    )
+    assert reply.startswith(b"HTTP/1.1 200 "), reply[:500]
+
+
+def test_unknown_headers_cookies_and_fields_are_ignored(shared: Running) -> None:
+    """Nothing that is not ours is judged."""
+    headers = [
+        *(("Cookie", "a=\x80; =;;"), ("X-Iterations", "0"), ("Accept", "nothing/at-all")),
+        *(("Accept-Encoding", "zstd;q=nonsense"), ("If-Match", "x"), ("Range", "bytes=9-1")),
+    ]
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+    assert shared.http.put("/enqueue?iterations=3", content=b"x", headers=raw).status_code == 200
+    body = b'{"receipt":"00","extra":{"deep":[1]},"":null}'
+    assert shared.http.post("/v1/results/ack", content=body, headers=raw).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["iterations=%33", "iter%61tions=3", "%69terations=3"])
+def test_a_known_parameter_may_be_escaped(shared: Running, query: str) -> None:
+    """Escapes say the same (RFC 3986, section 2.3), and hide no second one."""
+    assert shared.http.put(f"/enqueue?{query}", content=b"e").status_code == 200
+    assert shared.http.put(f"/enqueue?{query}&iterations=3", content=b"e").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["status=", "status=Queued", "status=%E9", "status=done&status=done", "after=", "limit=0"],
+)
+def test_a_listing_is_as_strict(shared: Running, query: str) -> None:
+    """A known parameter that is empty, twice there or no UTF-8 is not taken for missing."""
+    assert shared.http.get(f"/v1/jobs?{query}").status_code == 422
 
 
 def test_the_cap_itself_is_taken(shared: Running) -> None:
@@ -81,7 +140,7 @@ def test_only_canonical_decimals_in_bounds_pass(text: str) -> None:
     query = f"n={quote(text)}".encode()
     right = re.fullmatch(r"[1-9][0-9]*", text, re.ASCII) and int(text) <= 10**10
     try:
-        taken = params.integer(query, "n", 1, 10**10)
+        taken = params.Whole(name="n", text="", low=1, high=10**10).read(query)
     except InvalidInput:
         assert not right
     else:
@@ -93,22 +152,31 @@ def test_only_canonical_decimals_in_bounds_pass(text: str) -> None:
 def test_no_query_string_breaks_the_parser(query: bytes) -> None:
     """Any bytes are either understood or refused."""
     try:
-        number = params.integer(query, "n", 1, 50, default=7)
+        number = params.Whole(name="n", text="", low=1, high=50, default=7).read(query)
     except InvalidInput:
         return
     assert 1 <= number <= 50
 
 
 @pytest.mark.parametrize(
-    "text", ["-1", "1e1", "", "nan", "inf", "30.1", "0x1", "1.", ".5", "\u0661"]
+    "text",
+    ["-1", "1e2", "", "nan", "inf", "30.1", "0x1", "1.", ".5", "+1", " 1", "1_0", "01", "\u0661"],
 )
-def test_seconds_are_plain_decimals(text: str) -> None:
+def test_seconds_are_json_numbers(text: str) -> None:
     """Waits are bounded and strict as well."""
     with pytest.raises(InvalidInput):
-        params.seconds(f"wait={quote(text)}".encode(), "wait", 30.0, 0.0)
+        params.WAIT.read(f"wait={quote(text)}".encode())
 
 
-@pytest.mark.parametrize("query", ["priority=101", "priority=-101", "priority=-0", "workload=no"])
+@given(st.floats(0, 30) | st.integers(0, 30))
+def test_seconds_are_taken_as_any_program_writes_them(seconds: float) -> None:
+    """With an exponent where it is small."""
+    assert params.WAIT.read(f"wait={seconds!r}".encode()) == seconds
+
+
+@pytest.mark.parametrize(
+    "query", ["priority=101", "priority=-101", "priority=-0", "workload=no", "workload="]
+)
 def test_priority_and_workload_are_checked(shared: Running, query: str) -> None:
     """A job that nobody could run, or run in order, is refused."""
     path = "/v1/jobs/01890000-0000-7000-8000-000000000002"

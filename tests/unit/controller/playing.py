@@ -32,7 +32,7 @@ class Mill:
         self.queued = self.done_seconds = 0
         self.leader, self.token, self.until = "", 0, 0.0
         self.asked = 0
-        self.answer_seconds = self.list_seconds = 0.0
+        self.answer_seconds = self.list_seconds = self.age_seconds = 0.0
         self.beats: dict[int, float] = {}
         self.ordered: dict[int, float] = {}
         self.draining: set[int] = set()
@@ -57,7 +57,13 @@ class Mill:
             "iterations_done_total": int(self.done_seconds * LANE_HZ),
         }
         stats = msgspec.convert({**counted, **told}, Stats)
-        return StatsView(stats=stats, rate_hz=0.0, workers=0, backlog_seconds=None)
+        return StatsView(
+            stats=stats,
+            rate_hz=0.0,
+            workers=0,
+            backlog_seconds=None,
+            age_seconds=self.age_seconds,
+        )
 
     def nodes(self) -> list[Node]:
         if self.away:

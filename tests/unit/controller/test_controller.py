@@ -9,7 +9,7 @@ from workmill.controller.controller import OVER_SECONDS
 from workmill.controller.crew import END_SECONDS
 from workmill.controller.health import DEAD_SECONDS
 from workmill.controller.keeper import MIN_LOST_SECONDS
-from workmill.domain.limits import LEAD_SECONDS
+from workmill.domain.limits import LEAD_SECONDS, READING_SECONDS
 
 
 @pytest.fixture
@@ -163,6 +163,33 @@ async def test_without_a_service_it_holds_still(play: Play) -> None:
     play.mill.away = False
     await play.turns(10)
     assert (len(play.pids), play.mill.ends) == (1, [])
+
+
+async def test_old_figures_order_nothing(play: Play) -> None:
+    """A backlog as it was does not tell how many workers are needed now."""
+    await play.turns(10)
+    play.mill.queued, play.mill.age_seconds = 2000, READING_SECONDS + 0.1
+    await play.turns(30)
+    assert (len(play.pids), play.mill.ends) == (1, [])
+    assert len(play.said("controller.blind")) == 1
+    play.mill.age_seconds = 0.0
+    await play.turns(3)
+    assert len(play.pids) == 4
+
+
+async def test_a_look_that_has_grown_old_is_not_acted_upon(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process was stopped between its two halves, and its lease is not over yet."""
+    monkeypatch.setattr("workmill.controller.controller.READING_SECONDS", 1.0)
+    await play.turns(10)
+    play.mill.queued = 2000
+    look = play.controller.look()
+    assert look is not None
+    play.mill.now += 1.1
+    assert play.controller.leads
+    await play.controller.act(look)
+    assert len(play.pids) == 1
 
 
 async def test_a_mass_silence_orders_nobody(play: Play) -> None:

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workmill.domain import errors
-from workmill.domain.cost import eta_seconds
 from workmill.domain.job import KEY_BYTES, content_key
 from workmill.domain.lifecycle import Verb
 from workmill.domain.limits import CHECKPOINT_SECONDS, LEASE_SECONDS
@@ -37,29 +36,6 @@ def test_a_buried_job_says_why() -> None:
 
 def test_a_lease_outlives_three_missed_checkpoints() -> None:
     assert LEASE_SECONDS > 3 * CHECKPOINT_SECONDS
-
-
-@given(st.integers(0, 10**12), st.integers(1, 10**10), st.floats(1, 1e9), st.integers(0, 64))
-def test_the_wait_grows_with_what_is_ahead(
-    ahead: int, own: int, rate_hz: float, lanes: int
-) -> None:
-    alone, behind = eta_seconds(0, own, rate_hz, lanes), eta_seconds(ahead, own, rate_hz, lanes)
-    assert alone is not None
-    assert behind is not None
-    assert behind >= alone
-
-
-def test_a_job_alone_is_as_slow_as_its_lane() -> None:
-    """Eight idle lanes beside it do not help it."""
-    assert eta_seconds(0, 100, rate_hz=90.0, lanes=9) == 10.0
-
-
-def test_a_job_in_a_crowd_waits_for_the_fleet() -> None:
-    assert eta_seconds(8_900, 100, rate_hz=90.0, lanes=9) == 100.0
-
-
-def test_no_rate_means_no_prediction() -> None:
-    assert eta_seconds(1, 1, 0.0, 9) is None
 
 
 @given(st.binary(min_size=64, max_size=64))

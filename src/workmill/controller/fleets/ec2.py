@@ -34,6 +34,8 @@ from workmill.telemetry import emit
 ROLE: Final = "worker"
 LOOK_SECONDS: Final = 5.0
 """Between two looks at EC2, however often the controller turns."""
+OLD_SECONDS: Final = 60.0
+"""A look that is older shows nothing any more: no order is given by it."""
 LAG_SECONDS: Final = 60.0
 """How long EC2's lists may lack a machine that it has launched."""
 PAUSE_SECONDS: Final = 30.0
@@ -64,7 +66,7 @@ class _Ordered:
 
 
 class EC2Fleet:
-    """See `controller.fleet.Fleet`. Raises Unavailable at its making, not later, when EC2 cannot be
+    """See `controller.fleet.Fleet`. Raises Unavailable at its making when EC2 cannot be
     asked what there is: an empty list would order everything anew."""
 
     def __init__(
@@ -86,11 +88,16 @@ class EC2Fleet:
         self._look()
 
     def list(self, token: int) -> Sequence[Member]:
-        """See `Fleet`: the last look and what was ordered since."""
+        """See `Fleet`: the last look and what was ordered since. Raises Unavailable while that look
+        is old, for EC2 does not answer."""
         self._fence.admits(token)
         now = self._ticks()
         if now - self._looked_at_seconds >= LOOK_SECONDS and self._idle():
             self._looking = self._hands.submit(self._look_again)
+        if now - self._looked_at_seconds > OLD_SECONDS:
+            raise Unavailable(
+                f"EC2 has not shown this fleet for {now - self._looked_at_seconds:.0f} s."
+            )
         with self._lock:
             coming = [
                 Member(

@@ -3,6 +3,7 @@ const at = (id) => document.getElementById(id);
 const speeds = new Array(120).fill(0);
 let before = null;
 let tried = null;
+let shownAt = performance.now();
 
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat("en");
@@ -24,12 +25,15 @@ at("keyform").addEventListener("submit", () => {
 });
 
 function linked(state, text) { at("dot").className = "dot " + state; at("link").textContent = text; }
+// What is shown stays, grey, while no newer figures come: since when says `old`.
+function old(text) { document.body.classList.add("old"); linked("lost", text); }
+function fresh() { document.body.classList.remove("old"); linked("live", "live"); }
+const since = (age) => age == null ? "no figures yet" : "figures are " + span(age) + " old, the store does not answer";
 
 async function listen() {
   try {
     const reply = await call("/v1/events");
     if (!reply.ok) throw new Error("refused");
-    linked("live", "live");
     const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
     for (;;) {
@@ -39,11 +43,13 @@ async function listen() {
       text = events.pop();
       events.forEach((event) => {
         const [name, data] = event.split("\n");
-        if (name === "event: stats") show(JSON.parse(data.slice(6)));
+        const view = JSON.parse(data.slice(6));
+        if (name === "event: stats") { shownAt = performance.now(); fresh(); show(view); }
+        if (name === "event: stale") old(since(view.age_seconds));
       });
     }
   } catch { /* shown by the dot; tried again below */ }
-  linked("lost", "reconnecting");
+  old("reconnecting");
   setTimeout(listen, 1500);
 }
 
@@ -173,6 +179,13 @@ function uuid() {
   return hex.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, "$1-$2-$3-$4-$5");
 }
 
+// A connection that hangs ends nothing by itself.
+function watch() {
+  const age = (performance.now() - shownAt) / 1000;
+  if (age > 5 && !document.body.classList.contains("old")) old("no figures for " + span(age));
+}
+
 listen();
 refresh();
 setInterval(refresh, 2000);
+setInterval(watch, 1000);

@@ -32,7 +32,7 @@ _SHARED: Final = (
 )
 _LEAVES: Final = (
     *("lease", "progress", "cancel", "reads", "purge", "nodes", "lead", "opening", "backup"),
-    "parts",
+    *("parts", "queue_profile"),
 )
 """What these define nobody else needs; a chunk of Lua may have 200 names, so they get blocks."""
 _DIGITS: Final = 8

@@ -62,11 +62,11 @@ class PartStore(RedisStore):
         """As `find`, with an age for a cursor."""
         status = records.CODES[query.status] if query.status else 0
         age = -1 if query.after is None else query.after
-        following, names, found = self._read("find_aged", query.tenant, status, age, query.limit)
+        following, names, *shown = self._read("find_aged", query.tenant, status, age, query.limit)
         names = records.names_of(names)
         pairs = [
-            (int.from_bytes(raw[: records.AGE_BYTES], "big"), records.job_of(raw, names))
-            for raw in found
+            (int.from_bytes(raw[: records.AGE_BYTES], "big"), records.job_of(raw, names, at))
+            for raw, at in zip(*shown, strict=True)
         ]
         jobs = [(age, job) for age, job in pairs if job is not None]
         return AgedPage(jobs, following if following > 0 else None)

@@ -16,6 +16,7 @@ from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import ID_BYTES
 from workmill.domain.job import KEY_BYTES, Job, Lease, NewJob, Submitted, Verdict
 from workmill.domain.lifecycle import ENDED, FINISHED, Status
+from workmill.domain.queue_profile import QueuePlace
 
 CODES: Final = {status: code for code, status in enumerate(Status, start=1)}
 """Status -> its number in a record: four bits. A new status goes to the end of the enumeration, or
@@ -37,6 +38,8 @@ _SHOWN: Final = struct.Struct(f">Q16s{_FIELDS}")
 _STATE_AT: Final = _SHOWN.size
 _TAIL: Final = struct.Struct(">HIHI")
 _TOLD: Final = struct.Struct(">BBHI")
+_WAITS: Final = struct.Struct(">hHBI")
+"""Rank, and age (7 bytes) in parts."""
 _SHORT_STRING: Final = 32
 _FIXSTR: Final = tuple(bytes([0xA0 | size]) for size in range(_SHORT_STRING))
 _VERDICTS: Final = {
@@ -138,7 +141,15 @@ def lease_of(raw: bytes, names: Names) -> Lease:
     )
 
 
-def job_of(raw: bytes, names: Names) -> Job | None:
+def place_of(raw: bytes) -> QueuePlace | None:
+    """Where a job's work is queued; None for nothing."""
+    if not raw:
+        return None
+    rank, high, middle, low = _WAITS.unpack(raw)
+    return QueuePlace(rank, (high << 8 | middle) << 32 | low)
+
+
+def job_of(raw: bytes, names: Names, waits: bytes = b"") -> Job | None:
     """A job as its owner sees it: its age, its id, then its record; None for nothing."""
     if not raw:
         return None
@@ -165,6 +176,7 @@ def job_of(raw: bytes, names: Names) -> Job | None:
         ended_at_ms=ended_at_ms if status in ENDED else None,
         worker=text if status is Status.LEASED else None,
         reason=text if status is Status.FAILED else None,
+        waits_at=place_of(waits),
     )
 
 

@@ -23,6 +23,7 @@ from typing import Final
 
 from workmill.domain import job as values
 from workmill.domain.errors import StoreFull
+from workmill.domain.queue_profile import QueueProfile
 from workmill.store.port import Store
 from workmill.telemetry import emit
 
@@ -165,6 +166,10 @@ class ResubmittingStore:
     def stats(self) -> values.Stats:
         """See `Store.stats`."""
         return self._store.stats()
+
+    def queue_profile(self) -> QueueProfile:
+        """See `Store.queue_profile`."""
+        return self._store.queue_profile()
 
     def beat(self, nodes: Sequence[values.Node]) -> None:
         """See `Store.beat`."""

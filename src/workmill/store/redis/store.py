@@ -46,9 +46,11 @@ from workmill.domain.job import (
     Verdict,
 )
 from workmill.domain.limits import MAX_REASON_CHARACTERS
+from workmill.domain.queue_profile import QueueProfile
 from workmill.store.bounds import Bounds
 from workmill.store.redis import backup, library, records
 from workmill.store.redis.port import Link
+from workmill.store.redis.queue_profile import ASKED, profile_of
 
 EPOCH_BYTES: Final = 8
 RETRY_SECONDS: Final = 1.0
@@ -178,17 +180,18 @@ class RedisStore:
 
     def get(self, ids: Sequence[bytes]) -> list[Job | None]:
         """See `Store.get`."""
-        names, found = self._read("get", [records.packed(one) for one in ids])
+        names, found, waits = self._read("get", [records.packed(one) for one in ids])
         names = records.names_of(names)
-        return [records.job_of(raw, names) for raw in found]
+        return [records.job_of(raw, names, at) for raw, at in zip(found, waits, strict=True)]
 
     def find(self, query: Query) -> Page:
         """See `Store.find`. The cursor is a seq."""
         status = records.CODES[query.status] if query.status else 0
         after = -1 if query.after is None else query.after
-        following, names, found = self._read("find", query.tenant, status, after, query.limit)
+        following, names, *shown = self._read("find", query.tenant, status, after, query.limit)
         names = records.names_of(names)
-        jobs = [job for raw in found if (job := records.job_of(raw, names))]
+        pairs = zip(*shown, strict=True)
+        jobs = [job for raw, at in pairs if (job := records.job_of(raw, names, at))]
         return Page(jobs=jobs, next_after=None if following < 0 else following)
 
     def lease(self, request: LeaseRequest) -> list[Lease]:
@@ -290,6 +293,10 @@ class RedisStore:
             oldest_queued_at_ms=None if age < 0 else age // records.AGE_STEPS,
             **counters,
         )
+
+    def queue_profile(self) -> QueueProfile:
+        """See `Store.queue_profile`."""
+        return profile_of(self._read("queue_profile", *ASKED))
 
     def beat(self, nodes: Sequence[Node]) -> None:
         """See `Store.beat`."""

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from typing import TypeVar
 
-from workmill.domain.job import Job, LeaseRequest, Page, PullRequest
+from workmill.domain.job import COUNTERS, Job, LeaseRequest, Page, PullRequest, Stats
+from workmill.domain.lifecycle import Status
 from workmill.store.redis.part import AgedPage
 from workmill.store.redis.store import Head, Latest
 
@@ -59,6 +60,23 @@ def page(pages: Iterable[AgedPage], limit: int) -> Page:
         floor = aged[limit - 1][0]
         aged = [pair for pair in aged if pair[0] >= floor]
     return Page(jobs=[job for _, job in aged], next_after=floor or None)
+
+
+def figures(*, now: Sequence[Stats], last: Sequence[Stats], unavailable: tuple[str, ...]) -> Stats:
+    """The sums over all parts. What only grows counts as each part said it last, for it is no less
+    while a part is away. What a part holds counts while it answers, `now`: nobody can tell what a
+    part that is away holds by now, nor lease it."""
+    oldest = (one.oldest_queued_at_ms for one in now if one.oldest_queued_at_ms is not None)
+    sums = {
+        name: sum(getattr(one, name) for one in (last if name.endswith("_total") else now))
+        for name in COUNTERS
+    }
+    return Stats(
+        jobs={str(status): sum(one.jobs[status] for one in now) for status in Status},
+        oldest_queued_at_ms=min(oldest, default=None),
+        unavailable=unavailable,
+        **sums,
+    )
 
 
 def _age(pair: tuple[int, Job]) -> int:

@@ -21,9 +21,10 @@ from workmill.domain import ids
 from workmill.domain import job as values
 from workmill.domain.clock import Clock, steady_clock
 from workmill.domain.errors import StoreUnavailable
-from workmill.domain.job import COUNTERS, Verdict
+from workmill.domain.job import Verdict
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import MAX_NODES
+from workmill.domain.queue_profile import QueueProfile, joined
 from workmill.store.redis.store import Head, Latest
 from workmill.store.sharded import copying, merging, receipts
 from workmill.store.sharded.ages import Ages
@@ -35,11 +36,6 @@ from workmill.store.sharded.placement import place
 T = TypeVar("T")
 SPARE: Final = 8
 """How many items a part shows beyond twice its share."""
-_NOTHING_YET: Final = values.Stats(
-    jobs=dict.fromkeys(map(str, Status), 0),
-    oldest_queued_at_ms=None,
-    **dict.fromkeys(COUNTERS, 0),  # type: ignore[arg-type]  # every counter is a number
-)
 _NOBODY: Final = values.Leadership(token=0, holder="", left_seconds=0.0)
 """In the place of an answer that is lost."""
 
@@ -251,20 +247,19 @@ class ShardedStore:
         return merging.page(pages.values(), query.limit)
 
     def stats(self) -> values.Stats:
-        """See `Store.stats`: sums. Of parts that are away what they said last."""
-        for number, told in self._group.somewhere(lambda opened: opened.verbs.stats()).items():
-            self._parts[number].stats = told
-        every = [part.stats or _NOTHING_YET for part in self._parts]
-        oldest = (one.oldest_queued_at_ms for one in every if one.oldest_queued_at_ms is not None)
-        counters: dict[str, Any] = {
-            name: sum(getattr(one, name) for one in every) for name in COUNTERS
-        }
-        return values.Stats(
-            jobs={str(status): sum(one.jobs[status] for one in every) for status in Status},
-            oldest_queued_at_ms=min(oldest, default=None),
+        """See `Store.stats`: sums, made by `merging.figures`."""
+        told = self._group.somewhere(lambda opened: opened.verbs.stats())
+        for number, figures in told.items():
+            self._parts[number].stats = figures
+        return merging.figures(
+            now=list(told.values()),
+            last=[part.stats for part in self._parts if part.stats is not None],
             unavailable=tuple(self._parts[number].name for number in self._group.missing),
-            **counters,
         )
+
+    def queue_profile(self) -> QueueProfile:
+        """See `Store.queue_profile`: of the parts that answer, for no other can lease."""
+        return joined(self._group.somewhere(lambda opened: opened.verbs.queue_profile()).values())
 
     def beat(self, nodes: Sequence[values.Node]) -> None:
         """See `Store.beat`: in every part, so that any of them can tell who is alive."""

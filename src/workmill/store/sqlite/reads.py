@@ -9,6 +9,7 @@ import msgspec
 
 from workmill.domain.job import COUNTERS, Job, Page, Query, Stats
 from workmill.domain.lifecycle import ENDED, FINISHED
+from workmill.domain.queue_profile import QueuePlace
 from workmill.store.sqlite.schema import BY_CODE, CODES, sql
 from workmill.store.sqlite.session import Session
 from workmill.store.sqlite.sets import Reader, Row, blobs
@@ -34,6 +35,9 @@ class _Shown(Row, array_like=True, gc=False):
     ended_at_ms: int
     worker: str | None
     reason: str | None
+    waits_rank: int
+    waits_seq: int | None
+    """Where its work is queued, None when it is not."""
 
     def job(self, session: Session) -> Job:
         """The job that this row shows."""
@@ -54,13 +58,15 @@ class _Shown(Row, array_like=True, gc=False):
             ended_at_ms=self.ended_at_ms if status in ENDED else None,
             worker=self.worker,
             reason=self.reason,
+            waits_at=QueuePlace(self.waits_rank, self.waits_seq) if self.waits_seq else None,
         )
 
 
 _SHOWN = """
     json_group_array(json_array(place, hex(j.id), j.tenant, j.workload, hex(j.key), j.total,
         ifnull(l.done, j.done), hex(ifnull(l.state, j.state)), j.rank, j.status, j.attempts,
-        j.token, j.submitted_at_ms, j.ended_at_ms, w.name, j.reason))"""
+        j.token, j.submitted_at_ms, j.ended_at_ms, w.name, j.reason, ifnull(l.rank, j.rank),
+        CASE ifnull(l.status, j.status) WHEN $queued THEN ifnull(l.seq, j.seq) END))"""
 _BESIDE = """
     LEFT JOIN jobs l ON l.seq = j.leader
     LEFT JOIN workers w ON w.number = j.holder AND j.status = $leased"""
@@ -69,7 +75,7 @@ _GET = Reader(
     _Shown,
     """SELECT $shown FROM (SELECT rowid - 1 AS place, value FROM carray(?)) c
     CROSS JOIN jobs j ON j.id = c.value $beside""",
-    shown=_SHOWN,
+    shown=sql(_SHOWN),
     beside=sql(_BESIDE),
 )
 
@@ -99,7 +105,7 @@ _FIND = sql(
     SELECT json_array((SELECT count(*) FROM looked), (SELECT min(seq) FROM looked),
         json((SELECT $shown FROM j $beside)))
     """,
-    shown=_SHOWN,
+    shown=sql(_SHOWN),
     beside=sql(_BESIDE),
 )
 

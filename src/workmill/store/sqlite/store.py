@@ -34,6 +34,7 @@ from workmill.domain.job import (
     Submitted,
     Verdict,
 )
+from workmill.domain.queue_profile import QueueProfile
 from workmill.store.bounds import Bounds
 from workmill.store.sqlite import (
     backup,
@@ -44,6 +45,7 @@ from workmill.store.sqlite import (
     lease,
     progress,
     purge,
+    queue_profile,
     reads,
     results,
     submit,
@@ -207,6 +209,10 @@ class SqliteStore:
     def stats(self) -> Stats:
         """See `Store.stats`."""
         return reads.stats(self._in_group())
+
+    def queue_profile(self) -> QueueProfile:
+        """See `Store.queue_profile`."""
+        return queue_profile.queue_profile(self._in_group())
 
     def beat(self, nodes: Sequence[Node]) -> None:
         """See `Store.beat`."""

@@ -12,8 +12,27 @@ local function shown(ctx, job, age)
   return struct.pack('>I8', age) .. job.id .. pack_job(job)
 end
 
+-- Where the work of these jobs is queued, as (rank 2, age 7), and '' for one whose is not: the job's
+-- own place, or that of the job it is attached to.
+local function waits_at(ctx, jobs)
+  local queued, places = {}, {}
+  for place, job in ipairs(jobs) do
+    places[place] = ''
+    local leads = job and job.status == ATTACHED and leader_of(ctx, job) or job
+    if leads and leads.status == QUEUED then
+      queued[#queued + 1] = leads
+      places[place] = #queued
+    end
+  end
+  local ages = ages_of(ctx, queued)
+  for place, at in ipairs(places) do
+    places[place] = at == '' and '' or struct.pack('>i2I7', rank_of(queued[at]), ages[at])
+  end
+  return places
+end
+
 local function show(ctx, jobs)
-  local there, strings, places = {}, {}, {}
+  local waits, there, strings, places = waits_at(ctx, jobs), {}, {}, {}
   for place, job in ipairs(jobs) do
     if job then
       there[#there + 1] = job
@@ -24,10 +43,12 @@ local function show(ctx, jobs)
   for at, age in ipairs(ages_of(ctx, there)) do
     strings[places[at]] = shown(ctx, there[at], age)
   end
-  return answer_jobs(ctx, there, strings)
+  local answer = answer_jobs(ctx, there, strings)
+  answer[3] = waits
+  return answer
 end
 
--- asked: now, ids. Answers the names, then a job or '' for each id.
+-- asked: now, ids. Answers the names, a job or '' for each id, and where each one's work is queued.
 local function get(keys, args)
   local ctx = look(keys, args)
   return show(ctx, by_id(ctx, ctx.asked[2]))
@@ -69,7 +90,7 @@ local function listed(ctx, number, status, below, limit)
 end
 
 -- asked: now, tenant, status or 0, below or -1, limit. Answers the seq from which the next page
--- goes on (-1 on the last one), the names, the jobs.
+-- goes on (-1 on the last one), then as `get`.
 local function find(keys, args)
   local ctx = look(keys, args)
   local _, tenant, status, below, limit = unpack(ctx.asked)
