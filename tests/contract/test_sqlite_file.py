@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 import pytest
 from tests.contract.conftest import open_sqlite
 from tests.contract.making import new_job, state_of
+from tests.contract.sick_disk import SickDisk
 from tests.contract.stand import HandClock, Stand
 
 from workmill.domain.errors import StoreFull, StoreLost, StoreUnavailable
@@ -99,42 +99,6 @@ def test_a_store_is_not_carried_over_a_fork(folder: Path) -> None:
     os.close(read)
     os.close(write)
     store.close()
-
-
-class FailingFile(apsw.VFSFile):
-    """A file whose fsync fails while its disk is sick."""
-
-    def __init__(
-        self, disk: SickDisk, name: str | apsw.URIFilename | None, flags: list[int]
-    ) -> None:
-        super().__init__("unix", name, flags)
-        self._disk = disk
-        self._name = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
-
-    def xSync(self, flags: int) -> None:  # noqa: N802 - the name is SQLite's
-        if self._disk.sick and self._name.endswith(self._disk.sick):
-            raise apsw.IOError("fsync: Input/output error")
-        super().xSync(flags)
-
-
-class SickDisk(apsw.VFS):
-    """The default VFS, with fsync failing on files whose name ends with `sick`."""
-
-    def __init__(self) -> None:
-        self.sick = ""
-        super().__init__("sick", "unix", makedefault=True)
-
-    def xOpen(  # noqa: N802 - the name is SQLite's
-        self, name: str | apsw.URIFilename | None, flags: list[int]
-    ) -> apsw.VFSFile:
-        return FailingFile(self, name, flags)
-
-
-@pytest.fixture
-def disk() -> Iterator[SickDisk]:
-    default = apsw.vfs_names()[0]
-    yield SickDisk()
-    apsw.set_default_vfs(default)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -56,7 +57,7 @@ def is_damage(error: BaseException, system_errno: int, *, at_commit: bool) -> bo
 def reason_of(error: BaseException | str, system_errno: int, directory: Path) -> str:
     """The error in one clause, with the folder where that is what a person must look at."""
     if isinstance(error, apsw.FullError) or system_errno in NO_ROOM:
-        return f"the disk under {directory} is full ({free_bytes(directory):,} bytes free)"
+        return f"the disk under {directory} is full"
     if isinstance(error, apsw.ReadOnlyError) or system_errno in NO_WRITING:
         return f"{directory} cannot be written to ({_system_words(error, system_errno)})"
     return str(error)
@@ -67,9 +68,10 @@ def _system_words(error: BaseException | str, system_errno: int) -> str:
 
 
 def free_bytes(directory: Path) -> int:
-    """What may still be written under this directory; 0 when that cannot be told."""
+    """What may still be written under this directory. When that cannot be told, much: the next
+    write will tell."""
     try:
         disk = os.statvfs(directory)
     except OSError:
-        return 0
+        return sys.maxsize
     return disk.f_bavail * disk.f_frsize
