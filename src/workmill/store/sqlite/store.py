@@ -127,6 +127,7 @@ class SqliteStore:
         finally:
             if overwritten:
                 self._part_from_other_file()
+            self._room.leave()
             self._ownership.end()
 
     def _part_from_other_file(self) -> None:
