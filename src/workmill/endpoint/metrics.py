@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from workmill.domain.job import Load
@@ -26,8 +27,10 @@ JOBS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
 class Metrics:
     """Requests, groups, and the store's counters as the pulse last felt them."""
 
-    def __init__(self, pulse: Pulse) -> None:
+    def __init__(self, pulse: Pulse, log_file: str | None = None) -> None:
+        """`log_file` is the log of a store in a directory."""
         self._pulse = pulse
+        self._log_file = log_file
         self.answered = 0
         """Calls, of all kinds."""
         self._load, self._load_at = Load(), float("-inf")
@@ -74,6 +77,9 @@ class Metrics:
         if (age_seconds := self._pulse.age_seconds) is not None:
             text = "Seconds since the store was last read; old figures are absent"
             yield Numbers("gauge", "reading_age_seconds", text, [((), age_seconds)])
+        if self._log_file is not None:
+            size = _size_of(Path(self._log_file))
+            yield Numbers("gauge", "store_log_bytes", "Size of the store's log", [((), size)])
         if reading := self._pulse.latest():
             yield from _of_store(reading)
 
@@ -85,3 +91,10 @@ def _of_store(reading: Reading) -> Iterator[Family]:
         yield Numbers("gauge", name, text, [((), value)])
     for name, text, total in reading.counters():
         yield Numbers("counter", name, text, [((), total)])
+
+
+def _size_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0

@@ -226,7 +226,7 @@ OPERATORS: Final = (
     _op("GET", paths.HEALTHZ, "Operators", health.healthz, gives=dict[str, str], open=True),
     _op(
         *("GET", paths.READYZ, "Operators", health.readyz),
-        gives=dict[str, str | tuple[str, ...]],
+        gives=messages.Readiness,
         refuses=(503,),
         open=True,
     ),
