@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from workmill.store.redis.connection import Refused
+
 
 class Remedy(StrEnum):
     """What follows from a refusal."""
@@ -22,10 +24,14 @@ class Remedy(StrEnum):
     """The functions are not there: load them, then ask again."""
     FULL = "full"
     """No room for anything new until something has been taken away."""
+    DAMAGED = "damaged"
+    """This is not the store that was opened, or not as it was: a person decides."""
     FAIL = "fail"
     """Trying again brings the same."""
 
 
+OLDER: Final = "WMOLDER"
+"""The word of our functions for an older copy of the store; by how many milliseconds follows."""
 _REMEDIES: Final = {
     "READONLY": Remedy.REDISCOVER,
     "MASTERDOWN": Remedy.REDISCOVER,
@@ -37,7 +43,17 @@ _REMEDIES: Final = {
     "BUSY": Remedy.WAIT,
     "MISCONF": Remedy.WAIT,
     "OOM": Remedy.FULL,
+    "WMDAMAGED": Remedy.DAMAGED,
+    OLDER: Remedy.DAMAGED,
 }
+_MEANINGS: Final = {
+    "NOPERM": "this user may not do what the store's functions do: give it the right",
+    "can't run this command": "this user may not do what the store's functions do: give it the right",
+    "unknown command": "a command that the store needs is not there, or has another name",
+    "attempt to": "keys of the store are missing or contradict each other: it is damaged",
+    "WRONGTYPE": "keys of the store are not what they were: it is damaged",
+}
+"""What is in an error -> what it means."""
 _NO_FUNCTION: Final = "Function not found"
 
 
@@ -46,3 +62,9 @@ def remedy_for(code: str, text: str = "") -> Remedy:
     if _NO_FUNCTION in text:
         return Remedy.PREPARE
     return _REMEDIES.get(code, Remedy.FAIL)
+
+
+def said_of(refused: Refused) -> str:
+    """An error that has no remedy, in words: what kind of trouble it is, then what was said."""
+    text = str(refused)
+    return next((f"{said} ({text})" for mark, said in _MEANINGS.items() if mark in text), text)

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from workmill.domain.clock import Clock
-from workmill.domain.errors import StoreUnavailable
+from workmill.domain.errors import StoreDamaged, StoreUnavailable
 from workmill.domain.ids import ID_BYTES, new_id
 from workmill.domain.job import (
     COUNTERS,
@@ -48,7 +48,9 @@ from workmill.domain.job import (
 from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.store.bounds import Bounds
 from workmill.store.redis import backup, library, records
+from workmill.store.redis.caller import Caller
 from workmill.store.redis.port import Link
+from workmill.telemetry import emit
 
 EPOCH_BYTES: Final = 8
 RETRY_SECONDS: Final = 1.0
@@ -86,29 +88,42 @@ class RedisStore:
         clock: Clock | None = None,
         bounds: Bounds | None = None,
         max_delivered_bytes: int = MAX_DELIVERED_BYTES,
+        heals_ms: int = 0,
     ) -> None:
-        """Time is the server's, unless a test moves its own `clock`. A backup connects anew."""
+        """Time is the server's, unless a test moves its own `clock`. A backup connects anew.
+        A store that has gone back by at most `heals_ms` is gone on with: its loss is told, and
+        somebody makes up for it."""
         self._connect = connect
         self._clock = clock
         self._bounds = bounds or Bounds()
         self._max_delivered_bytes = max_delivered_bytes
         self._pid = os.getpid()
-        self._owner = os.urandom(EPOCH_BYTES).hex()
+        self._heals_ms = heals_ms
+        self._is_damaged = False
+        self._leapt_ms = 0
+        self._caller = Caller()
         self._grouped = self._wrote = False
         self._now_ms = 0
         self._link = connect()
         try:
-            with self.group():
-                self._write("open", self._owner, records.packed(os.urandom(EPOCH_BYTES)))
+            self._open()
         except BaseException:
             self._link.close()
             raise
+
+    def _open(self) -> None:
+        epoch, name = (records.packed(os.urandom(EPOCH_BYTES)) for _ in range(2))
+        with self.group():
+            identity, founded = self._write("open", self._caller.owner, epoch, name)
+        self._caller.identity = identity
+        if founded:
+            emit("store.founded", store=identity.hex(), detail="there was no store at its address")
 
     def close(self) -> None:
         """See `Store.close`."""
         try:
             with self.group():
-                self._write("close", self._owner)
+                self._write("close", self._caller.owner)
         except StoreUnavailable:
             pass  # a store that is away forgets its owners when it has been silent
         finally:
@@ -124,10 +139,12 @@ class RedisStore:
         """See `Store.group`."""
         self._refuse_if_unusable()
         self._grouped, self._wrote = True, False
+        self._caller.begin_group()
         self._now_ms = self._clock() if self._clock else 0
         try:
             yield
             self._link.confirm()
+            self._caller.end_group()
         except StoreUnavailable:
             raise
         except Exception as error:
@@ -157,7 +174,32 @@ class RedisStore:
     def _call(self, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
         if not self._grouped:
             raise RuntimeError("every verb runs inside a group()")
-        return _fcall(self._link, verb, (self._now_ms, *given), writes)
+        try:
+            answer = self._ask(verb, given, writes=writes)
+        except StoreDamaged as damaged:
+            if not self._heals(damaged):
+                raise
+            answer = self._ask(verb, given, writes=writes)
+        self._is_damaged = False
+        return answer
+
+    def _ask(self, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
+        answer = _fcall(self._link, verb, (self._caller.head(self._now_ms), *given), writes)
+        if writes:
+            self._caller.wrote()
+        return answer
+
+    def _heals(self, damaged: StoreDamaged) -> bool:
+        """Whether what is lost is made up for by somebody else, who remembers it."""
+        behind_ms = damaged.behind_ms
+        if behind_ms is not None and behind_ms <= self._heals_ms:
+            emit("store.rolled_back", level="error", behind_seconds=behind_ms / 1000)
+            self._caller.accept()
+            return True
+        if not self._is_damaged:
+            emit("store.damaged", level="error", detail=damaged.detail)
+        self._is_damaged = True
+        return False
 
     def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
         """See `Store.new_id`."""
@@ -288,6 +330,7 @@ class RedisStore:
         return Stats(
             jobs={str(s): int(books.get(b"j%d" % code, 0)) for s, code in records.CODES.items()},
             oldest_queued_at_ms=None if age < 0 else age // records.AGE_STEPS,
+            warnings=self._link.warnings,
             **counters,
         )
 
@@ -325,15 +368,30 @@ class RedisStore:
             bounds.known_retention_seconds,
         )
         kept_ms = [round(seconds * 1000) for seconds in kept]
-        gone: int = self._write("purge", max_jobs, *kept_ms, self._max_delivered_bytes)
+        told = self._write("purge", max_jobs, *kept_ms, self._max_delivered_bytes)
+        gone, leapt_ms, leap_ms, held_until_ms = map(int, told)
+        if leapt_ms > self._leapt_ms:
+            self._leapt_ms = leapt_ms
+            emit(
+                "store.clock_leapt",
+                level="warning",
+                leap_seconds=leap_ms / 1000,
+                purge="held",
+                held_until_ms=held_until_ms,
+            )
         return gone
+
+    def probe(self) -> None:
+        """See `Store.probe`."""
+        self._write("probe")
 
     def backup(self, file: Path) -> None:
         """See `Store.backup`. Needs no group, and may run in another thread beside groups."""
         link = self._connect()
         now_ms = self._clock() if self._clock else 0
         try:
-            backup.backup(lambda verb, *given: _fcall(link, verb, (now_ms, *given), False), file)
+            head = self._caller.head(now_ms)
+            backup.backup(lambda verb, *given: _fcall(link, verb, (head, *given), False), file)
         finally:
             link.close()
 
