@@ -27,13 +27,13 @@ from workmill.store.port import Store
 
 VERBS: Final = (
     *("renew", "complete", "fail", "release", "cancel", "acknowledge", "beat", "lead"),
-    *("submit", "lease", "pull", "get", "find", "stats", "nodes", "purge"),
+    *("submit", "lease", "pull", "get", "find", "stats", "nodes", "purge", "probe"),
 )
 _MERGED: Final = frozenset(
     {"renew", "complete", "fail", "release", "cancel", "acknowledge", "lead", "submit", "get"}
 )
 _WORDS: Final = frozenset({"renew", "complete", "fail", "release"})
-_WITHOUT_ARGUMENT: Final = frozenset({"stats", "nodes"})
+_WITHOUT_ARGUMENT: Final = frozenset({"stats", "nodes", "probe"})
 _RESTORE: Final = "restore"
 
 

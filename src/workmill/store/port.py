@@ -144,6 +144,14 @@ class Store(Protocol):
         `max_jobs` of each; says how many went."""
         ...
 
+    def probe(self) -> None:
+        """Write something small, so that the closing of its group proves that the store takes
+        changes, and look whether it is still the store that was opened.
+
+        Raises StoreLost when that one is gone or another is in its place, StoreUnavailable when
+        changes are refused, with the reason. A store that is full for new jobs alone passes."""
+        ...
+
     def backup(self, file: Path) -> None:
         """Write a complete, checked copy to `file` while the service runs."""
         ...
