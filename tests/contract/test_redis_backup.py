@@ -38,6 +38,10 @@ class WatchedLink:
     def history(self) -> str | None:
         return self._link.history
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self._link.warnings
+
     def call(self, function: str, payload: bytes, *, writes: bool) -> Any:
         self._before(function)
         return self._link.call(function, payload, writes=writes)

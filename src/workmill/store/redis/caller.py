@@ -1,4 +1,4 @@
-"""What an endpoint says of itself with every call, so that it never takes another store for its own.
+"""What an endpoint says of itself with every call, so that no other store passes for its own.
 
 Theory. A store has a name, given at its founding and kept through every restore. Beside it stands
 for each endpoint a number, which the endpoint raises a few times a second with what it writes. Both

@@ -1,8 +1,8 @@
 """Does a server keep what it acknowledges? One list of rules on what it shows of itself. Pure.
 
 Whoever opens a store goes by this list, looks again by it while the store is open, and the doctor
-reports by it. A fault that `refuses` breaks a promise: nothing is acknowledged on such a server. The
-others are warnings. What this user may not read (CONFIG, by its ACL or because the command has
+reports by it. A fault that `refuses` breaks a promise: nothing is acknowledged on such a server.
+The others are warnings. What this user may not read (CONFIG, by its ACL or because the command has
 another name) is judged by what INFO shows of it, and the rest is a warning, not a guess.
 """
 
@@ -101,9 +101,8 @@ def _version(shown: Shown) -> Iterator[Fault]:
     kind, text = version(shown)
     numbers = tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
     if kind == "redis" and numbers < OLDEST:
-        yield Fault(
-            SERVER, True, f"it is {kind} {text}, without functions", "Use Redis 7.0 or later."
-        )
+        said = f"it is {kind} {text}, without functions"
+        yield Fault(SERVER, True, said, "Use Redis 7.0 or later.")
     if shown.info.get("cluster_enabled") == "1":
         said = "it is a node of a Redis Cluster, where keys may be moved away from it"
         yield Fault(SERVER, False, said, "Use servers of their own, and several as shards.")

@@ -29,10 +29,15 @@ class Inspection:
     """What the rules say of one store's primary; `where` is what the log calls the store."""
 
     def __init__(
-        self, level: Level, where: str, monotonic: Callable[[], float] = time.monotonic
+        self,
+        level: Level,
+        where: str,
+        look_seconds: float = LOOK_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._level = level
         self._where = where
+        self._look_seconds = look_seconds
         self._monotonic = monotonic
         self._due = 0.0
         self._run = ""
@@ -57,11 +62,12 @@ class Inspection:
         lost keys since it was first seen."""
         self._count_evicted(shown)
         found = faults(shown, self._level)
-        self._warn(
-            tuple(f"{shown.node}: {one.said}. {one.advice}" for one in found if not one.refuses)
-        )
+        doubts = [one for one in found if not one.refuses]
+        self._warn(tuple(f"{shown.node}: {one.said}. {one.advice}" for one in doubts))
         why = refusal(found, shown.node, "Nothing was changed.")
-        self._due = self._monotonic() + (AGAIN_SECONDS if why else LOOK_SECONDS)
+        self._due = self._monotonic() + min(
+            self._look_seconds, AGAIN_SECONDS if why else LOOK_SECONDS
+        )
         if why and self._refused is None:
             emit("store.unsafe", level="error", store=self._where, detail=why)
         elif self._refused and not why:
@@ -77,13 +83,13 @@ class Inspection:
             raise StoreUnavailable(self._refused, retry_after_seconds=RETRY_AFTER_SECONDS)
 
     def _count_evicted(self, shown: Shown) -> None:
-        """What went before this endpoint came is told as a warning, for it may have been others'."""
+        """What went before this endpoint came is told as a warning: it may have been others'."""
         if shown.run == self._run and shown.evicted_keys > self._evicted_keys:
             gone = shown.evicted_keys - self._evicted_keys
             self._damaged = (
-                f"{shown.node} has thrown {gone:,} keys away for want of memory, and jobs that were "
-                "acknowledged are lost. Nothing is served from what is left. Set maxmemory-policy "
-                "noeviction, restore a backup or empty it, and start the endpoints again."
+                f"{shown.node} has thrown {gone:,} keys away for want of memory, and jobs that "
+                "were acknowledged are lost. Nothing is served from what is left. Set "
+                "maxmemory-policy noeviction, restore a backup or empty it, and start the endpoints again."
             )
         self._run, self._evicted_keys = shown.run, shown.evicted_keys
 

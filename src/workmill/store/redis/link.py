@@ -24,7 +24,7 @@ from typing import Any, Final
 from workmill.domain.errors import StoreDamaged, StoreFull, StoreUnavailable
 from workmill.store.redis.addresses import Address
 from workmill.store.redis.connection import ANSWER_SECONDS, Connection, Refused, Silent
-from workmill.store.redis.inspection import Inspection
+from workmill.store.redis.inspection import LOOK_SECONDS, Inspection
 from workmill.store.redis.judgement import Judgement, Level, Picture, judge
 from workmill.store.redis.outage import FIRST_PAUSE_SECONDS, RETRY_AFTER_SECONDS, Outage
 from workmill.store.redis.refusals import OLDER, Remedy, remedy_for, said_of
@@ -54,6 +54,8 @@ class Pace:
     confirm_seconds: float = CONFIRM_SECONDS
     answer_seconds: float = ANSWER_SECONDS
     """How long the primary may be silent; more than a WAIT takes."""
+    look_seconds: float = LOOK_SECONDS
+    """How often its settings are looked at."""
 
 
 class RedisLink:
@@ -80,7 +82,7 @@ class RedisLink:
         self._servers = Servers(address, self.level, self._pace.answer_seconds)
         self._where = str(address)
         self._outage = Outage(self._where)
-        self._inspection = Inspection(self.level, self._where)
+        self._inspection = Inspection(self.level, self._where, self._pace.look_seconds)
         self._primary: Primary | None = None
         self._replicas = 0
         self._unconfirmed = 0
@@ -269,8 +271,8 @@ def _damaged(refused: Refused, where: str) -> StoreDamaged:
     if behind_ms is not None:
         text = f"it is an older copy of itself, by {behind_ms / 1000:,.1f} s"
     return StoreDamaged(
-        f"{where} is not the store that was opened, or not as it was: {text}. What was acknowledged "
-        "since is not there, and nothing is served from what is. Bring the right data back, or "
-        "start the endpoints again to go on with what is there (docs/operations.md).",
+        f"{where} is not the store that was opened, or not as it was: {text}. What was "
+        "acknowledged is not there, and nothing is served from what is. Bring the right data "
+        "back, or start the endpoints again to go on with what is there (docs/operations.md).",
         behind_ms=behind_ms,
     )

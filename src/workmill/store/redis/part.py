@@ -50,10 +50,6 @@ class PartStore(RedisStore):
         number, since_ms, family = noted.decode().split()
         return Standing(int(number), int(since_ms), family, has_jobs, last_age, now_ms)
 
-    def try_writing(self) -> None:
-        """Change nothing. Raises StoreUnavailable where a change would be refused."""
-        self._write("unclaim", (), ())
-
     def join(self, number: int, since_ms: int, family: str) -> None:
         """Take this number in this family, unless it has one: `standing` tells."""
         self._write("join", f"{number} {since_ms} {family}")

@@ -46,9 +46,10 @@ _REMEDIES: Final = {
     "WMDAMAGED": Remedy.DAMAGED,
     OLDER: Remedy.DAMAGED,
 }
+_NO_RIGHT: Final = "this user may not do what the store's functions do: give it the right"
 _MEANINGS: Final = {
-    "NOPERM": "this user may not do what the store's functions do: give it the right",
-    "can't run this command": "this user may not do what the store's functions do: give it the right",
+    "NOPERM": _NO_RIGHT,
+    "can't run this command": _NO_RIGHT,
     "unknown command": "a command that the store needs is not there, or has another name",
     "attempt to": "keys of the store are missing or contradict each other: it is damaged",
     "WRONGTYPE": "keys of the store are not what they were: it is damaged",

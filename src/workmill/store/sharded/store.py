@@ -263,6 +263,7 @@ class ShardedStore:
             jobs={str(status): sum(one.jobs[status] for one in every) for status in Status},
             oldest_queued_at_ms=min(oldest, default=None),
             unavailable=tuple(self._parts[number].name for number in self._group.missing),
+            warnings=tuple(dict.fromkeys(text for one in every for text in one.warnings)),
             **counters,
         )
 
@@ -299,6 +300,10 @@ class ShardedStore:
                 gone += sum(self._group.together({part.number: act}).values())
         self._directory.sweep()
         return gone
+
+    def probe(self) -> None:
+        """See `Store.probe`: in every shard that is there."""
+        self._group.somewhere(lambda opened: opened.verbs.probe())
 
     def backup(self, file: Path) -> None:
         """See `Store.backup`: one file with all parts, each as it stands when its turn comes."""
