@@ -153,7 +153,7 @@ def test_a_server_that_refuses_changes_fails_the_probe(
     store = opened(plain, access=USER)
     submit(store)
     without(plain, *rights)
-    with pytest.raises(StoreUnavailable, match="may not|permissions") as told, store.group():
+    with pytest.raises(StoreUnavailable, match=r"may not|permissions") as told, store.group():
         store.probe()
     assert "Traceback" not in told.value.detail
     without(plain)

@@ -89,7 +89,8 @@ class Inspection:
             self._damaged = (
                 f"{shown.node} has thrown {gone:,} keys away for want of memory, and jobs that "
                 "were acknowledged are lost. Nothing is served from what is left. Set "
-                "maxmemory-policy noeviction, restore a backup or empty it, and start the endpoints again."
+                "maxmemory-policy noeviction, restore a backup or empty it, and start the "
+                "endpoints again."
             )
         self._run, self._evicted_keys = shown.run, shown.evicted_keys
 

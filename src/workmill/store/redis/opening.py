@@ -12,6 +12,7 @@ from workmill.store.redis.library import load
 from workmill.store.redis.link import Pace, RedisLink
 from workmill.store.redis.part import PartStore
 from workmill.store.redis.resubmission import REMEMBERED_SECONDS, ResubmittingStore
+from workmill.store.redis.survey import check_alone, survey
 
 HEALED_MS: Final = round((REMEMBERED_SECONDS - 20) * 1000)
 """What is lost of the time before is submitted again by the second layer, which remembers a little
@@ -24,7 +25,8 @@ def open_redis(
     address: Address, *, level: Level | None = None, bounds: Bounds | None = None
 ) -> ResubmittingStore:
     """Open one logical Redis. Raises StoreUnavailable when it cannot be reached or does not keep
-    what the level promises."""
+    what the level promises; InvalidInput when it is one of several."""
+    check_alone(survey(address, TAG, level=level, pace=Pace()))
     return open_part(address, level=level, bounds=bounds)[1]
 
 

@@ -26,7 +26,7 @@ local function forget_callers(ctx)
   end
   local flat, callers = redis.call('HGETALL', mark), {}
   for at = 1, #flat, 2 do
-    if flat[at] ~= 'id' then
+    if flat[at] ~= 'id' and flat[at] ~= 'shards' then
       callers[#callers + 1] = {flat[at], tonumber(flat[at + 1])}
     end
   end
