@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from workmill.domain.clock import Clock
-from workmill.domain.errors import StoreDamaged, StoreUnavailable
+from workmill.domain.errors import InvalidInput, StoreDamaged, StoreUnavailable
 from workmill.domain.ids import ID_BYTES, new_id
 from workmill.domain.job import (
     COUNTERS,
@@ -397,8 +397,14 @@ class RedisStore:
 
     def restore(self, file: Path) -> None:
         """See `Store.restore`. A group of its own."""
+        refused: InvalidInput | None = None
         with self.group():
-            backup.restore(self._write, file)
+            try:
+                backup.restore(self._write, file)
+            except InvalidInput as error:
+                refused = error
+        if refused is not None:
+            raise refused
 
 
 def _fcall(link: Link, verb: str, given: tuple[Any, ...], writes: bool) -> Any:

@@ -155,16 +155,21 @@ local function load_job(ctx, job)
   save(ctx, job)
 end
 
--- asked: now, who, (age, id, record) for each job.
+-- asked: now, who, (age, id, record) for each job. Answers 1, having loaded none, when one of them
+-- is there already.
 local function load_jobs(keys, args)
   local ctx = loading(keys, args)
-  local first, entries, met = ctx.books.next_seq, {}, {}
-  for place, raw in ipairs(ctx.asked[3]) do
+  local entries, met = {}, {}
+  for _, raw in ipairs(ctx.asked[3]) do
     local id = string.sub(raw, 9, 24)
     if met[id] or redis.call('EXISTS', ctx.prefix .. 'j' .. id) == 1 then
-      error({err = 'WMTWICE the backup holds a job twice'})
+      return 1
     end
     met[id] = true
+  end
+  local first = ctx.books.next_seq
+  for place, raw in ipairs(ctx.asked[3]) do
+    local id = string.sub(raw, 9, 24)
     local job = unpack_job(id, string.sub(raw, 25))
     local seq, age = take_seq(ctx, (struct.unpack('>I8', raw)))
     job.seq = seq
