@@ -145,6 +145,44 @@ def test_silence_gives_every_lease_time_once(
     store.close()
 
 
+def test_a_leap_of_the_clock_purges_nothing(
+    redis_url: str,
+    client: redis.Redis,
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """A server whose clock was days behind and is put right, a failover to one that is days ahead,
+    or days without any endpoint: what nobody could fetch meanwhile is kept for its time again, and
+    that is told once. When that time is over it goes."""
+    store = RedisStore(partial(link_to, redis_url, tag_of(tmp_path)))
+    books, outbox = (f"{tag_of(tmp_path)}a{name}" for name in ("books", "o1"))
+    week_ms = round(RESULT_RETENTION_SECONDS * 1000)
+
+    def be_behind() -> None:
+        """As if all so far had happened with the clock nine days back."""
+        behind_ms = week_ms + 2 * 86_400_000
+        client.hincrby(books, "last_ms", -behind_ms)
+        for seq in cast("list[bytes]", client.zrange(outbox, 0, -1)):
+            client.execute_command("ZINCRBY", outbox, -behind_ms, seq)
+
+    def purged() -> int:
+        with store.group():
+            return store.purge(100)
+
+    with store.group():
+        store.submit([new_job(total=1) for _ in range(3)])
+    be_behind()
+    assert [purged(), purged()] == [0, 0]
+    with store.group():
+        store.submit([new_job()])
+        assert store.stats().jobs[Status.DONE] == 3
+    said = capfdbinary.readouterr().err
+    assert said.count(b'"store.clock_leapt"') == 1
+    client.hincrby(books, "leapt_ms", -week_ms)
+    assert purged() == 3
+    store.close()
+
+
 def test_only_new_work_is_refused_when_memory_is_short(tmp_path: Path) -> None:
     """Work in hand is brought to its end, and results leave, which makes room."""
     with folder() as directory, redis_on_socket(directory) as url:

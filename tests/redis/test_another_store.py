@@ -205,3 +205,18 @@ def test_a_restore_keeps_the_name(plain: RedisServer, store: RedisStore, tmp_pat
     with store.group():
         assert store.stats().submitted_total == 1
     other.close()
+
+
+def test_keys_that_somebody_removed_are_said_in_words(
+    plain: RedisServer, store: RedisStore
+) -> None:
+    """A part of the store is gone: no words of Lua, and what does not need it goes on."""
+    plain.ask("SET", TAG + "ap0", "x")
+    plain.ask("DEL", TAG + "ao1")
+    plain.ask("SET", TAG + "ao1", "no list")
+    with pytest.raises(StoreDamaged, match="are missing, or are not what they were") as told:
+        with store.group():
+            store.pull(PullRequest(top=1))
+    assert "attempt" not in told.value.detail
+    with store.group():
+        store.probe()

@@ -108,7 +108,7 @@ def test_a_new_store_needs_all_its_parts_once(servers: list[RedisServer]) -> Non
 
 def untouched(server: RedisServer) -> bool:
     """Whether there is nothing on it at all."""
-    return server.ask("DBSIZE") == 0 and server.ask("FUNCTION", "LIST") == []
+    return (server.ask("DBSIZE"), server.ask("FUNCTION", "LIST")) == (0, [])
 
 
 def test_one_server_under_two_names_is_refused_unmarked(servers: list[RedisServer]) -> None:

@@ -99,8 +99,9 @@ def version(shown: Shown) -> tuple[str, str]:
 
 def _version(shown: Shown) -> Iterator[Fault]:
     kind, text = version(shown)
+    known = f"{kind}_version" in shown.info
     numbers = tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
-    if kind == "redis" and numbers < OLDEST:
+    if known and kind == "redis" and numbers < OLDEST:
         said = f"it is {kind} {text}, without functions"
         yield Fault(SERVER, True, said, "Use Redis 7.0 or later.")
     if shown.info.get("cluster_enabled") == "1":

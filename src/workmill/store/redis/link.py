@@ -30,6 +30,7 @@ from workmill.store.redis.outage import FIRST_PAUSE_SECONDS, RETRY_AFTER_SECONDS
 from workmill.store.redis.refusals import OLDER, Remedy, remedy_for, said_of
 from workmill.store.redis.replies import read_replication, read_role
 from workmill.store.redis.servers import Primary, Servers
+from workmill.telemetry import emit
 
 PATIENCE_SECONDS: Final = 2.0
 """How long a call may look for a primary that takes it, when no outage is known yet."""
@@ -140,8 +141,14 @@ class RedisLink:
         if remedy is Remedy.DAMAGED:
             self._drop()
             return _damaged(refused, self._where)
+        if remedy is Remedy.CONTRADICTED:
+            emit("store.function_failed", level="error", store=self._where, detail=str(refused))
+            return StoreDamaged(
+                f"Keys of {self._where} are missing, or are not what they were: somebody has "
+                "changed them. What this call did is not known. The log has more; restore a backup."
+            )
         if remedy is Remedy.FAIL:
-            return self._unavailable(said_of(refused))
+            return self._unavailable(said_of(str(refused)))
         if remedy is Remedy.REDISCOVER:
             if not self._drop():
                 return self._unavailable(str(refused))

@@ -10,8 +10,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from workmill.store.redis.connection import Refused
-
 
 class Remedy(StrEnum):
     """What follows from a refusal."""
@@ -26,6 +24,8 @@ class Remedy(StrEnum):
     """No room for anything new until something has been taken away."""
     DAMAGED = "damaged"
     """This is not the store that was opened, or not as it was: a person decides."""
+    CONTRADICTED = "contradicted"
+    """Keys are missing, or are not what a function left there: a part of the store is damaged."""
     FAIL = "fail"
     """Trying again brings the same."""
 
@@ -51,10 +51,10 @@ _MEANINGS: Final = {
     "NOPERM": _NO_RIGHT,
     "can't run this command": _NO_RIGHT,
     "unknown command": "a command that the store needs is not there, or has another name",
-    "attempt to": "keys of the store are missing or contradict each other: it is damaged",
-    "WRONGTYPE": "keys of the store are not what they were: it is damaged",
 }
 """What is in an error -> what it means."""
+_CONTRADICTIONS: Final = ("attempt to", "bad argument", "WRONGTYPE", "data string too short")
+"""What a function says that meets keys that are missing, or other than it left them."""
 _NO_FUNCTION: Final = "Function not found"
 
 
@@ -62,10 +62,12 @@ def remedy_for(code: str, text: str = "") -> Remedy:
     """The remedy for an error by its first word; `text` is the whole of it."""
     if _NO_FUNCTION in text:
         return Remedy.PREPARE
+    if any(mark in text for mark in _CONTRADICTIONS):
+        return Remedy.CONTRADICTED
     return _REMEDIES.get(code, Remedy.FAIL)
 
 
-def said_of(refused: Refused) -> str:
-    """An error that has no remedy, in words: what kind of trouble it is, then what was said."""
-    text = str(refused)
-    return next((f"{said} ({text})" for mark, said in _MEANINGS.items() if mark in text), text)
+def said_of(text: str) -> str:
+    """An error without a remedy, in words: what kind of trouble it is, then what was said."""
+    found = next((said for mark, said in _MEANINGS.items() if mark in text), None)
+    return f"{found or 'a function of the store failed'}: {text.partition(' script:')[0]}"

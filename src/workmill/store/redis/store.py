@@ -1,18 +1,13 @@
 """The store as the house sees it: each verb is one call of one function.
 
-Theory. A function runs whole and alone, so a verb is atomic without locks. Redis cannot undo it,
-and does not have to: whatever a verb could refuse is checked here before anything is sent, or
-decided in the function before it writes. A group is therefore not a transaction but a promise:
-when it has closed, every call in it is as durable as the link promises. When it fails after
-something was written, the outcome is unknown, and repeating under the same ids is harmless.
+A function runs whole and alone, so a verb is atomic without locks; `session` says what makes a
+group of them.
 """
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from workmill.domain.clock import Clock
-from workmill.domain.errors import InvalidInput, StoreDamaged, StoreUnavailable
+from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import ID_BYTES, new_id
 from workmill.domain.job import (
     COUNTERS,
@@ -47,13 +42,11 @@ from workmill.domain.job import (
 )
 from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.store.bounds import Bounds
-from workmill.store.redis import backup, library, records
-from workmill.store.redis.caller import Caller
+from workmill.store.redis import backup, records
 from workmill.store.redis.port import Link
+from workmill.store.redis.session import Session, called
 from workmill.telemetry import emit
 
-EPOCH_BYTES: Final = 8
-RETRY_SECONDS: Final = 1.0
 MAX_DELIVERED_BYTES: Final = 1024 * 1024 * 1024
 """Delivered jobs beyond this leave before their hour is over, the eldest first: they are in memory
 here. Results that nobody has fetched never do."""
@@ -78,7 +71,7 @@ class Latest(NamedTuple):
     age: int
 
 
-class RedisStore:
+class RedisStore(Session):
     """`workmill.store.port.Store` over one logical Redis, which other endpoints share."""
 
     def __init__(
@@ -90,116 +83,11 @@ class RedisStore:
         max_delivered_bytes: int = MAX_DELIVERED_BYTES,
         heals_ms: int = 0,
     ) -> None:
-        """Time is the server's, unless a test moves its own `clock`. A backup connects anew.
-        A store that has gone back by at most `heals_ms` is gone on with: its loss is told, and
-        somebody makes up for it."""
-        self._connect = connect
-        self._clock = clock
+        """See `Session`. A backup connects anew."""
         self._bounds = bounds or Bounds()
         self._max_delivered_bytes = max_delivered_bytes
-        self._pid = os.getpid()
-        self._heals_ms = heals_ms
-        self._is_damaged = False
         self._leapt_ms = 0
-        self._caller = Caller()
-        self._grouped = self._wrote = False
-        self._now_ms = 0
-        self._link = connect()
-        try:
-            self._open()
-        except BaseException:
-            self._link.close()
-            raise
-
-    def _open(self) -> None:
-        epoch, name = (records.packed(os.urandom(EPOCH_BYTES)) for _ in range(2))
-        with self.group():
-            identity, founded = self._write("open", self._caller.owner, epoch, name)
-        self._caller.identity = identity
-        if founded:
-            emit("store.founded", store=identity.hex(), detail="there was no store at its address")
-
-    def close(self) -> None:
-        """See `Store.close`."""
-        try:
-            with self.group():
-                self._write("close", self._caller.owner)
-        except StoreUnavailable:
-            pass  # a store that is away forgets its owners when it has been silent
-        finally:
-            self._link.close()
-
-    @property
-    def history(self) -> str | None:
-        """See `Link.history`."""
-        return self._link.history
-
-    @contextmanager
-    def group(self) -> Iterator[None]:
-        """See `Store.group`."""
-        self._refuse_if_unusable()
-        self._grouped, self._wrote = True, False
-        self._caller.begin_group()
-        self._now_ms = self._clock() if self._clock else 0
-        try:
-            yield
-            self._link.confirm()
-            self._caller.end_group()
-        except StoreUnavailable:
-            raise
-        except Exception as error:
-            if not self._wrote:
-                raise
-            raise StoreUnavailable(
-                f"A group failed half-way: {error!r}. What it did is not known; nothing that was "
-                "acknowledged is lost. Repeat it with the same ids.",
-                retry_after_seconds=RETRY_SECONDS,
-            ) from error
-        finally:
-            self._grouped = False
-
-    def _refuse_if_unusable(self) -> None:
-        if os.getpid() != self._pid:
-            raise StoreUnavailable("A store cannot be carried over a fork: open it in the child.")
-        if self._grouped:
-            raise RuntimeError("groups do not nest")
-
-    def _read(self, verb: str, *given: Any) -> Any:
-        return self._call(verb, given, writes=False)
-
-    def _write(self, verb: str, *given: Any) -> Any:
-        self._wrote = True
-        return self._call(verb, given, writes=True)
-
-    def _call(self, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
-        if not self._grouped:
-            raise RuntimeError("every verb runs inside a group()")
-        try:
-            answer = self._ask(verb, given, writes=writes)
-        except StoreDamaged as damaged:
-            if not self._heals(damaged):
-                raise
-            answer = self._ask(verb, given, writes=writes)
-        self._is_damaged = False
-        return answer
-
-    def _ask(self, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
-        answer = _fcall(self._link, verb, (self._caller.head(self._now_ms), *given), writes)
-        if writes:
-            self._caller.wrote()
-        return answer
-
-    def _heals(self, damaged: StoreDamaged) -> bool:
-        """Whether what is lost is made up for by somebody else, who remembers it."""
-        behind_ms = damaged.behind_ms
-        if behind_ms is not None and behind_ms <= self._heals_ms:
-            emit("store.rolled_back", level="error", behind_seconds=behind_ms / 1000)
-            self._caller.accept()
-            return True
-        if not self._is_damaged:
-            emit("store.damaged", level="error", detail=damaged.detail)
-        self._is_damaged = True
-        return False
+        super().__init__(connect, clock=clock, heals_ms=heals_ms)
 
     def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
         """See `Store.new_id`."""
@@ -391,7 +279,9 @@ class RedisStore:
         now_ms = self._clock() if self._clock else 0
         try:
             head = self._caller.head(now_ms)
-            backup.backup(lambda verb, *given: _fcall(link, verb, (head, *given), False), file)
+            backup.backup(
+                lambda verb, *given: called(link, verb, (head, *given), writes=False), file
+            )
         finally:
             link.close()
 
@@ -405,7 +295,3 @@ class RedisStore:
                 refused = error
         if refused is not None:
             raise refused
-
-
-def _fcall(link: Link, verb: str, given: tuple[Any, ...], writes: bool) -> Any:
-    return link.call(library.function(verb), msgspec.msgpack.encode(given), writes=writes)

@@ -313,7 +313,13 @@ class ShardedStore:
         """See `Store.restore`: each part replaces everything or nothing."""
         copying.restore(self._parts, file)
         self._directory.forget()
-        self._note_all()
+        try:
+            self._note_all()
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                "The backup was restored, and where its jobs lie could not be noted everywhere: "
+                f"{error.detail} Restore the same file again when all parts are there."
+            ) from error
 
     def _note_all(self) -> None:
         """Write the directory anew, from the jobs."""

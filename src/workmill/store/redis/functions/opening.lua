@@ -9,9 +9,6 @@ local MAX_OWNERS = 1000
 local function named(ctx, identity)
   local mark = ctx.tag .. 'mark'
   local known = redis.call('HGET', mark, 'id')
-  if known and ctx.books.layout == 0 then
-    damaged('its books are missing')
-  end
   if not known then
     redis.call('HSET', mark, 'id', identity)
   end
