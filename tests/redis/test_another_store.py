@@ -214,9 +214,9 @@ def test_keys_that_somebody_removed_are_said_in_words(
     plain.ask("SET", TAG + "ap0", "x")
     plain.ask("DEL", TAG + "ao1")
     plain.ask("SET", TAG + "ao1", "no list")
-    with pytest.raises(StoreDamaged, match="are missing, or are not what they were") as told:
-        with store.group():
-            store.pull(PullRequest(top=1))
+    raised = pytest.raises(StoreDamaged, match="are missing, or are not what they were")
+    with raised as told, store.group():
+        store.pull(PullRequest(top=1))
     assert "attempt" not in told.value.detail
     with store.group():
         store.probe()

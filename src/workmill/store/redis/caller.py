@@ -16,6 +16,8 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+import msgspec
+
 from workmill.domain.clock import Clock, steady_clock
 from workmill.store.redis import records
 
@@ -29,23 +31,34 @@ class Caller:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.owner = os.urandom(IDENTITY_BYTES).hex()
-        self.identity = b""
-        """The name of the store that was opened."""
+        self._identity = b""
         self._clock = clock or steady_clock()
         self._noted = self._number = 0
         self._wrote = False
+        self._packed: msgspec.Raw | None = None
+
+    def opened(self, identity: bytes) -> None:
+        """The store that was opened is called so."""
+        self._identity, self._packed = identity, None
 
     def begin_group(self) -> None:
         """From here on the calls are of a new group."""
         self._wrote = False
         now_ms = self._clock()
         if now_ms - self._noted >= NOTED_MS:
-            self._number = now_ms
+            self._number, self._packed = now_ms, None
 
-    def head(self, now_ms: int) -> tuple[Any, ...]:
+    def head(self, now_ms: int) -> Any:
         """The first argument of every function: time (0 for the server's), the store's name, this
         endpoint, its last number that was acknowledged, and the one of this group."""
-        identity = records.packed(self.identity)
+        if now_ms:
+            return self._words(now_ms)
+        if self._packed is None:
+            self._packed = msgspec.Raw(msgspec.msgpack.encode(self._words(0)))
+        return self._packed
+
+    def _words(self, now_ms: int) -> tuple[Any, ...]:
+        identity = records.packed(self._identity)
         return (now_ms, identity, self.owner, self._noted, self._number)
 
     def wrote(self) -> None:
@@ -54,9 +67,9 @@ class Caller:
 
     def end_group(self) -> None:
         """The group was confirmed."""
-        if self._wrote:
-            self._noted = self._number
+        if self._wrote and self._noted != self._number:
+            self._noted, self._packed = self._number, None
 
     def accept(self) -> None:
         """Take the store as it stands, older or not: its loss is known and has been told."""
-        self._noted = 0
+        self._noted, self._packed = 0, None

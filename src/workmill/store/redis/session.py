@@ -54,7 +54,7 @@ class Session:
         epoch, name = (records.packed(os.urandom(EPOCH_BYTES)) for _ in range(2))
         with self.group():
             identity, founded = self._write("open", self._caller.owner, epoch, name)
-        self._caller.identity = identity
+        self._caller.opened(identity)
         if founded:
             emit("store.founded", store=identity.hex(), detail="there was no store at its address")
 

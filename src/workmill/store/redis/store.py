@@ -279,9 +279,11 @@ class RedisStore(Session):
         now_ms = self._clock() if self._clock else 0
         try:
             head = self._caller.head(now_ms)
-            backup.backup(
-                lambda verb, *given: called(link, verb, (head, *given), writes=False), file
-            )
+
+            def call(verb: str, *given: Any) -> Any:
+                return called(link, verb, (head, *given), writes=False)
+
+            backup.backup(call, file)
         finally:
             link.close()
 
