@@ -19,9 +19,8 @@ async def readyz(service: Service, _request: Request) -> Reply:
     if not service.ready:
         why = "is draining" if service.leaving and not service.lost else "cannot use its store"
         raise Unavailable(f"This endpoint {why}. Use another one.", retry_after_seconds=1)
-    stats = service.pulse.stats
-    doubts = {"unavailable": stats.unavailable, "warnings": stats.warnings}
-    return Reply.json({"status": "ready", **{name: told for name, told in doubts.items() if told}})
+    away = service.pulse.stats.unavailable
+    return Reply.json({"status": "ready", "unavailable": away} if away else {"status": "ready"})
 
 
 async def metrics(service: Service, _request: Request) -> Reply:
