@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import apsw
 import pytest
+from tests.contract.sick_disk import SickDisk
 from tests.contract.stand import OpenStore, Stand
 from tests.redis_servers import folder, link_to, redis_on_socket, running_replicas
 
@@ -66,6 +68,14 @@ STORES: dict[str, Callable[[pytest.FixtureRequest], OpenStore]] = {
     "shards": lambda request: partial(open_shards, request.getfixturevalue("redis_url")),
     "watched": lambda request: partial(open_redis, request.getfixturevalue("watched_url")),
 }
+
+
+@pytest.fixture
+def disk() -> Iterator[SickDisk]:
+    """The disk under every SQLite file that is opened from now on."""
+    default = apsw.vfs_names()[0]
+    yield SickDisk()
+    apsw.set_default_vfs(default)
 
 
 @pytest.fixture(params=STORES)

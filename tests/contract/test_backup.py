@@ -14,6 +14,7 @@ from tests.contract.stand import OpenStore, Stand
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.job import Verdict
 from workmill.domain.lifecycle import Status
+from workmill.store.sqlite import schema, sealing
 
 
 def test_a_rehearsal(stand: Stand, open_store: OpenStore, tmp_path: Path) -> None:
@@ -137,6 +138,13 @@ def test_what_is_no_backup_is_refused(stand: Stand, tmp_path: Path, damage: str)
     assert stand.stats() == before
 
 
+def _books(name: str, value: int | str) -> str:
+    """SQL that edits one field of the books."""
+    shown = f"'{value}'" if isinstance(value, str) else value
+    edited = f"json_set(CAST(page AS TEXT), '$.{name}', {shown})"
+    return f"UPDATE books SET page = CAST({edited} AS BLOB)"  # noqa: S608
+
+
 CONTRADICTIONS = {
     "table": "DROP TABLE workers",
     "view": "DROP TABLE workers; CREATE VIEW workers AS SELECT 1 AS number, 'w' AS name",
@@ -150,8 +158,108 @@ CONTRADICTIONS = {
     "seq": "UPDATE jobs SET seq = 1000000 WHERE seq = 1",
     "token": "UPDATE jobs SET token = 1000000 WHERE seq = 1",
     "known": "DELETE FROM known",
+    "done": "UPDATE jobs SET done = 2 WHERE seq = 2",
+    "done beyond": "UPDATE jobs SET done = total + 1 WHERE seq = 2",
+    "nothing done": "UPDATE jobs SET done = 0 WHERE seq = 2",
+    "total": "UPDATE jobs SET total = 1000 WHERE seq = 2",
+    "total and key": "UPDATE jobs SET total = -1 WHERE seq = 1",
+    "state": "UPDATE jobs SET state = x'00' WHERE seq = 2",
+    "value": "UPDATE jobs SET state = zeroblob(64) WHERE seq = 1",
+    "known value": "UPDATE known SET state = zeroblob(64)",
+    "attempts": "UPDATE jobs SET attempts = 1000 WHERE seq = 2",
+    "fewer attempts": "UPDATE jobs SET attempts = -1 WHERE seq = 2",
+    "priority": "UPDATE jobs SET rank = 1000 WHERE seq = 2",
+    "holder": "UPDATE jobs SET holder = 7 WHERE seq = 2",
+    "time": "UPDATE jobs SET ended_at_ms = -5 WHERE seq = 2",
+    "late": "UPDATE jobs SET submitted_at_ms = 1 << 60 WHERE seq = 2",
+    "leader": "UPDATE jobs SET leader = 77 WHERE leader IS NOT NULL",
+    "other leader": "UPDATE jobs SET leader = 3 WHERE leader IS NOT NULL",
+    "no leader": "UPDATE jobs SET leader = NULL WHERE leader IS NOT NULL",
+    "reason": "UPDATE jobs SET reason = 'why' WHERE seq = 2",
+    "negative token": "UPDATE jobs SET token = -1 WHERE seq = 2",
+    "seq 0": "UPDATE jobs SET seq = 0 WHERE seq = 2",
+    "known seq": "UPDATE known SET seq = 1 << 40",
+    "known total": "UPDATE known SET total = 7",
+    "known time": "UPDATE known SET known_at_ms = -1",
+    "worker": "INSERT INTO workers VALUES (3, 'w')",
+    "backlog": _books("backlog_iterations", 1),
+    "next seq": _books("next_seq", 2),
+    "first token": _books("first_token", 10**9),
+    "submitted": _books("submitted_total", 0),
+    "negative": _books("failed_total", -1),
+    "epoch": _books("epoch", "AAAA"),
+    "latest": _books("latest_ms", 2**61),
     "name": "DELETE FROM names WHERE name = 'default'",
 }
+
+
+def edit(copy: Path, change: str) -> None:
+    """Change a backup by SQL, and seal it again as if it had been so."""
+    unsealed = copy.read_bytes()[: -len(sealing.LINE) - sealing.DIGEST_BYTES]
+    copy.write_bytes(unsealed)
+    with closing(apsw.Connection(str(copy))) as connection:
+        connection.execute(change).fetchall()
+    sealing.seal(copy)
+
+
+def test_a_sealed_backup_that_was_not_edited_is_taken(tmp_path: Path) -> None:
+    """The tests below refuse the edit, not the sealing."""
+    stand = Stand(open_sqlite, tmp_path / "store")
+    stand.submit(new_job("a"), new_job("a"))
+    stand.store.backup(copy := tmp_path / "copy")
+    edit(copy, "SELECT 1")
+    stand.store.restore(copy)
+    stand.store.close()
+
+
+@pytest.mark.parametrize("where", [0.02, 0.3, 0.5, 0.9, 0.999])
+def test_one_flipped_bit_is_found(stand: Stand, tmp_path: Path, where: float) -> None:
+    """Wherever it is: a value with another bit is a wrong result for somebody."""
+    stand.submit(*(new_job() for _ in range(50)))
+    stand.store.backup(copy := tmp_path / "copy")
+    whole = bytearray(copy.read_bytes())
+    whole[int(len(whole) * where)] ^= 1
+    copy.write_bytes(whole)
+    before = stand.stats()
+    with pytest.raises(InvalidInput, match="Nothing was changed"):
+        stand.store.restore(copy)
+    assert stand.stats() == before
+
+
+@pytest.mark.parametrize("cut", [1, 32, 33, 77, 78, 4096])
+def test_a_cut_backup_is_refused(stand: Stand, tmp_path: Path, cut: int) -> None:
+    """Also when just the seal is missing."""
+    stand.submit(*(new_job() for _ in range(50)))
+    stand.store.backup(copy := tmp_path / "copy")
+    copy.write_bytes(copy.read_bytes()[:-cut])
+    with pytest.raises(InvalidInput, match="Nothing was changed"):
+        stand.store.restore(copy)
+
+
+def test_a_backup_from_before_there_were_seals_is_taken(tmp_path: Path) -> None:
+    """It is checked as far as it can be."""
+    stand = Stand(open_sqlite, tmp_path / "store")
+    stand.submit(job := new_job("a"))
+    stand.store.backup(copy := tmp_path / "copy")
+    copy.write_bytes(copy.read_bytes()[: -len(sealing.LINE) - sealing.DIGEST_BYTES])
+    with closing(apsw.Connection(str(copy))) as connection:
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}").fetchall()
+    other = Stand(open_sqlite, tmp_path / "other")
+    other.store.restore(copy)
+    assert other.status(job) is Status.QUEUED
+    other.store.close()
+    stand.store.close()
+
+
+def test_a_backup_is_not_served_as_a_store(tmp_path: Path) -> None:
+    """Its tokens were not stepped over: a worker of the time before could finish its jobs."""
+    stand = Stand(open_sqlite, tmp_path / "store")
+    stand.store.backup(tmp_path / "copy")
+    stand.store.close()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "copy").rename(tmp_path / "other" / "jobs.db")
+    with pytest.raises(StoreUnavailable, match="workmill restore"):
+        Stand(open_sqlite, tmp_path / "other")
 
 
 @pytest.mark.parametrize("change", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
@@ -162,9 +270,10 @@ def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, change: str) 
     stand.submit(done)
     stand.finish(done, state_of("a", 100))
     stand.submit(*(new_job() for _ in range(3)))
+    with stand.store.group():
+        stand.store.submit([new_job("b"), new_job("b")])
     stand.store.backup(copy := tmp_path / "copy")
-    with closing(apsw.Connection(str(copy))) as connection:
-        connection.execute(change)
+    edit(copy, change)
     before = stand.stats()
     with pytest.raises(InvalidInput, match="Nothing was changed"):
         stand.store.restore(copy)

@@ -12,12 +12,13 @@ import apsw
 import pytest
 from tests.contract.conftest import open_sqlite
 from tests.contract.making import new_job, state_of
+from tests.contract.sick_disk import SickDisk
 from tests.contract.stand import HandClock, Stand
 
 from workmill.domain.errors import StoreFull, StoreLost, StoreUnavailable
 from workmill.domain.job import Completion, LeaseRequest, Node, PullRequest, Verdict
 from workmill.domain.lifecycle import Status
-from workmill.store.sqlite import SqliteStore, file
+from workmill.store.sqlite import SqliteStore, file, log
 
 
 @pytest.fixture
@@ -100,62 +101,46 @@ def test_a_store_is_not_carried_over_a_fork(folder: Path) -> None:
     store.close()
 
 
-class FailingFile(apsw.VFSFile):
-    """A file whose fsync fails while its disk is sick."""
-
-    def __init__(
-        self, disk: SickDisk, name: str | apsw.URIFilename | None, flags: list[int]
-    ) -> None:
-        super().__init__("unix", name, flags)
-        self._disk = disk
-        self._name = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
-
-    def xSync(self, flags: int) -> None:  # noqa: N802 - the name is SQLite's
-        if self._disk.sick and self._name.endswith(self._disk.sick):
-            raise apsw.IOError("fsync: Input/output error")
-        super().xSync(flags)
-
-
-class SickDisk(apsw.VFS):
-    """The default VFS, with fsync failing on files whose name ends with `sick`."""
-
-    def __init__(self) -> None:
-        self.sick = ""
-        super().__init__("sick", "unix", makedefault=True)
-
-    def xOpen(  # noqa: N802 - the name is SQLite's
-        self, name: str | apsw.URIFilename | None, flags: list[int]
-    ) -> apsw.VFSFile:
-        return FailingFile(self, name, flags)
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("sick", ["-wal", ".db"])
-def test_a_failed_fsync_stops_the_store(
-    folder: Path, sick: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After it nothing can be promised: everything is refused until a new process looks."""
-    default = apsw.vfs_names()[0]
-    disk = SickDisk()
-    monkeypatch.setattr(file, "CHECKPOINT_PAGES", 1)
-    try:
-        store = SqliteStore(folder)
-        with store.group():
-            store.submit([good := new_job("good")])
-        disk.sick = sick
-        with pytest.raises(StoreLost), store.group():
-            store.submit([bad := new_job("bad")])
-        disk.sick = ""
-        with pytest.raises(StoreLost), store.group():
-            store.stats()
-        store.close()
-    finally:
-        apsw.set_default_vfs(default)
+def test_a_failed_fsync_of_the_log_stops_the_store(folder: Path, disk: SickDisk) -> None:
+    """After it nothing can be promised: everything is refused until a new process looks, and it is
+    not said that nothing was changed."""
+    store = SqliteStore(folder)
+    with store.group():
+        store.submit([good := new_job("good")])
+    disk.sick = "-wal"
+    with pytest.raises(StoreLost, match="not known") as lost, store.group():
+        store.submit([bad := new_job("bad")])
+    assert "Nothing" not in str(lost.value)
+    disk.sick = ""
+    with pytest.raises(StoreLost), store.group():
+        store.stats()
+    store.close()
     store = SqliteStore(folder)
     with store.group():
         kept, unknown = store.get([good.id, bad.id])
     assert kept is not None
     assert unknown is None or unknown.state == bad.state
+    store.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_failed_fsync_of_the_file_stops_the_store_after_its_group(
+    folder: Path, disk: SickDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group is in the log, and so acknowledged; the next one is refused."""
+    monkeypatch.setattr(log, "CHECKPOINT_PAGES", 1)
+    store = SqliteStore(folder)
+    disk.sick = ".db"
+    with store.group():
+        store.submit([job := new_job("committed")])
+    disk.sick = ""
+    with pytest.raises(StoreLost), store.group():
+        store.stats()
+    store.close()
+    store = SqliteStore(folder)
+    with store.group():
+        assert store.get([job.id]) != [None]
     store.close()
 
 
@@ -195,7 +180,7 @@ def test_the_last_of_the_disk_is_kept_for_what_is_there(
     """A nearly full disk refuses new jobs, alone and early; running ones end and are delivered."""
     stand = Stand(open_sqlite, folder)
     stand.submit(job := new_job("a"))
-    monkeypatch.setattr("workmill.store.sqlite.file.MIN_FREE_BYTES", 2**62)
+    monkeypatch.setattr("workmill.store.sqlite.room.MIN_FREE_BYTES", 2**62)
     with stand.store.group():
         with pytest.raises(StoreFull, match="Nothing was stored"):
             stand.store.submit([new_job()])
@@ -291,13 +276,13 @@ def test_no_statement_scans_the_jobs(folder: Path) -> None:
 
 def test_the_log_stays_short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The write-ahead log is copied into the file and used again from its start."""
-    monkeypatch.setattr(file, "CHECKPOINT_PAGES", 64)
+    monkeypatch.setattr(log, "CHECKPOINT_PAGES", 64)
     store = SqliteStore(folder)
     for _ in range(40):
         with store.group():
             store.submit([new_job() for _ in range(200)])
-    log = folder / f"{file.FILE_NAME}-wal"
-    assert log.stat().st_size < 40 * 64 * 4096 / 4
+    written = folder / f"{file.FILE_NAME}-wal"
+    assert written.stat().st_size < 40 * 64 * 4096 / 4
     store.close()
 
 
@@ -324,12 +309,12 @@ def test_a_beat_is_not_written(folder: Path) -> None:
                 lease_seconds=5,
             )
         )
-    log = folder / f"{file.FILE_NAME}-wal"
-    size = log.stat().st_size
+    written = folder / f"{file.FILE_NAME}-wal"
+    size = written.stat().st_size
     assert size > 0
     with store.group():
         store.beat([Node(incarnation="e", role="endpoint", host="h", pid=1, version="0")])
     with store.group():
         assert [node.incarnation for node in store.nodes()] == ["e"]
-    assert log.stat().st_size == size
+    assert written.stat().st_size == size
     store.close()

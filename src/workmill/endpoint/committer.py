@@ -32,6 +32,7 @@ from typing import Any, Final
 from workmill.domain import job as values
 from workmill.domain.errors import StoreLost, StoreUnavailable, Unavailable, WorkmillError
 from workmill.endpoint.group import Call, run_group
+from workmill.endpoint.readiness import Proofs
 from workmill.store.port import Store
 from workmill.telemetry import emit
 
@@ -60,6 +61,8 @@ class Committer:
         self._max_pending_jobs = max_pending_jobs
         self._on_group = on_group
         self._on_lost = on_lost
+        self.proofs = Proofs()
+        """What is known about whether the store takes changes."""
         self._loop = asyncio.get_running_loop()
         self._calls: deque[Call] = deque()
         self._pending_jobs = 0
@@ -148,6 +151,10 @@ class Committer:
     def purge(self, max_jobs: int) -> Awaitable[int]:
         return self._put("purge", max_jobs)
 
+    def probe(self) -> Awaitable[None]:
+        """In a group of its own: it tells whether the store takes changes, and harms nobody."""
+        return self._put("probe", None, 0, alone=True)
+
     async def backup(self, file: Path) -> None:
         """Beside the groups, one at a time: leases go on being renewed meanwhile."""
         async with self._copying:
@@ -181,10 +188,23 @@ class Committer:
             running = self._wake.get()
             self._woken = False
             while calls := self._take():
-                self._commit(store, calls)
+                self._commit_or_end(store, calls)
                 if len(calls) >= CROWD_CALLS and len(self._calls) < GATHERED_CALLS:
                     time.sleep(GATHER_SECONDS)
         store.close()
+
+    def _commit_or_end(self, store: Store, calls: list[Call]) -> None:
+        """No call waits for ever for a thread that has died: an error of the committer's own is
+        the end of this process."""
+        try:
+            self._commit(store, calls)
+        except Exception as failure:  # noqa: BLE001 - the thread's last wall
+            emit("store.commit_failed", level="error", error=repr(failure)[:500])
+            lost = StoreLost(
+                "The endpoint failed while it dealt with its store. Whether this change was stored "
+                "is not known; repeat it under the same id, which is harmless."
+            )
+            self._loop.call_soon_threadsafe(self._settle, calls, lost, 0.0)
 
     def _take(self) -> list[Call]:
         """The next group: what is waiting, up to a bound; a lone verb makes its own."""
@@ -237,10 +257,13 @@ class Committer:
                 store.release(words)
         except WorkmillError:
             self._unheard = words
+        except Exception as failure:  # noqa: BLE001 - they run out by themselves
+            emit("store.verb_failed", level="error", verb="release", error=repr(failure)[:500])
 
     def _settle(self, calls: list[Call], error: WorkmillError | None, seconds: float) -> None:
         """On the loop: everybody in the group learns at once how it went."""
         jobs = 0
+        self.proofs.note(calls, error)
         for call in calls:
             jobs += call.jobs
             if call.waiter.done():

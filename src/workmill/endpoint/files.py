@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from workmill.endpoint.body import body_chunks
 from workmill.endpoint.http import LENGTH, Reply, Request
+from workmill.endpoint.scratch import check_room, scratch_folder
 from workmill.endpoint.service import Service
 
 CHUNK_BYTES: Final = 256 * 1024
@@ -20,8 +20,8 @@ OCTETS: Final = "application/octet-stream"
 
 async def backup(service: Service, _request: Request) -> Reply:
     """A complete, checked copy of the store."""
-    with tempfile.TemporaryDirectory(prefix="workmill-backup-") as folder:
-        file = Path(folder, "backup")
+    with scratch_folder(service.settings.directory) as folder:
+        file = folder / "backup"
         await service.committer.backup(file)
         copy = await asyncio.to_thread(_open, file)
     reply = Reply.stream(_sent(copy), OCTETS)
@@ -31,8 +31,9 @@ async def backup(service: Service, _request: Request) -> Reply:
 
 async def restore(service: Service, request: Request) -> Reply:
     """Replace everything by the backup in the body, after checking it."""
-    with tempfile.TemporaryDirectory(prefix="workmill-restore-") as folder:
-        file = Path(folder, "backup")
+    with scratch_folder(service.settings.directory) as folder:
+        file = folder / "backup"
+        check_room(folder, request.content_length() or 0)
         sink = await asyncio.to_thread(_create, file)
         with sink:
             async for chunk in body_chunks(

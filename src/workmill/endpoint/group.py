@@ -24,6 +24,7 @@ import msgspec
 from workmill.domain.errors import StoreFull, StorePartlyUnavailable, StoreUnavailable
 from workmill.domain.job import Pulled, Verdict
 from workmill.store.port import Store
+from workmill.telemetry import emit
 
 VERBS: Final = (
     *("renew", "complete", "fail", "release", "cancel", "acknowledge", "beat", "lead"),
@@ -91,7 +92,7 @@ def run_group(store: Store, calls: Sequence[Call]) -> None:
             one.show_leases()
         raise
     for one in told:
-        one.deal_out(lost)
+        one.deal_out_or_say(lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,23 @@ class _Told:
         """What was granted in a group that failed: it may stand, and no worker will hear of it."""
         if self.verb == "lease":
             self.calls[0].answer = self.answer
+
+    def deal_out_or_say(self, partly: StorePartlyUnavailable | None) -> None:
+        """`deal_out`, and no error: the group stands, and whoever saw one would run it again."""
+        try:
+            self.deal_out(partly)
+        except Exception as failure:  # noqa: BLE001 - any of them
+            self.answer_unknown(failure)
+
+    def answer_unknown(self, failure: Exception) -> None:
+        """What was done is durable, and its answer cannot be given. Nobody runs it again: results
+        would be taken twice."""
+        emit("store.verb_failed", level="error", verb=self.verb, error=repr(failure)[:500])
+        for call in self.calls:
+            call.error = StoreUnavailable(
+                "This was stored, and its answer was lost inside the service. Repeat it under the "
+                "same id, which is harmless."
+            )
 
     def deal_out(self, partly: StorePartlyUnavailable | None) -> None:
         """Give each call its own, now that the group has closed."""

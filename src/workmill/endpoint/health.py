@@ -6,6 +6,7 @@ from workmill.domain.errors import Unavailable
 from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.service import Service
 from workmill.telemetry.metrics import CONTENT_TYPE
+from workmill.wire.messages import Readiness
 
 
 async def healthz(_service: Service, _request: Request) -> Reply:
@@ -15,12 +16,14 @@ async def healthz(_service: Service, _request: Request) -> Reply:
 
 async def readyz(service: Service, _request: Request) -> Reply:
     """Whether new calls should be sent here: 503 before and in a drain, or without a store. A store
-    that lacks some of its parts is ready, and they are named."""
-    if not service.ready:
-        why = "is draining" if service.leaving and not service.lost else "cannot use its store"
+    that lacks some of its parts is ready, and they are named; so is one without room for new jobs,
+    which is `full`."""
+    if (why := service.problem) is not None:
         raise Unavailable(f"This endpoint {why}. Use another one.", retry_after_seconds=1)
     away = service.pulse.stats.unavailable
-    return Reply.json({"status": "ready", "unavailable": away} if away else {"status": "ready"})
+    return Reply.json(
+        Readiness(status="ready", unavailable=away, full=service.committer.proofs.full)
+    )
 
 
 async def metrics(service: Service, _request: Request) -> Reply:

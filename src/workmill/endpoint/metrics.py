@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from workmill.domain.job import Load
@@ -23,8 +24,10 @@ JOBS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
 class Metrics:
     """Requests, groups, and the store's counters as the pulse last felt them."""
 
-    def __init__(self, pulse: Pulse) -> None:
+    def __init__(self, pulse: Pulse, log_file: str | None = None) -> None:
+        """`log_file` is the log of a store in a directory."""
         self._pulse = pulse
+        self._log_file = log_file
         self.answered = 0
         """Calls, of all kinds."""
         self.load = Load()
@@ -67,6 +70,16 @@ class Metrics:
         yield Numbers("gauge", "jobs", "Jobs by status", jobs, ("status",))
         for name, text, value in self._pulse.gauges():
             yield Numbers("gauge", name, text, [((), value)])
+        if self._log_file is not None:
+            size = _size_of(Path(self._log_file))
+            yield Numbers("gauge", "store_log_bytes", "Size of the store's log", [((), size)])
         yield from load_gauges(self.load)
         for name, text, total in self._pulse.counters():
             yield Numbers("counter", name, text, [((), total)])
+
+
+def _size_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0

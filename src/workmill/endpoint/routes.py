@@ -217,7 +217,7 @@ OPERATORS: Final = (
     _op("GET", paths.HEALTHZ, "Operators", health.healthz, gives=dict[str, str], open=True),
     _op(
         *("GET", paths.READYZ, "Operators", health.readyz),
-        gives=dict[str, str],
+        gives=messages.Readiness,
         problems=(503,),
         open=True,
     ),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 from workmill.domain.errors import WorkmillError
@@ -13,6 +15,7 @@ from workmill.endpoint.committer import Committer
 from workmill.endpoint.idle import IdleWorkers
 from workmill.endpoint.metrics import Metrics
 from workmill.endpoint.pulse import PULSE_SECONDS, Pulse
+from workmill.endpoint.scratch import clear_scratch
 from workmill.endpoint.settings import EndpointSettings
 from workmill.endpoint.watch import Watch
 from workmill.store.port import Store
@@ -20,6 +23,7 @@ from workmill.telemetry import emit
 
 PURGE_SECONDS: Final = 5.0
 PURGE_JOBS: Final = 500
+PURGE_REPORT_SECONDS: Final = 60.0
 
 
 class Service:
@@ -41,7 +45,7 @@ class Service:
         self.batch_bytes = 0
         self.documents: dict[str, bytes] = {}
         self.pulse = Pulse()
-        self.metrics = Metrics(self.pulse)
+        self.metrics = Metrics(self.pulse, settings.log_file)
         self._on_lost = on_lost
         self.committer = Committer(
             open_store,
@@ -58,12 +62,24 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether this endpoint can keep a promise made now."""
-        return self.pulse.healthy and not self.leaving and not self.lost
+        return self.problem is None
+
+    @property
+    def problem(self) -> str | None:
+        """Why no promise can be kept that would be made now, None when one can."""
+        if self.leaving and not self.lost:
+            return "is draining"
+        if self.lost:
+            return "has lost its store and ends"
+        if (why := self.committer.proofs.problem) is not None:
+            return f"cannot use its store: {why.rstrip('.')}"
+        return None if self.pulse.healthy else "cannot use its store"
 
     async def start(self) -> None:
         """Open the store and begin to watch. Raises what opening raises."""
         await self.committer.open()
-        await self.pulse.read(self.committer)
+        await asyncio.to_thread(clear_scratch, self.settings.directory)
+        await asyncio.gather(self._probe(), self.pulse.read(self.committer))
         for work in (
             self.beat.run(),
             self._feel(),
@@ -99,19 +115,50 @@ class Service:
     def _store_lost(self) -> None:
         if not self.lost:
             self.lost = True
-            emit("store.lost", level="error", action="this process ends, to be replaced")
+            emit(
+                "store.lost",
+                level="error",
+                detail=self.committer.proofs.problem,
+                action="this process ends, to be replaced",
+            )
             self._on_lost()
 
     async def _feel(self) -> None:
         while True:
             await asyncio.sleep(PULSE_SECONDS)
-            await self.pulse.read(self.committer)
+            if self.committer.proofs.due:
+                await asyncio.gather(self._probe(), self.pulse.read(self.committer))
+            else:
+                await self.pulse.read(self.committer)
+
+    async def _probe(self) -> None:
+        with suppress(WorkmillError):
+            await self.committer.probe()
 
     async def _purge(self) -> None:
         removed = 0
+        report = PurgeReport()
         while True:
             await asyncio.sleep(0 if removed >= PURGE_JOBS else PURGE_SECONDS)
             try:
                 removed = await self.committer.purge(PURGE_JOBS)
             except WorkmillError:
                 removed = 0
+            report.add(removed)
+
+
+class PurgeReport:
+    """Says how many jobs have gone, at once and then at most once a minute."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        """`now` is monotonic, in seconds."""
+        self._now = now
+        self._removed = 0
+        self._said_at = -PURGE_REPORT_SECONDS
+
+    def add(self, removed: int) -> None:
+        """So many more."""
+        self._removed += removed
+        if self._removed and self._now() - self._said_at >= PURGE_REPORT_SECONDS:
+            emit("store.purged", removed=self._removed, why="their retention is over")
+            self._removed, self._said_at = 0, self._now()

@@ -21,6 +21,8 @@ class EndpointSettings:
     """When set, every call but the health checks and page shells must bear it."""
     directory: str = "/"
     """Where the store's files are, if they are here: its beats tell how full that disk is."""
+    log_file: str | None = None
+    """The log of a store in that directory; its size is a metric."""
     toward: str | None = None
     """A host on the network on which others reach this one: the store's, where it is elsewhere."""
     max_body_bytes: int = limits.MAX_BODY_BYTES

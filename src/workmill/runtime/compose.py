@@ -39,11 +39,19 @@ def endpoint_settings(config: EndpointConfig) -> EndpointSettings:
         listen_fd=config.listen_fd,
         key=secret,
         directory="/" if config.store else config.data,
+        log_file=None if config.store else _log_file(config.data),
         toward=_store_host(config),
         max_body_bytes=config.max_body_bytes,
         max_iterations=config.max_iterations,
         notice_seconds=config.notice_seconds,
     )
+
+
+def _log_file(data: str) -> str:
+    """SQLite's log beside the database."""
+    from workmill.store.sqlite.ownership import FILE_NAME, LOG_SUFFIX
+
+    return str(Path(data) / f"{FILE_NAME}{LOG_SUFFIX}")
 
 
 def _store_host(config: EndpointConfig) -> str | None:

@@ -154,6 +154,16 @@ class StatsView(Message, frozen=True, kw_only=True, omit_defaults=False):
     backlog_seconds: float | None
 
 
+class Readiness(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """`GET /readyz` with status 200."""
+
+    status: str
+    unavailable: tuple[str, ...] = ()
+    """The parts of the store that do not answer."""
+    full: bool = False
+    """Whether the store has no room for new jobs; all else is taken."""
+
+
 class NodeList(Message, frozen=True, kw_only=True):
     """`GET /v1/nodes`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -150,6 +151,14 @@ class Running:
             while chunk := line.recv(65536):
                 reply += chunk
             return reply
+
+
+def answers_with(running: Running, path: str, status: int) -> httpx.Response:
+    """Ask until the answer has this status: the next reading of the store makes it so."""
+    deadline = time.monotonic() + TEST_SECONDS
+    while (reply := running.http.get(path)).status_code != status:
+        assert time.monotonic() < deadline, reply.text
+    return reply
 
 
 def lease_request(max_jobs: int = 100) -> LeaseRequest:

@@ -17,6 +17,7 @@ from tests.http.endpoint.conftest import (
     Gated,
     Running,
     Start,
+    answers_with,
     finished,
     in_thread,
     lease_request,
@@ -97,8 +98,7 @@ def test_readiness_follows_the_store(start: Start) -> None:
     assert running.http.get("/readyz").status_code == 503
     assert running.http.get("/healthz").status_code == 200
     running.store.error = None
-    running.http.get(paths.STATS)
-    assert running.http.get("/readyz").status_code == 200
+    answers_with(running, "/readyz", 200)
 
 
 def test_a_lost_store_ends_the_process(start: Start) -> None:

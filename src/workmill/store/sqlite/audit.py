@@ -1,8 +1,10 @@
 """Whether the jobs and the books of a backup can be of one store.
 
-SQLite's own check finds torn pages, not numbers that make no sense. A status that nobody knows,
-or a `seq` that is used already, would fail every verb that meets it, long after the store that
-was replaced is gone.
+SQLite's own check finds torn pages and the seal finds flipped bits; neither finds numbers that make
+no sense in a file that was sealed with them. A status that nobody knows, a `seq` that is used
+already, a total below its `done` would fail every verb or worker that meets it, long after the
+store that was replaced is gone. So every bound that the verbs keep is looked at here, and every
+counter is compared with the rows that it counts.
 """
 
 from __future__ import annotations
@@ -14,37 +16,139 @@ import msgspec
 from workmill.domain.ids import ID_BYTES
 from workmill.domain.job import KEY_BYTES
 from workmill.domain.lifecycle import Status
+from workmill.domain.limits import (
+    MAX_NAME_CHARACTERS,
+    MAX_PRIORITY,
+    MAX_REASON_CHARACTERS,
+    MIN_PRIORITY,
+)
+from workmill.domain.retry import MAX_ATTEMPTS
 from workmill.store.bounds import KNOWN_OVERHEAD_BYTES
-from workmill.store.sqlite.books import Books
-from workmill.store.sqlite.schema import BY_CODE, sql
+from workmill.store.sqlite.books import EPOCH_BYTES, Books
+from workmill.store.sqlite.schema import BY_CODE, NOBODY, UNPLACED, sql
 from workmill.store.sqlite.session import Session
 from workmill.store.sqlite.sets import one
 
 _LARGEST: Final = 2**62
+_LAST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: no later time can be shown."""
+MAX_STATE_BYTES: Final = 4096
+
+
+def _checked(text: str) -> str:
+    """A check with its bounds in it."""
+    return sql(
+        text,
+        id_bytes=str(ID_BYTES),
+        key_bytes=str(KEY_BYTES),
+        state_bytes=str(MAX_STATE_BYTES),
+        largest=str(_LARGEST),
+        last_ms=str(_LAST_MS),
+        most_attempts=str(MAX_ATTEMPTS),
+        lowest_rank=str(-MAX_PRIORITY),
+        highest_rank=str(-MIN_PRIORITY),
+        reason_characters=str(MAX_REASON_CHARACTERS),
+        name_characters=str(MAX_NAME_CHARACTERS),
+        nobody=str(NOBODY),
+        unplaced=str(UNPLACED),
+    )
+
+
 _COUNTED: Final = "SELECT status, count(*) FROM jobs GROUP BY status"
-_IMPOSSIBLE: Final = sql("""
-    SELECT count(*) FROM jobs WHERE seq >= ? OR token > ? OR length(id) <> ? OR length(key) <> ?
-        OR done > total OR (status = $attached) <> (leader IS NOT NULL)
+_IMPOSSIBLE: Final = _checked("""
+    SELECT count(*) FROM jobs WHERE seq < 1 OR seq >= ? OR token < 0 OR token > ?
+        OR length(id) <> $id_bytes OR length(key) <> $key_bytes
+        OR length(state) NOT BETWEEN 1 AND $state_bytes
+        OR total NOT BETWEEN 1 AND $largest OR done NOT BETWEEN 1 AND total
+        OR (status IN ($queued, $leased) AND done = total)
+        OR attempts NOT BETWEEN 0 AND $most_attempts OR (status = $leased AND attempts = 0)
+        OR rank NOT BETWEEN $lowest_rank AND $highest_rank
+        OR holder < $nobody OR holder >= ?
+        OR (status = $leased AND holder NOT IN (SELECT number FROM workers))
+        OR (status NOT IN ($leased, $pulled) AND holder <> $nobody)
+        OR until_ms NOT BETWEEN 0 AND $last_ms OR ended_at_ms NOT BETWEEN 0 AND $last_ms
+        OR submitted_at_ms NOT BETWEEN 0 AND $last_ms
+        OR (status = $attached) <> (leader IS NOT NULL)
+        OR (status = $failed) <> (reason IS NOT NULL)
+        OR ifnull(length(reason), 0) > $reason_characters
         OR workload NOT IN (SELECT number FROM names) OR tenant NOT IN (SELECT number FROM names)
 """)
+_LED_BY_NOBODY: Final = _checked("""
+    SELECT count(*) FROM jobs a LEFT JOIN jobs l ON l.seq = a.leader
+    WHERE a.status = $attached AND a.leader <> $unplaced AND (l.seq IS NULL
+        OR l.status NOT IN ($queued, $leased) OR l.key <> a.key OR l.total <> a.total
+        OR l.workload <> a.workload OR l.tenant <> a.tenant)
+""")
+_BACKLOG: Final = sql(
+    "SELECT ifnull(sum(total - done), 0) FROM jobs WHERE status IN ($queued, $leased)"
+)
+_SIZES: Final = """
+    SELECT count(*) FROM (SELECT 1 FROM jobs GROUP BY workload
+        HAVING min(length(state)) <> max(length(state)))"""
+_IMPOSSIBLE_KNOWN: Final = _checked("""
+    SELECT count(*) FROM known k LEFT JOIN jobs j ON j.seq = k.seq
+    WHERE k.seq < 1 OR k.seq >= ? OR length(k.key) <> $key_bytes
+        OR k.total NOT BETWEEN 1 AND $largest
+        OR length(k.state) NOT BETWEEN 1 AND $state_bytes
+        OR k.known_at_ms NOT BETWEEN 0 AND $last_ms
+        OR (j.seq IS NOT NULL AND (j.key <> k.key OR j.total <> k.total OR j.state <> k.state
+            OR j.status NOT IN ($done, $pulled, $delivered)))
+""")
 _KNOWN_BYTES: Final = "SELECT ifnull(sum(length(state) + ?), 0) FROM known"
+_IMPOSSIBLE_NAMES: Final = _checked("""
+    SELECT (SELECT count(*) FROM names WHERE number < 2 OR name = '')
+        + (SELECT count(*) FROM workers WHERE number <= $nobody OR number >= ?
+            OR length(name) > $name_characters)""")
 
 
 def contradiction(session: Session) -> str | None:
     """What cannot be, in words; None when all is well."""
     connection, books = session.connection, session.books
-    numbers = [value for value in msgspec.structs.astuple(books) if isinstance(value, int)]
-    if set(books.jobs) != set(Status) or not all(0 <= n < _LARGEST for n in numbers):
+    if not _books_are_possible(books):
         return "has books that no store keeps"
     counted = {BY_CODE.get(code): count for code, count in connection.execute(_COUNTED)}
     if counted != {status: count for status, count in books.jobs.items() if count}:
         return "holds other jobs than its books say"
-    given = (books.next_seq, books.highest_token, ID_BYTES, KEY_BYTES)
+    given = (books.next_seq, books.highest_token, books.next_holder)
     if impossible := one(connection, _IMPOSSIBLE, *given):
         return f"holds {impossible} jobs that no store makes"
+    if lost := one(connection, _LED_BY_NOBODY):
+        return f"holds {lost} jobs that wait for other work than theirs"
+    if one(connection, _SIZES):
+        return "holds states of several sizes for one workload"
+    if one(connection, _BACKLOG) != books.backlog_iterations:
+        return "has more or less left to compute than its books say"
+    if impossible := one(connection, _IMPOSSIBLE_KNOWN, books.next_seq):
+        return f"holds {impossible} pieces of known work that no store makes"
+    if one(connection, _IMPOSSIBLE_NAMES, books.next_holder):
+        return "has names that no store gives"
     if not _known_is_counted(session, books):
         return "holds other known work than its books say"
     return None
+
+
+def _books_are_possible(books: Books) -> bool:
+    numbers = [value for value in msgspec.structs.astuple(books) if isinstance(value, int)]
+    if set(books.jobs) != set(Status) or not all(0 <= n < _LARGEST for n in numbers):
+        return False
+    counts, ended = books.jobs, (books.completed_total, books.failed_total, books.cancelled_total)
+    return (
+        all(0 <= n < _LARGEST for n in counts.values())
+        and len(books.epoch) == EPOCH_BYTES
+        and len(books.lead_holder) <= MAX_NAME_CHARACTERS
+        and books.next_seq >= 1
+        and books.next_holder > NOBODY
+        and books.first_token <= books.highest_token
+        and max(books.latest_ms, books.lead_until_ms, books.leap_counts_at_ms) <= _LAST_MS
+        and books.leap_ms <= books.latest_ms
+        and books.submitted_total >= sum(counts.values())
+        and books.submitted_total >= sum(ended)
+        and books.delivered_total >= counts[Status.DELIVERED]
+        and books.completed_total
+        >= counts[Status.DONE] + counts[Status.PULLED] + counts[Status.DELIVERED]
+        and books.failed_total >= counts[Status.FAILED]
+        and books.cancelled_total >= counts[Status.CANCELLED]
+    )
 
 
 def _known_is_counted(session: Session, books: Books) -> bool:

@@ -12,7 +12,7 @@ token starts again above any that either store has ever issued, and receipts get
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,34 +23,53 @@ from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.lifecycle import Status, Verb
 from workmill.store.bounds import TOKEN_STEP
 from workmill.store.files import sync
+from workmill.store.sqlite import leaps, sealing, troubles
 from workmill.store.sqlite.audit import contradiction
 from workmill.store.sqlite.books import EPOCH_BYTES, Books
-from workmill.store.sqlite.file import foreign, rebuild_memory
-from workmill.store.sqlite.schema import NOBODY, code_after, sql
+from workmill.store.sqlite.file import foreign
+from workmill.store.sqlite.schema import APPLICATION_ID, BACKUP_ID, NOBODY, code_after, sql
 from workmill.store.sqlite.session import Session
 
 BACKUP_PAGES: Final = 1024
 
 
 def backup(live: Path, file: Path) -> None:
-    """See `Store.backup`. Raises StoreUnavailable, leaving `file` as it was, when it fails."""
+    """See `Store.backup`. Raises StoreUnavailable when it fails; up to its renaming `file` is as
+    it was."""
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    partial.unlink(missing_ok=True)
     try:
+        partial.unlink(missing_ok=True)
         with closing(apsw.Connection(str(partial))) as copy:
             _copy(live, copy)
             if problem := _damage(copy):
                 raise StoreUnavailable(f"The backup is damaged: {problem}. It was thrown away.")
+        sealing.seal(partial)
         sync(partial)
         partial.replace(file)
-        sync(file.parent)
     except (apsw.Error, OSError) as error:
         raise StoreUnavailable(
-            f"The backup to {file} failed: {error}. The service is not touched; "
-            "make room or mend the path, and try again."
+            f"The backup to {file} failed: {_why(error, file.parent)}. The service is not "
+            "touched; make room or mend the path, and try again."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+    _sync_folder(file)
+
+
+def _sync_folder(file: Path) -> None:
+    try:
+        sync(file.parent)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The backup {file} is whole and has its name, but whether that survives a power cut "
+            f"is not known: {error}. Look at the disk, and take another one."
+        ) from error
+
+
+def _why(error: apsw.Error | OSError, folder: Path) -> str:
+    system_errno = error.errno or 0 if isinstance(error, OSError) else 0
+    return troubles.reason_of(error, system_errno, folder)
 
 
 def _copy(live: Path, copy: apsw.Connection) -> None:
@@ -60,7 +79,8 @@ def _copy(live: Path, copy: apsw.Connection) -> None:
         with copy.backup("main", source, "main") as work:
             while not work.done:
                 work.step(BACKUP_PAGES)
-    copy.execute("PRAGMA journal_mode = DELETE")
+    copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+    copy.execute(f"PRAGMA application_id = {BACKUP_ID}").fetchall()
 
 
 def _damage(connection: apsw.Connection) -> str | None:
@@ -71,8 +91,9 @@ def _damage(connection: apsw.Connection) -> str | None:
 _TABLES = ("jobs", "known", "names", "workers", "books")
 
 
-def restore(session: Session, file: Path) -> None:
-    """See `Store.restore`. Runs inside the group's transaction."""
+def restore(session: Session, file: Path) -> int:
+    """See `Store.restore`. Runs inside the group's transaction, and leaves the index of work to be
+    filled when that is committed; how far the clock has leapt since the backup, in milliseconds."""
     connection, replaced = session.connection, session.books
     _check(file, _layout(connection))
     connection.execute("ATTACH ? AS backup", (str(file),))
@@ -86,9 +107,10 @@ def restore(session: Session, file: Path) -> None:
         raise _refusal(file, f"does not hold what a store holds: {error}") from None
     if problem := contradiction(session):
         raise _refusal(file, problem)
+    leap_ms = leaps.note(session.books, session.now_ms)
     session.catch_up()
     _step_over(session, replaced)
-    rebuild_memory(connection)
+    return leap_ms
 
 
 def let_go(session: Session) -> None:
@@ -109,8 +131,15 @@ def _layout(connection: apsw.Connection) -> list[tuple[apsw.SQLiteValue, ...]]:
 
 def _check(file: Path, layout: list[tuple[apsw.SQLiteValue, ...]]) -> None:
     try:
+        sealed = sealing.is_sealed(file)
+    except (OSError, ValueError) as error:
+        raise _refusal(
+            file, str(error) if isinstance(error, ValueError) else f"cannot be read: {error}"
+        ) from None
+    wanted = (BACKUP_ID,) if sealed else (APPLICATION_ID,)
+    try:
         with closing(apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)) as copy:
-            problem = foreign(copy)
+            problem = foreign(copy, wanted)
             if problem is None and (damage := _damage(copy)):
                 problem = f"is damaged: {damage}"
             if problem is None and _layout(copy) != layout:

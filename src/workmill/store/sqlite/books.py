@@ -46,6 +46,12 @@ class Books(msgspec.Struct):
     """The present term of a leading controller; see `lead`."""
     latest_ms: int = 0
     """When the page was last written: a lower bound of the time for whoever opens the file."""
+    leap_ms: int = 0
+    """By how much the clock has leapt ahead without counting for retention; see `leaps`."""
+    leap_counts_at_ms: int = 0
+    """When that leap will count; 0 when never."""
+    probes: int = 0
+    """How often it was proved that changes are taken; see `Store.probe`."""
     epoch: bytes = msgspec.field(default_factory=lambda: os.urandom(EPOCH_BYTES))
     """The first half of every receipt; a restored store has a new one."""
 

@@ -49,7 +49,7 @@ _OLDEST = Reader(
 
 def forget_old(session: Session, max_jobs: int) -> int:
     """Drop known work past its age, at most `max_jobs`; says how many went."""
-    oldest_ms = session.in_seconds(-session.bounds.known_retention_seconds)
+    oldest_ms = session.retention_ms - round(session.bounds.known_retention_seconds * 1000)
     rows = _OLDEST(session.connection, oldest_ms, max_jobs)
     _forget(session, rows)
     return len(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from workmill.domain.lifecycle import Status
-from workmill.store.sqlite import known, results
+from workmill.store.sqlite import known, leaps, results
 from workmill.store.sqlite.schema import CODES, sql
 from workmill.store.sqlite.session import Session
 
@@ -21,11 +21,12 @@ _PURGE = sql("""
 def purge(session: Session, max_jobs: int) -> int:
     """See `Store.purge`."""
     results.lapse(session)
+    leaps.settle(session.books, session.now_ms)
     books = session.books
     removed = 0
     for status in PURGED:
         if books.jobs[status] and removed < max_jobs:
-            given = (CODES[status], session.now_ms, max_jobs - removed)
+            given = (CODES[status], session.retention_ms, max_jobs - removed)
             session.connection.execute(_PURGE, given)
             count = session.connection.changes()
             books.jobs[status] -= count

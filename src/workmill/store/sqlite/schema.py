@@ -3,8 +3,8 @@
 Theory. Content keys are random, so an index over them on disk would dirty one page for each
 job that comes or goes. Therefore the file holds only what grows at one end: jobs under a rising
 `seq`, known work under the `seq` of the job that computed it, and small indexes ordered by age.
-The one index with random access, (key, total) -> `seq`, lives in an attached `:memory:` database:
-it changes in the same transaction as the file, and one scan builds it again at open. Even in
+The one index with random access, (key, total) -> `seq`, lives in a `:memory:` database beside it
+(see `index`), and a scan of the file fills it again at open. Even in
 memory a random access costs several microseconds once there are a million entries, so running
 and known work share the index: a job that is done becomes known work under the same entry, and a
 completion does not touch it at all.
@@ -18,7 +18,7 @@ SQLite stores 0 and 1 in no byte at all. `done` is not rewritten when a job is d
     holder        LEASED: a number in `workers`; PULLED: the number of the receipt
     until_ms      when the status runs out: lease, receipt or retention
     rank          the priority negated, so that the most urgent job sorts first
-    leader        ATTACHED: the `seq` of the job whose result this one waits for
+    leader        ATTACHED: the `seq` of the job whose result this one waits for, or UNPLACED
 """
 
 from __future__ import annotations
@@ -31,10 +31,15 @@ from workmill.domain.lifecycle import Status, Verb, after
 
 APPLICATION_ID: Final = 0x576D696C
 """`Wmil` in ASCII; SQLite keeps it in the header of the file."""
+BACKUP_ID: Final = 0x576D626B
+"""`Wmbk`: the same place in a backup."""
 SCHEMA_VERSION: Final = 1
 
 NOBODY: Final = 1 << 24
 """Holders are numbered from here up: four bytes each, as long as there are under 2^31."""
+
+UNPLACED: Final = 0
+"""The leader of a job whose work could not be looked up yet; see `placing`."""
 
 STATUSES: Final = (
     Status.QUEUED,
@@ -101,18 +106,3 @@ CREATE TABLE names(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT
 CREATE TABLE workers(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE books(page BLOB NOT NULL) STRICT;
 """)
-
-MEMORY: Final = """
-ATTACH ':memory:' AS mem;
-CREATE TABLE mem.work(entry BLOB PRIMARY KEY) WITHOUT ROWID;
-"""
-
-REBUILD: Final = sql("""
-DELETE FROM mem.work;
-INSERT INTO mem.work
-    SELECT unhex(printf('%s%016x%016x', hex(substr(key, 1, 8)), total, seq)) AS entry FROM (
-        SELECT key, total, seq FROM jobs WHERE status IN ($queued, $leased)
-        UNION ALL SELECT key, total, seq FROM known)
-    ORDER BY entry;
-""")
-"""An entry is 24 bytes: 8 of the key, the total, and the `seq` (see `work.py`)."""

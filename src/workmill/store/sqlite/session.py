@@ -8,9 +8,11 @@ import apsw
 
 from workmill.domain import limits
 from workmill.domain.clock import Clock
+from workmill.domain.lifecycle import Status
 from workmill.store.bounds import Bounds
+from workmill.store.sqlite import leaps
 from workmill.store.sqlite.books import Bookkeeper, Books
-from workmill.store.sqlite.file import rebuild_memory
+from workmill.store.sqlite.index import WorkIndex
 from workmill.store.sqlite.names import Names
 from workmill.store.sqlite.schema import sql
 
@@ -25,9 +27,12 @@ class Session:
 
     connection: apsw.Connection
     bounds: Bounds
+    index: WorkIndex
     now_ms: int = 0
     ahead_ms: int = 0
     """How far the file's latest time is before the clock's: time here never goes back."""
+    unplaced: bool = True
+    """Whether there may be jobs whose work was not looked up yet."""
     keeper: Bookkeeper = field(init=False)
     names: Names = field(init=False)
 
@@ -42,6 +47,11 @@ class Session:
     def in_seconds(self, seconds: float) -> int:
         """The time `seconds` from now, in milliseconds."""
         return self.now_ms + round(seconds * 1000)
+
+    @property
+    def retention_ms(self) -> int:
+        """The time by which retention ends: now, without a leap of the clock that may be wrong."""
+        return self.now_ms - self.books.leap_ms
 
     def read(self, clock: Clock) -> None:
         """Take the time for one group."""
@@ -59,14 +69,25 @@ class Session:
         Nobody could renew while the store was closed, so every lease gets a while from now.
         """
         self.now_ms = now_ms
+        leap_ms = 0
         with self.connection:
             if self.connection.execute("SELECT count(*) FROM books").get == 0:
                 self.keeper.open_new()
             self.load()
+            leap_ms = leaps.note(self.books, now_ms)
             self.catch_up()
             until_ms = self.in_seconds(limits.LEASE_SECONDS)
             self.connection.execute(_GRACE, (until_ms, until_ms))
-            rebuild_memory(self.connection)
+            self.keeper.save(self.now_ms)
+        leaps.tell(leap_ms, when="while it was closed")
+        self.fill_index()
+
+    def fill_index(self) -> None:
+        """Find all work again in what is committed now."""
+        jobs = self.books.jobs
+        running = jobs[Status.QUEUED] + jobs[Status.LEASED]
+        self.index.fill(running + self.books.known_jobs)
+        self.unplaced = jobs[Status.ATTACHED] > 0
 
     def load(self) -> None:
         """Take what the file says, at open and after a group that failed."""

@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-from workmill.domain.clock import Clock, steady_clock
+from workmill.domain.clock import Clock, steady_clock, system_clock
 from workmill.domain.errors import StoreLost, StoreUnavailable
 from workmill.domain.ids import new_id
 from workmill.domain.job import (
@@ -41,15 +41,30 @@ from workmill.store.sqlite import (
     endings,
     file,
     lead,
+    leaps,
     lease,
+    placing,
     progress,
     purge,
     reads,
     results,
     submit,
+    troubles,
 )
+from workmill.store.sqlite.index import WorkIndex
+from workmill.store.sqlite.log import Log
 from workmill.store.sqlite.nodes import Register
+from workmill.store.sqlite.ownership import (
+    FILE_NAME,
+    OpenFiles,
+    Ownership,
+    check_files,
+    home_of,
+    make_directory,
+)
+from workmill.store.sqlite.room import Room
 from workmill.store.sqlite.session import Session
+from workmill.telemetry import emit
 
 RETRY_SECONDS: Final = 1.0
 
@@ -66,26 +81,58 @@ class SqliteStore:
     ) -> None:
         """`clock` is the machine's without its steps, unless a test moves its own."""
         self._clock = clock or steady_clock()
-        self._file = directory / file.FILE_NAME
+        self._drift = leaps.Drift(system_clock if clock is None else clock)
         self._pid = os.getpid()
         self._broken: str | None = None
         self._grouped = False
-        self._lock = file.own(directory)
+        make_directory(directory)
+        self._file = home_of(directory) / FILE_NAME
+        self._ownership = Ownership(self._file.parent)
         try:
-            connection = file.connect(self._file)
+            self._open(bounds or Bounds())
         except BaseException:
-            self._lock.close()
+            self._ownership.end()
             raise
-        self._session = Session(connection, bounds or Bounds())
-        self._session.open(self._clock())
+
+    def _open(self, bounds: Bounds) -> None:
+        check_files(self._file)
+        self._room = Room(self._file)
+        self._room.open_up()
+        connection = file.connect(self._file)
+        self._log = Log(connection)
+        index = WorkIndex(self._file)
+        self._session = Session(connection, bounds, index)
+        try:
+            self._session.open(self._clock())
+            self._room.keep_reserve()
+            self._files = OpenFiles(self._file)
+        except BaseException as error:
+            system_errno = troubles.system_errno_of(connection, error)
+            index.close()
+            connection.close(True)
+            if isinstance(error, apsw.Error):
+                raise file.unopened(self._file, error, system_errno) from error
+            raise
         self._register = Register()
-        self._log_pages = 0
-        connection.set_wal_hook(self._note_log_pages)
 
     def close(self) -> None:
         """See `Store.close`."""
-        self._session.connection.close()
-        self._lock.close()
+        connection = self._session.connection
+        self._session.index.close()
+        overwritten = self._files.problem() is not None and self._files.overwritten
+        if overwritten:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        try:
+            connection.close()
+        finally:
+            if overwritten:
+                self._part_from_other_file()
+            self._ownership.end()
+
+    def _part_from_other_file(self) -> None:
+        """Our log must not be played into a file that somebody put in the place of ours."""
+        aside = self._files.put_log_aside()
+        emit("store.log_put_aside", level="error", file=str(self._file), log=str(aside))
 
     @contextmanager
     def group(self) -> Iterator[None]:
@@ -93,20 +140,51 @@ class SqliteStore:
         self._refuse_if_unusable()
         session = self._session
         session.read(self._clock)
+        at_commit = False
         try:
+            session.index.take_over()
             session.connection.execute("BEGIN IMMEDIATE")
             self._grouped = True
+            if session.unplaced and not session.index.building:
+                session.unplaced = placing.place(session) > 0
             yield
             session.keeper.save(session.now_ms)
+            at_commit = True
             session.connection.execute("COMMIT")
-            self._keep_log_short()
         except BaseException as error:
-            self._undo(error)
-            if isinstance(error, file.FATAL + file.PASSING):
-                raise self._refusal(error) from error
+            refusal = self._undo(error, at_commit=at_commit)
+            if refusal is not None:
+                raise refusal from error
             raise
         finally:
             self._grouped = False
+        self._after_commit()
+
+    def _after_commit(self) -> None:
+        """The change is on stable storage: whatever fails from here on is no word about it, except
+        that the files it went to are not there any more."""
+        if self._log.grew:
+            self._log.grew = False
+            self._check_files()
+        try:
+            self._session.index.commit()
+        except apsw.Error as error:
+            self._broken = f"the index of work could not follow: {error}"
+        wrote, damage = self._log.keep_short(disk_full=self._room.short)
+        if wrote:
+            self._files.note_own_write()
+        if damage is not None:
+            self._broken = f"the log could not be copied into the file: {damage}"
+            emit("store.log_not_copied", level="error", error=str(damage))
+
+    def _check_files(self) -> None:
+        if problem := self._files.problem():
+            self._broken = problem
+            raise StoreLost(
+                f"The store has stopped: {problem}. What was stored since then may be lost, and "
+                "nothing more is acknowledged. Put the file back, or restore a backup, and start "
+                "again."
+            )
 
     def _refuse_if_unusable(self) -> None:
         if os.getpid() != self._pid:
@@ -114,40 +192,40 @@ class SqliteStore:
         if self._grouped:
             raise RuntimeError("groups do not nest")
         if self._broken:
-            raise self._refusal(self._broken)
-
-    def _refusal(self, error: BaseException | str) -> StoreUnavailable:
-        if self._broken:
-            return StoreLost(
-                f"The store has stopped after an I/O error: {error}. "
-                "What was acknowledged is kept. Look at the disk, then start again."
+            raise StoreLost(
+                f"The store has stopped: {self._broken}. Nothing of this was stored. What was "
+                "acknowledged is kept. Look at the disk, then start again."
             )
-        return StoreUnavailable(
-            f"The store did not commit: {error}. Nothing was changed. Try again.",
-            retry_after_seconds=RETRY_SECONDS,
-        )
 
-    def _note_log_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        self._log_pages = pages
-        return apsw.SQLITE_OK
-
-    def _keep_log_short(self) -> None:
-        if self._log_pages >= file.CHECKPOINT_PAGES:
-            self._log_pages = 0
-            self._session.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-
-    def _undo(self, error: BaseException) -> None:
-        """Back to what the file says; a store that cannot go back is broken."""
+    def _undo(self, error: BaseException, *, at_commit: bool) -> StoreUnavailable | None:
+        """Back to what the file says; a store that cannot go back is broken. What the caller is to
+        be told, None for an error that is none of the file's."""
         connection = self._session.connection
-        if isinstance(error, file.FATAL):
+        system_errno = troubles.system_errno_of(connection, error)
+        if troubles.is_damage(error, system_errno, at_commit=at_commit):
             self._broken = str(error)
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             if not self._broken:
                 self._session.load()
+                self._session.index.roll_back()
         except apsw.Error as second:
             self._broken = str(second)
+        if self._broken:
+            return _lost(self._broken, at_commit=at_commit)
+        if isinstance(error, troubles.ERRORS):
+            return self._refusal(error, system_errno)
+        return None
+
+    def _refusal(self, error: BaseException, system_errno: int) -> StoreUnavailable:
+        if isinstance(error, apsw.FullError) or system_errno in troubles.NO_ROOM:
+            self._room.release()
+        why = troubles.reason_of(error, system_errno, self._file.parent)
+        return StoreUnavailable(
+            f"The store did not commit: {why}. Nothing was changed. Try again.",
+            retry_after_seconds=RETRY_SECONDS,
+        )
 
     def _in_group(self) -> Session:
         if not self._grouped:
@@ -161,7 +239,8 @@ class SqliteStore:
     def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """See `Store.submit`."""
         session = self._in_group()
-        file.check_room(self._file.parent)
+        self._room.check()
+        self._log.check_room()
         return submit.submit(session, jobs)
 
     def get(self, ids: Sequence[bytes]) -> list[Job | None]:
@@ -224,14 +303,48 @@ class SqliteStore:
         """See `Store.purge`."""
         return purge.purge(self._in_group(), max_jobs)
 
+    def probe(self) -> None:
+        """See `Store.probe`: the page of the books, written anew."""
+        session = self._in_group()
+        self._check_files()
+        self._drift.tell(self._clock())
+        if self._room.short:
+            self._room.keep_reserve()
+        session.books.probes += 1
+
     def backup(self, file: Path) -> None:
         """See `Store.backup`. Needs no group, and may run in another thread beside groups."""
         backup.backup(self._file, file)
 
     def restore(self, file: Path) -> None:
         """See `Store.restore`. A group of its own."""
+        session = self._session
+        leap_ms = 0
         try:
             with self.group():
-                backup.restore(self._session, file)
+                session.index.stop()
+                leap_ms = backup.restore(session, file)
         finally:
+            self._after_restore()
+        leaps.tell(leap_ms, when="since the backup was taken")
+
+    def _after_restore(self) -> None:
+        """Whether it stands or not is decided: what fails here is for the next group to say."""
+        try:
             backup.let_go(self._session)
+            self._session.fill_index()
+        except apsw.Error as error:
+            self._broken = self._broken or str(error)
+
+
+def _lost(why: str, *, at_commit: bool) -> StoreLost:
+    outcome = (
+        "Whether this change was stored is not known until the store is opened again; repeat it "
+        "under the same id, which is harmless"
+        if at_commit
+        else "Nothing of this was stored"
+    )
+    return StoreLost(
+        f"The store has stopped after an error of the disk: {why}. {outcome}. What was "
+        "acknowledged is kept. Look at the disk, then start again."
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from workmill.domain.job import Job, NewJob, Submitted
 from workmill.domain.lifecycle import FINISHED, Status
 from workmill.store.sqlite import reads, work
-from workmill.store.sqlite.schema import CODES, NOBODY
+from workmill.store.sqlite.schema import CODES, NOBODY, UNPLACED
 from workmill.store.sqlite.session import Session
 from workmill.store.sqlite.sets import Cell, Writer
 from workmill.store.sqlite.work import Content
@@ -33,6 +33,9 @@ class _Intake:
     backlog_iterations: int = 0
     ranks: dict[int, int] = field(default_factory=dict)
     """The lowest rank that waits for each leader, by its `seq`."""
+    building: bool = False
+    """Whether no work can be looked up yet."""
+    unplaced: int = 0
 
 
 def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
@@ -111,7 +114,9 @@ def _take_in(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
     if not jobs:
         return []
     books = session.books
-    intake = _Intake(work.find(session, list({(job.key, job.total) for job in jobs})))
+    building = session.index.building
+    contents = [] if building else list({(job.key, job.total) for job in jobs})
+    intake = _Intake(work.find(session, contents) if contents else {}, building=building)
     replies = [_place(session, intake, job, seq) for seq, job in enumerate(jobs, books.next_seq)]
     _INSERT(session.connection, intake.rows, session.now_ms, NOBODY, books.first_token)
     work.add(session, intake.entries)
@@ -119,7 +124,7 @@ def _take_in(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
     books.next_seq += len(jobs)
     books.submitted_total += len(jobs)
     books.completed_total += intake.statuses[Status.DONE]
-    books.attached_total += intake.statuses[Status.ATTACHED]
+    books.attached_total += intake.statuses[Status.ATTACHED] - intake.unplaced
     books.backlog_iterations += intake.backlog_iterations
     for status, count in intake.statuses.items():
         books.jobs[status] += count
@@ -138,6 +143,10 @@ def _place(session: Session, intake: _Intake, job: NewJob, seq: int) -> Submitte
     elif done == job.total:
         status, value = Status.DONE, state
         until_ms = session.in_seconds(session.bounds.result_retention_seconds)
+    elif intake.building:
+        status, leader = Status.ATTACHED, _Leader(UNPLACED, done)
+        intake.unplaced += 1
+        session.unplaced = True
     else:
         status = Status.QUEUED
         intake.leaders[content] = _Leader(seq, done)

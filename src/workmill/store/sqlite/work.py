@@ -1,9 +1,9 @@
 """Finding work by its content: what is running now, and what is known already.
 
-The memory index holds entries of 24 bytes that sort as (key, total, seq): 8 bytes of the key, 8
-of the total, 8 of the seq, big-endian. It is there from the submit of a job that leads its work
-until its known result is forgotten. Eight bytes of a BLAKE2b digest tell millions of keys apart,
-and every hit is checked against the whole key in the file: two keys that share them cost a
+The index (see `index`) holds entries of 24 bytes that sort as (key, total, seq): 8 bytes of the
+key, 8 of the total, 8 of the seq, big-endian. It is there from the submit of a job that leads its
+work until its known result is forgotten. Eight bytes of a BLAKE2b digest tell millions of keys
+apart, and every hit is checked against the whole key in the file: two keys that share them cost a
 missed reuse, never a wrong one.
 """
 
@@ -60,7 +60,7 @@ _HITS = Reader(
     """
     WITH probe AS MATERIALIZED (
         SELECT rowid - 1 AS place, value,
-            (SELECT max(entry) FROM mem.work WHERE entry <= value) AS entry
+            (SELECT max(entry) FROM work WHERE entry <= value) AS entry
         FROM carray(?))
     SELECT json_group_array(place) FROM probe WHERE substr(entry, 1, 8) = substr(value, 1, 8)
     """,
@@ -70,7 +70,7 @@ _NEAR = Reader(
     """
     SELECT json_group_array(json_array(c.rowid - 1, json(
         (SELECT json_group_array(hex(entry)) FROM (
-            SELECT entry FROM mem.work WHERE entry BETWEEN substr(c.value, 1, 8) AND c.value
+            SELECT entry FROM work WHERE entry BETWEEN substr(c.value, 1, 8) AND c.value
             ORDER BY entry DESC LIMIT ?)))))
     FROM carray(?) c
     """,
@@ -96,12 +96,14 @@ _RAISE = Writer(
 
 
 def find(session: Session, wanted: Sequence[Content]) -> dict[Content, Found]:
-    """What is running or known for each content; those with nothing are left out."""
+    """What is running or known for each content; those with nothing are left out. The index must
+    not be building."""
     probes = [entry(key, total, 2**63 - 1) for key, total in wanted]
-    hits = _HITS(session.connection, blobs(probes))
+    table = session.index.table
+    hits = _HITS(table, blobs(probes))
     if not hits:
         return {}
-    near = _NEAR(session.connection, NEAR_ENTRIES, blobs(probes[place] for place in hits))
+    near = _NEAR(table, NEAR_ENTRIES, blobs(probes[place] for place in hits))
     seqs = {int(text[-16:], 16) for one in near for text in one.entries}
     running = {row.seq: row for row in _RUNNING(session.connection, integers(seqs))}
     known = {row.seq: row for row in _KNOWN(session.connection, integers(seqs))}
@@ -125,10 +127,7 @@ def _first(content: Content, rows: list[Standing], *, exact: bool) -> Standing |
 
 def add(session: Session, entries: Sequence[bytes]) -> None:
     """These jobs now lead their work: later submits of it find them."""
-    if entries:
-        session.connection.execute(
-            "INSERT INTO mem.work SELECT value FROM carray(?)", (blobs(sorted(entries)),)
-        )
+    session.index.add(entries)
 
 
 def lift(session: Session, ranks: Mapping[int, int]) -> None:
@@ -139,7 +138,4 @@ def lift(session: Session, ranks: Mapping[int, int]) -> None:
 
 def remove(session: Session, entries: Sequence[bytes]) -> None:
     """These jobs ended without a result, or their results are forgotten."""
-    if entries:
-        session.connection.execute(
-            "DELETE FROM mem.work WHERE entry IN carray(?)", (blobs(sorted(entries)),)
-        )
+    session.index.remove(entries)

@@ -1,0 +1,87 @@
+"""Temporary files of an endpoint: beside its data, named for it, and cleared after a kill.
+
+A copy of the store is as large as the store. It goes to the disk that was chosen for the data, not
+to /tmp, which is often small or in memory; only an endpoint without a directory of its own uses the
+system's temporary directory. Each folder is locked while it is used, so that the next start can
+tell what a killed process has left from what another one is using.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from workmill.domain.errors import Unavailable
+
+PREFIX: Final = ".workmill-scratch-"
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def scratch_root(directory: str) -> Path:
+    """Where temporary files go: into the data's directory, if there is one."""
+    return Path(directory if directory != "/" else tempfile.gettempdir())
+
+
+@contextmanager
+def scratch_folder(directory: str) -> Iterator[Path]:
+    """A folder that is gone afterwards. Raises Unavailable, with its place, when the disk there is
+    full or cannot be written to."""
+    root = scratch_root(directory)
+    with naming_the_folder(root):
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with naming_the_folder(root):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def check_room(folder: Path, wanted_bytes: int) -> None:
+    """Raise OSError, as a write would, when so much cannot be written there."""
+    disk = os.statvfs(folder)
+    if disk.f_bavail * disk.f_frsize < wanted_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def clear_scratch(directory: str) -> None:
+    """Remove what killed endpoints have left."""
+    with suppress(OSError):
+        for folder in scratch_root(directory).glob(PREFIX + "*"):
+            _clear_one(folder)
+
+
+def _clear_one(folder: Path) -> None:
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        return
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def naming_the_folder(root: Path) -> Iterator[None]:
+    """Errors of the disk under `root`, said so that a person knows where to look."""
+    try:
+        yield
+    except OSError as error:
+        what = "is full" if error.errno in _NO_ROOM else f"cannot be used ({error.strerror})"
+        raise Unavailable(
+            f"The disk under {root} {what}, where temporary copies of the store are kept. Nothing "
+            "was changed. Make room there, and try again."
+        ) from error

@@ -1,0 +1,194 @@
+"""Who owns a store's directory, and whether its files are still the ones that were opened.
+
+Theory. The lock is on the directory itself, held by a descriptor that stays open: there is no
+name that could be removed under it, and every way to the directory (a symlink, a bind mount)
+leads to the same lock. It is not on the database file, because closing any descriptor of that
+file drops all POSIX locks that the process has on it, SQLite's included. `owner.lock` says who the
+owner is, and keeps out a Workmill from before the directory was locked.
+
+A change is acknowledged only into a file that a later start will find. So after each commit that
+wrote, the names of the database and of its log are looked up again: both must lead to the files
+that are open. Nobody but our own checkpoints writes into the database, so its size and time of
+change tell of a file that was copied over it, which keeps the inode.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from workmill.domain.errors import StoreUnavailable
+
+FILE_NAME: Final = "jobs.db"
+LOG_SUFFIX: Final = "-wal"
+RESERVE_SUFFIX: Final = "-reserve"
+LOCK_NAME: Final = "owner.lock"
+
+
+def home_of(directory: Path) -> Path:
+    """Where the files of this store really are: a database that is a symlink is followed, for
+    SQLite keeps the log beside the file that it leads to."""
+    return (directory / FILE_NAME).resolve().parent
+
+
+class Ownership:
+    """The one owner of a store's directory, until `end`."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises StoreUnavailable when another process owns it, or when it cannot be used."""
+        try:
+            self._directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unusable(directory, error) from None
+        self._note = -1
+        try:
+            self._take(directory)
+        except BaseException:
+            self.end()
+            raise
+
+    def _take(self, directory: Path) -> None:
+        path = directory / LOCK_NAME
+        if not _locked(self._directory):
+            raise _owned(directory, _written_in(path))
+        try:
+            self._note = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            if not _locked(self._note):
+                raise _owned(directory, _written_in(path))
+            os.ftruncate(self._note, 0)
+            os.pwrite(self._note, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            # A disk without a free byte takes no pid; the lock is on the directory.
+            if self._note < 0:
+                raise _unusable(directory, error) from None
+
+    def end(self) -> None:
+        """Let the directory go."""
+        for descriptor in (self._note, self._directory):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._note = self._directory = -1
+
+
+def make_directory(directory: Path) -> None:
+    """Make the directory if it is not there. Raises StoreUnavailable when that cannot be."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(directory, error) from None
+
+
+def check_files(file: Path) -> None:
+    """Look at what lies there before SQLite does. Raises StoreUnavailable for a database with
+    several names, whose second owner no lock would keep out, and for the rest of a store whose
+    database is gone: beginning anew would hide the loss."""
+    try:
+        links = file.stat().st_nlink
+    except FileNotFoundError:
+        left = [file.with_name(file.name + end) for end in (LOG_SUFFIX, RESERVE_SUFFIX)]
+        if found := [path.name for path in left if path.exists()]:
+            raise StoreUnavailable(
+                f"{file} is not there, but what belongs to it is ({', '.join(found)}): a store "
+                "was here. Nothing was changed. Put the file back; or, to begin with an empty "
+                f"store, remove {', '.join(found)} too."
+            ) from None
+        return
+    except OSError as error:
+        raise _unusable(file.parent, error) from None
+    if links > 1:
+        raise StoreUnavailable(
+            f"{file} has {links} names (hard links), and two services could write to it at once. "
+            "Nothing was changed. Remove the other names, or copy the file instead of linking it."
+        )
+
+
+class _Seen(NamedTuple):
+    device: int
+    inode: int
+    size: int
+    changed_ns: int
+
+
+def _seen(path: Path) -> _Seen | None:
+    """None where the name leads nowhere. Raises OSError when that cannot be told."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return _Seen(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+class OpenFiles:
+    """The database and its log as they were when SQLite had opened them."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._log = file.with_name(file.name + LOG_SUFFIX)
+        self._file_seen = _seen(file)
+        self._log_seen = _seen(self._log)
+        self.overwritten = False
+        """Whether the file under our name is the open one with other bytes in it."""
+
+    def note_own_write(self) -> None:
+        """A checkpoint has written into the database."""
+        self._file_seen = _seen(self._file)
+
+    def problem(self) -> str | None:
+        """What became of the files, None while they are the ones that are open."""
+        try:
+            file, log = _seen(self._file), _seen(self._log)
+        except OSError:
+            return None  # what cannot be looked at is not known to be gone
+        if file is None:
+            return f"{self._file} was removed or moved away"
+        if self._file_seen is None or file[:2] != self._file_seen[:2]:
+            return f"{self._file} was replaced by another file"
+        if file != self._file_seen:
+            self.overwritten = True
+            return f"{self._file} was written to by somebody else"
+        if log is None:
+            return f"{self._log} was removed"
+        if self._log_seen is None or log[:2] != self._log_seen[:2]:
+            return f"{self._log} was replaced by another file"
+        return None
+
+    def put_log_aside(self) -> Path | None:
+        """Rename the log, after closing, so that it is not played into a file it does not belong
+        to; where it is now."""
+        for number in range(1, 100):
+            aside = self._log.with_name(f"{self._log.name}.aside-{number}")
+            if not aside.exists() and self._log.exists():
+                self._log.rename(aside)
+                return aside
+        return None
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _written_in(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip() or "unknown"
+    except (OSError, UnicodeDecodeError):
+        return "unknown"
+
+
+def _owned(directory: Path, owner: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"Another process (pid {owner}) owns the store in {directory}. Nothing was changed. "
+        "Stop that one first, or choose another directory."
+    )
+
+
+def _unusable(directory: Path, error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{directory} cannot hold a store: {error.strerror}. Nothing was changed. Make room or "
+        "give this user the right to write there, or choose another directory with --data."
+    )

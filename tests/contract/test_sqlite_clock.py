@@ -1,0 +1,148 @@
+"""A clock that was wrong at a start: nothing that nobody fetched is purged by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.making import new_job
+from tests.contract.stand import Stand
+
+from workmill.domain.job import NewJob
+from workmill.domain.limits import KNOWN_RETENTION_SECONDS, RESULT_RETENTION_SECONDS
+from workmill.store.sqlite import SqliteStore, leaps
+
+DAY = 24 * 3600.0
+Events = list[tuple[str, float]]
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> Events:
+    """What was said about leaps, with their seconds."""
+    said: Events = []
+    monkeypatch.setattr(
+        leaps, "emit", lambda event, **fields: said.append((event, fields["leap_seconds"]))
+    )
+    return said
+
+
+@pytest.fixture
+def stand(tmp_path: Path, events: Events) -> Iterator[Stand]:
+    made = Stand(lambda directory, clock, _=None: SqliteStore(directory, clock=clock), tmp_path)
+    assert events == []
+    yield made
+    made.store.close()
+
+
+def unread(stand: Stand, count: int = 3) -> list[NewJob]:
+    jobs = [new_job(total=1) for _ in range(count)]
+    stand.submit(*jobs)
+    return jobs
+
+
+def test_results_of_a_slow_clock_outlive_its_correction(stand: Stand, events: Events) -> None:
+    """Dated nine days back, they are past their retention with the right time; they are kept."""
+    unread(stand)
+    stand.clock.advance(9 * DAY)
+    stand.reopen()
+    assert stand.purge() == 0
+    assert events == [("store.clock_leapt", 9 * DAY)]
+    assert len(stand.pull(receipt_seconds=5).results) == 3
+
+
+def test_a_leap_counts_after_a_day(stand: Stand, events: Events) -> None:
+    """Then the new time is the time: what is past its retention goes, and that is said."""
+    unread(stand)
+    stand.clock.advance(9 * DAY)
+    stand.reopen()
+    stand.clock.advance(DAY - 1)
+    assert stand.purge() == 0
+    with stand.store.group():
+        stand.store.probe()  # as an endpoint does every few seconds
+    stand.reopen()
+    stand.clock.advance(2)
+    assert stand.purge() == 3
+    assert events[-1] == ("store.clock_confirmed", 9 * DAY)
+
+
+def test_a_leap_that_was_an_error_never_counts(stand: Stand) -> None:
+    """The clock was right, then nine days ahead at one start, then right again."""
+    unread(stand)
+    stand.clock.advance(9 * DAY)
+    stand.reopen()
+    unread(stand)
+    stand.clock.advance(60 - 9 * DAY)
+    stand.reopen()
+    stand.clock.advance(2 * DAY)
+    assert stand.purge() == 0
+    stand.clock.advance(RESULT_RETENTION_SECONDS - 2 * DAY)
+    assert stand.purge() == 3
+
+
+def test_retention_goes_on_by_the_time_before_the_leap(stand: Stand) -> None:
+    """A leap holds nothing up for ever: what was due without it goes when it is due."""
+    unread(stand)
+    stand.clock.advance(RESULT_RETENTION_SECONDS - 10)
+    unread(stand, 2)
+    stand.clock.advance(2 * 3600)
+    stand.reopen()
+    stand.clock.advance(20)
+    assert stand.purge() == 3
+
+
+@pytest.mark.parametrize("seconds", [60.0, 3599.0])
+def test_a_short_rest_is_no_leap(stand: Stand, events: Events, seconds: float) -> None:
+    """Nothing is said, and retention goes on."""
+    unread(stand)
+    stand.clock.advance(RESULT_RETENTION_SECONDS - seconds / 2)
+    unread(stand, 1)
+    stand.clock.advance(seconds)
+    stand.reopen()
+    assert events == []
+    assert stand.purge() == 3
+
+
+def test_known_work_is_kept_over_a_leap_too(stand: Stand) -> None:
+    """It is purged by age like results are."""
+    stand.submit(job := new_job("a"))
+    stand.finish(job, b"v" * 64)
+    stand.clock.advance(KNOWN_RETENTION_SECONDS + DAY)
+    stand.reopen()
+    assert stand.purge() == 0
+    assert stand.stats().known_jobs == 1
+
+
+def test_an_old_backup_is_not_purged_as_it_is_restored(
+    stand: Stand, events: Events, tmp_path: Path
+) -> None:
+    """Nobody could fetch what was in it since it was taken."""
+    unread(stand)
+    stand.store.backup(tmp_path / "copy")
+    stand.clock.advance(30 * DAY)
+    stand.store.restore(tmp_path / "copy")
+    assert stand.purge() == 0
+    assert events == [("store.clock_leapt", 30 * DAY)]
+
+
+def test_a_clock_that_is_set_while_the_store_is_open_is_told_once(events: Events) -> None:
+    """The store goes on with its own time; the next opening meets the leap."""
+    wall = [1_000_000_000]
+    drift = leaps.Drift(lambda: wall[0])
+    drift.tell(wall[0])
+    wall[0] += 9 * 24 * 3600 * 1000
+    for _ in range(2):
+        drift.tell(1_000_001_000)
+    assert [event for event, _ in events] == ["store.clock_leapt"]
+
+
+def test_leases_and_receipts_get_time_after_a_leap(stand: Stand) -> None:
+    """A worker that renews within seconds keeps its job; a receipt is honoured."""
+    unread(stand)
+    receipt = stand.pull(receipt_seconds=60)
+    stand.submit(new_job("w"))
+    lease = stand.lease_one()
+    stand.clock.advance(9 * DAY)
+    stand.reopen()
+    assert stand.renew(lease, 50, b"s" * 64) == "applied"
+    assert stand.acknowledge(receipt) == 3

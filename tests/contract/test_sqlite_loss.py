@@ -1,0 +1,199 @@
+"""Files that go away, or change, under an open store: nothing more is acknowledged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.making import new_job
+from tests.contract.stand import Stand
+
+from workmill.domain.errors import StoreLost, StoreUnavailable
+from workmill.store.sqlite import SqliteStore, log
+from workmill.store.sqlite.ownership import FILE_NAME, LOCK_NAME
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def stand(home: Path) -> Iterator[Stand]:
+    made = Stand(lambda directory, *_: SqliteStore(directory), home)
+    made.submit(new_job("a"))
+    yield made
+    made.store.close()
+
+
+def _remove_all(home: Path) -> None:
+    for file in home.glob(f"{FILE_NAME}*"):
+        file.unlink()
+
+
+def _another_in_its_place(home: Path) -> None:
+    file = home / FILE_NAME
+    (home / "other").write_bytes(file.read_bytes())
+    (home / "other").rename(file)
+
+
+def _copied_over(home: Path) -> None:
+    """The inode stays, the bytes are others."""
+    (home / FILE_NAME).write_bytes(b"SQLite format 3\0" + bytes(8176))
+
+
+def _moved_away(home: Path) -> None:
+    home.rename(home.with_name("elsewhere"))
+
+
+def _directory_replaced(home: Path) -> None:
+    _moved_away(home)
+    SqliteStore(home).close()
+
+
+def _log_removed(home: Path) -> None:
+    (home / f"{FILE_NAME}-wal").unlink()
+
+
+def _log_replaced(home: Path) -> None:
+    file = home / f"{FILE_NAME}-wal"
+    copy = file.read_bytes()
+    file.unlink()
+    file.write_bytes(copy)
+
+
+LOSSES = [
+    _remove_all,
+    _another_in_its_place,
+    _copied_over,
+    _moved_away,
+    _directory_replaced,
+    _log_removed,
+    _log_replaced,
+]
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_nothing_is_acknowledged_into_files_that_are_gone(
+    stand: Stand, home: Path, lose: Callable[[Path], None]
+) -> None:
+    """The first change after it is refused, and so is everything that follows."""
+    lose(home)
+    with pytest.raises(StoreLost, match="may be lost"):
+        stand.submit(new_job())
+    with pytest.raises(StoreLost):
+        stand.stats()
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_a_probe_finds_it_when_nobody_calls(
+    stand: Stand, home: Path, lose: Callable[[Path], None]
+) -> None:
+    """Readiness ends without anybody's submit."""
+    stand.stats()
+    lose(home)
+    with pytest.raises(StoreLost), stand.store.group():
+        stand.store.probe()
+
+
+def test_a_checkpoint_of_its_own_is_not_taken_for_a_stranger(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes into the file, and nobody else does."""
+    monkeypatch.setattr(log, "CHECKPOINT_PAGES", 1)
+    for _ in range(5):
+        stand.submit(new_job())
+        with stand.store.group():
+            stand.store.probe()
+    assert stand.stats().submitted_total == 6
+
+
+def test_a_removed_index_of_the_log_harms_nothing(stand: Stand, home: Path) -> None:
+    """Whoever owns the store has it in memory, and the next owner makes it anew."""
+    (home / f"{FILE_NAME}-shm").unlink()
+    stand.submit(new_job())
+    stand.store.backup(home / "copy")
+    stand.reopen()
+    assert stand.stats().submitted_total == 2
+
+
+def test_what_was_committed_before_the_log_went_is_kept(stand: Stand, home: Path) -> None:
+    """The open log still has it, and closing brings it into the file."""
+    _log_removed(home)
+    with pytest.raises(StoreLost):
+        stand.submit(new_job())
+    stand.reopen()
+    assert stand.stats().submitted_total >= 1
+
+
+def test_the_log_of_a_file_that_was_copied_over_is_not_played_into_the_new_one(
+    stand: Stand, home: Path, tmp_path: Path
+) -> None:
+    """It is put aside; what somebody copied there is what the next start finds."""
+    other = Stand(lambda directory, *_: SqliteStore(directory), tmp_path / "other")
+    other.submit(*(new_job() for _ in range(40)))
+    other.store.close()
+    shutil.copyfile(tmp_path / "other" / FILE_NAME, home / FILE_NAME)
+    with pytest.raises(StoreLost):
+        stand.submit(new_job())
+    stand.reopen()
+    assert stand.stats().submitted_total == 40
+    assert [path.name for path in home.glob("*.aside-*")] == [f"{FILE_NAME}-wal.aside-1"]
+
+
+_SECOND = """
+import sys, pathlib
+from workmill.store.sqlite import SqliteStore
+SqliteStore(pathlib.Path(sys.argv[1]))
+"""
+
+
+def _second_owner(directory: Path) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", _SECOND, str(directory)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode != 0
+    return run.stderr
+
+
+def test_a_removed_lock_file_lets_nobody_else_in(stand: Stand, home: Path) -> None:
+    """The lock is on the directory, not on a name in it."""
+    (home / LOCK_NAME).unlink()
+    assert "owns the store" in _second_owner(home)
+    assert stand.submit(new_job())[0].created
+
+
+def test_a_symlink_to_the_directory_or_to_the_file_is_the_same_store(
+    stand: Stand, home: Path, tmp_path: Path
+) -> None:
+    """Whichever way a second owner comes, it meets the first one's lock."""
+    (tmp_path / "link").symlink_to(home)
+    assert f"pid {os.getpid()}" in _second_owner(tmp_path / "link")
+    (tmp_path / "apart").mkdir()
+    (tmp_path / "apart" / FILE_NAME).symlink_to(home / FILE_NAME)
+    assert f"pid {os.getpid()}" in _second_owner(tmp_path / "apart")
+    assert stand.submit(new_job())[0].created
+
+
+def test_a_file_with_two_names_is_refused(stand: Stand, home: Path, tmp_path: Path) -> None:
+    """A hard link in another directory leads around every lock on this one."""
+    (tmp_path / "apart").mkdir()
+    os.link(home / FILE_NAME, tmp_path / "apart" / FILE_NAME)
+    assert "hard links" in _second_owner(tmp_path / "apart")
+    assert stand.submit(new_job())[0].created
+
+
+def test_the_rest_of_a_store_is_not_begun_anew(home: Path, stand: Stand) -> None:
+    """A database that was moved away by mistake is said to be missing: no empty one is made."""
+    stand.store.close()
+    (home / FILE_NAME).rename(home / "safe")
+    with pytest.raises(StoreUnavailable, match="a store was here"):
+        SqliteStore(home)
+    (home / "safe").rename(home / FILE_NAME)
+    stand.store = SqliteStore(home)
+    assert stand.stats().submitted_total == 1
