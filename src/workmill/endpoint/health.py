@@ -20,9 +20,14 @@ async def readyz(service: Service, _request: Request) -> Reply:
     which is `full`."""
     if (why := service.problem) is not None:
         raise Unavailable(f"This endpoint {why}. Use another one.", retry_after_seconds=1)
-    away = service.pulse.stats.unavailable
+    stats = service.pulse.stats
     return Reply.json(
-        Readiness(status="ready", unavailable=away, full=service.committer.proofs.full)
+        Readiness(
+            status="ready",
+            unavailable=stats.unavailable,
+            full=service.committer.proofs.full,
+            warnings=stats.warnings,
+        )
     )
 
 
