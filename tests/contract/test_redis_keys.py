@@ -75,7 +75,7 @@ def test_when_all_is_purged_only_the_books_are_left(
         pass
     tag = tag_of(tmp_path)
     left = {key.decode()[len(tag) :] for key in client.scan_iter(f"{tag}*")}
-    assert left == {"abooks", "anames", "aowners", "apages", "alive", "ap0"}
+    assert left == {"mark", "abooks", "anames", "aowners", "apages", "alive", "ap0"}
     stats = stand.stats()
     assert (stats.known_jobs, stats.known_bytes, stats.backlog_iterations) == (0, 0, 0)
     assert set(stats.jobs.values()) == {0}
@@ -142,6 +142,44 @@ def test_silence_gives_every_lease_time_once(
     with store.group():
         (again,) = store.lease(request(1))
     assert (again.id, again.token) == (lease.id, lease.token + 1)
+    store.close()
+
+
+def test_a_leap_of_the_clock_purges_nothing(
+    redis_url: str,
+    client: redis.Redis,
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """A server whose clock was days behind and is put right, a failover to one that is days ahead,
+    or days without any endpoint: what nobody could fetch meanwhile is kept for its time again, and
+    that is told once. When that time is over it goes."""
+    store = RedisStore(partial(link_to, redis_url, tag_of(tmp_path)))
+    books, outbox = (f"{tag_of(tmp_path)}a{name}" for name in ("books", "o1"))
+    week_ms = round(RESULT_RETENTION_SECONDS * 1000)
+
+    def be_behind() -> None:
+        """As if all so far had happened with the clock nine days back."""
+        behind_ms = week_ms + 2 * 86_400_000
+        client.hincrby(books, "last_ms", -behind_ms)
+        for seq in cast("list[bytes]", client.zrange(outbox, 0, -1)):
+            client.zincrby(outbox, -behind_ms, cast("str", seq))
+
+    def purged() -> int:
+        with store.group():
+            return store.purge(100)
+
+    with store.group():
+        store.submit([new_job(total=1) for _ in range(3)])
+    be_behind()
+    assert [purged(), purged()] == [0, 0]
+    with store.group():
+        store.submit([new_job()])
+        assert store.stats().jobs[Status.DONE] == 3
+    said = capfdbinary.readouterr().err
+    assert said.count(b'"store.clock_leapt"') == 1
+    client.hincrby(books, "leapt_ms", -week_ms)
+    assert purged() == 3
     store.close()
 
 

@@ -55,11 +55,15 @@ def pause_the_primary(cluster: ReplicatedRedis, progress: Progress) -> None:
 
 
 def pause_the_primary_briefly(cluster: ReplicatedRedis, progress: Progress) -> None:
-    """Paused until the others begin to miss it, and resumed before it is replaced, or just so."""
+    """Paused until the others begin to miss it, and resumed before it is replaced, or just so.
+
+    A failover that the last such pause has begun may still be under way: then the others replace it
+    now, and whom they name next they do not miss.
+    """
     old = cluster.primary()
     old.pause()
     try:
-        until(lambda: any(_misses(one) for one in cluster.sentinels))
+        until(lambda: _replaced(cluster, old) or any(map(_misses, cluster.sentinels)))
     finally:
         old.resume()
     progress(AFTER)
@@ -90,7 +94,7 @@ def fail_over_on_demand(cluster: ReplicatedRedis, progress: Progress) -> None:
     """SENTINEL FAILOVER of a primary that is well, as for maintenance."""
     old = cluster.primary()
     until(lambda: _begins(cluster.sentinels[0]))
-    until(lambda: cluster.told() not in (None, old.node))
+    until(lambda: _replaced(cluster, old))
     progress(AFTER)
     _turn_round(cluster, old)
 
@@ -116,6 +120,11 @@ def _begins(sentinel: RedisServer) -> bool:
     except Refused:
         return False
     return True
+
+
+def _replaced(cluster: ReplicatedRedis, old: RedisServer) -> bool:
+    """Whether most Sentinels name another primary than this one."""
+    return cluster.told() not in (None, old.node)
 
 
 def _turn_round(cluster: ReplicatedRedis, old: RedisServer) -> None:

@@ -183,7 +183,7 @@ def test_the_command_looks_at_every_part(tmp_path: Path) -> None:
         done = run(*words)
     assert done.returncode == 1
     to_mend = [one for one in json.loads(done.stdout)["findings"] if one["verdict"] == "mend"]
-    assert [(one["name"], str(one["said"]).split()[0]) for one in to_mend] == [
+    assert [(one["name"], str(one["said"]).split()[0].rstrip(":")) for one in to_mend] == [
         ("redis", str(sound.node)),
         ("redis log", str(lax.node)),
     ]

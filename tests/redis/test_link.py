@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 from tests.redis.sets import KEY, SetStore, any_follower, numbered, wait_one
@@ -10,7 +11,7 @@ from tests.redis_servers import NAME, RedisServer, ReplicatedRedis, running_redi
 from tests.system.processes import until
 
 from workmill.domain.errors import StoreFull, StoreUnavailable
-from workmill.store.redis.addresses import Access, Address, Node
+from workmill.store.redis.addresses import Access, Address, Node, Tls
 from workmill.store.redis.connection import Connection, Refused
 from workmill.store.redis.judgement import Level, judge
 from workmill.store.redis.link import Pace
@@ -214,3 +215,24 @@ def test_users_passwords_and_sockets(tmp_path_factory: pytest.TempPathFactory) -
             Connection(server.node, access)
         with pytest.raises(StoreUnavailable, match="WRONGPASS"):
             SetStore(Address(nodes=(server.node,), access=access), pace=HASTY).add(b"1")
+
+
+def test_what_keeps_one_out_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """Files that hold no password, a key that is missing, a server that wants one: no library's
+    words alone, and never the secret."""
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (tmp_path / "empty").write_text("\n")
+    with running_redis(tmp_path / "redis") as server:
+        server.ask("CONFIG", "SET", "requirepass", "open")
+
+        def refusal(access: Access) -> str:
+            address = Address(nodes=(server.node,), access=access)
+            with pytest.raises(StoreUnavailable) as told:
+                SetStore(address, pace=HASTY).add(b"1")
+            return told.value.detail
+
+        for name, words in (("binary", "no text"), ("empty", "is empty"), ("none", "No such file")):
+            assert words in refusal(Access(password_file=str(tmp_path / name)))
+        assert "no such file" in refusal(Access(password="open", tls=Tls(ca_file="/none")))  # noqa: S106
+        assert "NOAUTH" in refusal(Access())
+        assert "hush" not in refusal(Access(password="hush"))  # noqa: S106

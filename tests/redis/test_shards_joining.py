@@ -11,10 +11,12 @@ from tests.redis_servers import RedisServer
 from tests.system.processes import until
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
+from workmill.store.redis.addresses import Address, Node
 from workmill.store.redis.library import load
 from workmill.store.redis.link import RedisLink
+from workmill.store.redis.opening import open_redis
 from workmill.store.redis.part import PartStore
-from workmill.store.sharded.opening import open_parts
+from workmill.store.sharded.opening import open_parts, open_sharded
 from workmill.store.sharded.part import Opened
 
 
@@ -102,3 +104,72 @@ def test_a_new_store_needs_all_its_parts_once(servers: list[RedisServer]) -> Non
     servers[1].kill()
     with pytest.raises(StoreUnavailable):
         open_on(servers[:2])
+
+
+def untouched(server: RedisServer) -> bool:
+    """Whether there is nothing on it at all."""
+    return (server.ask("DBSIZE"), server.ask("FUNCTION", "LIST")) == (0, [])
+
+
+def test_one_server_under_two_names_is_refused_unmarked(servers: list[RedisServer]) -> None:
+    """All are looked at before any is opened: the right start is not refused afterwards."""
+    mine = servers[0]
+    named = Address(nodes=(Node("localhost", mine.node.port),))
+    with pytest.raises(InvalidInput, match="are the same server"):
+        open_sharded([mine.address, named])
+    assert untouched(mine)
+    open_sharded([mine.address, servers[1].address]).close()
+
+
+def test_a_refused_start_marks_none_of_the_others(servers: list[RedisServer]) -> None:
+    """One is away, one cannot keep what it acknowledges, one is of another store."""
+    mine, bad, theirs = servers
+    bad.ask("CONFIG", "SET", "appendfsync", "everysec")
+    with pytest.raises(StoreUnavailable, match="appendfsync always"):
+        open_sharded([mine.address, bad.address])
+    assert untouched(mine)
+    assert untouched(bad)
+    bad.kill()
+    with pytest.raises(StoreUnavailable, match="could not be reached"):
+        open_sharded([mine.address, bad.address])
+    assert untouched(mine)
+    bad.start()
+    open_sharded([bad.address, theirs.address]).close()
+    with pytest.raises(InvalidInput, match="is part 1 of its store"):
+        open_sharded([theirs.address, mine.address])
+    with pytest.raises(InvalidInput, match="is part 0 of its store"):
+        open_sharded([mine.address, bad.address])
+    assert untouched(mine)
+
+
+def test_one_shard_is_not_opened_alone(servers: list[RedisServer]) -> None:
+    """It would show a part of the jobs, and take in what belongs elsewhere."""
+    open_sharded([one.address for one in servers[:2]]).close()
+    for one in servers[:2]:
+        with pytest.raises(InvalidInput, match="of a store of several"):
+            open_redis(one.address)
+
+
+def test_a_last_part_that_lost_its_data_is_not_taken_for_new(servers: list[RedisServer]) -> None:
+    """Each knows how many there are: at the start, and when it comes back."""
+    addresses = [one.address for one in servers[:2]]
+    store = open_sharded(addresses)
+    servers[1].ask("FLUSHALL")
+    until(lambda: away(store) == (str(servers[1].address),))
+    store.close()
+    with pytest.raises(InvalidInput, match="was given as part 1, and is no part of a store"):
+        open_sharded(addresses)
+    servers[1].kill()
+    store = open_sharded(addresses)
+    servers[1].start()
+    until(lambda: _met(servers[1]))
+    assert away(store) == (str(servers[1].address),)
+    store.close()
+
+
+def test_a_start_that_was_cut_short_is_gone_on_with(servers: list[RedisServer]) -> None:
+    """The first has its number already, the second not yet."""
+    open_on(servers[:2]).close()
+    servers[1].ask("FLUSHALL")
+    servers[0].ask("HDEL", TAG + "mark", "shards")
+    open_sharded([one.address for one in servers[:2]]).close()

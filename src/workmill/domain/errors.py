@@ -17,6 +17,7 @@
     │   ├── StoreUnavailable      the store did not answer or did not commit
     │   │   ├── StorePartlyUnavailable  some parts of it: most of a group may still stand
     │   │   ├── StoreFull         nothing new fits; what ends jobs is still taken
+    │   │   ├── StoreDamaged      what it had acknowledged is not there, or it is another one
     │   │   └── StoreLost         and never will in this process: it must be replaced
     │   └── EndpointUnreachable   the client got no answer at all
     ├── JobEnded 410              the job will never have a result
@@ -134,6 +135,23 @@ class StorePartlyUnavailable(StoreUnavailable):
 
 class StoreFull(StoreUnavailable):
     slug, title = "store-full", "The store has no room for anything new"
+
+
+class StoreDamaged(StoreUnavailable):
+    """Waiting does not help, and nothing is served on what is left: a person decides. `behind_ms`
+    says, where that is known, how much older the store is than what it had acknowledged."""
+
+    slug, title = "store-damaged", "The store has lost what it had acknowledged"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        retry_after_seconds: float | None = None,
+        behind_ms: int | None = None,
+    ) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+        self.behind_ms = behind_ms
 
 
 class StoreLost(StoreUnavailable):

@@ -304,11 +304,13 @@ class Stats(Value, frozen=True, kw_only=True, gc=False):
     known_jobs: int
     known_bytes: int
     unavailable: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What is not as it should be at the store, in sentences; it refuses nothing."""
 
 
 COUNTERS: Final = tuple(
     name
     for name in Stats.__struct_fields__
-    if name not in {"jobs", "oldest_queued_at_ms", "unavailable"}
+    if name not in {"jobs", "oldest_queued_at_ms", "unavailable", "warnings"}
 )
 """The fields of `Stats` that are one number each."""

@@ -21,9 +21,14 @@ async def readyz(service: Service, _request: Request) -> Reply:
     if (why := service.problem) is not None:
         raise Unavailable(f"This endpoint {why}. Use another one.", retry_after_seconds=1)
     reading = service.pulse.latest()
-    away = reading.stats.unavailable if reading else ()
+    stats = reading.stats if reading else None
     return Reply.json(
-        Readiness(status="ready", unavailable=away, full=service.committer.proofs.full)
+        Readiness(
+            status="ready",
+            unavailable=stats.unavailable if stats else (),
+            full=service.committer.proofs.full,
+            warnings=stats.warnings if stats else (),
+        )
     )
 
 

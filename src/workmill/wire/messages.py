@@ -174,6 +174,8 @@ class Readiness(Message, frozen=True, kw_only=True, omit_defaults=True):
     """The parts of the store that do not answer."""
     full: bool = False
     """Whether the store has no room for new jobs; all else is taken."""
+    warnings: tuple[str, ...] = ()
+    """What is doubtful at the store, in sentences; it refuses nothing."""
 
 
 class NodeList(Message, frozen=True, kw_only=True):

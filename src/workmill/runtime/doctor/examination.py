@@ -56,4 +56,4 @@ def _redis(addresses: Sequence[str]) -> list[Finding]:
     from workmill.runtime.doctor import redis
     from workmill.store.redis.addresses import parse_addresses
 
-    return [one for address in parse_addresses(addresses) for one in redis.store(address)]
+    return redis.stores(parse_addresses(addresses))

@@ -16,10 +16,20 @@ from typing import Any, Final
 from workmill.runtime.doctor.finding import Finding, Verdict
 from workmill.store.redis.addresses import UNIX_PORT, Access, Address, Node
 from workmill.store.redis.connection import Connection, Refused, Silent
+from workmill.store.redis.durability import (
+    LOG,
+    MEMORY,
+    OLDEST,
+    SERVER,
+    SETTINGS,
+    Shown,
+    faults,
+    read_shown,
+    version,
+)
+from workmill.store.redis.judgement import Level
 from workmill.store.redis.sentinel import Sentinels, choose
 
-OLDEST: Final = (7, 0)
-"""The first with functions."""
 GOOD_REPLICAS: Final = 2
 """With two, one may be lost and every change still has two copies."""
 GOOD_SENTINELS: Final = 3
@@ -30,11 +40,6 @@ ANSWER_SECONDS: Final = 3.0
 MAX_APART_SECONDS: Final = 1.0
 """Far less than a lease is renewed ahead of its end."""
 _ALL_RIGHTS: Final = ("+@all", "~*")
-_LASTING: Final = {
-    "appendonly": "yes",
-    "appendfsync": "always",
-    "no-appendfsync-on-rewrite": "no",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +56,33 @@ class Look:
     ahead_seconds: float | None
     """How far its clock is before this machine's; None where this user may not ask."""
 
+    @property
+    def shown(self) -> Shown:
+        """As the rules take it."""
+        return Shown(node=self.node, info=self.info, config=self.config)
+
+
+def stores(addresses: Sequence[Address]) -> list[Finding]:
+    """All that can be said about one store, which may be made of several shards."""
+    findings: list[Finding] = []
+    seen: dict[str, Address] = {}
+    for address in addresses:
+        found, looks = _looked_at(address)
+        findings += found
+        for run in {one.shown.run for one in looks} - {""}:
+            if seen.setdefault(run, address) is not address:
+                said = f"{address} is the same server as {seen[run]}."
+                advice = "Give each shard a server of its own."
+                findings.append(_finding("redis", "mend", said, advice))
+    return findings
+
 
 def store(address: Address) -> list[Finding]:
-    """All that can be said about one partition."""
+    """All that can be said about one shard."""
+    return _looked_at(address)[0]
+
+
+def _looked_at(address: Address) -> tuple[list[Finding], list[Look]]:
     findings: list[Finding] = []
     nodes: Sequence[Node] = address.nodes
     if address.name is not None:
@@ -69,7 +98,7 @@ def store(address: Address) -> list[Finding]:
             )
     for one in looks:
         findings += judged(one, replicated=address.name is not None)
-    return findings
+    return findings, looks
 
 
 def look(node: Node, access: Access) -> Look:
@@ -83,14 +112,11 @@ def look(node: Node, access: Access) -> Look:
         ahead_seconds = _ahead_seconds(connection)
     finally:
         connection.close()
-    if isinstance(info, Refused):
-        raise info
-    lines = (line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
-    words = None if isinstance(config, Refused) else [word.decode() for word in config]
+    shown = read_shown(node, info, config)
     return Look(
         node=node,
-        info={name: value for name, value in lines},  # noqa: C416 - pairs of lists
-        config=None if words is None else dict(zip(words[::2], words[1::2], strict=True)),
+        info=shown.info,
+        config=shown.config,
         open_door=_serves_strangers(node, access),
         replayer=None if isinstance(default, Refused) else _rights(default),
         ahead_seconds=ahead_seconds,
@@ -128,26 +154,33 @@ def _serves_strangers(node: Node, access: Access) -> bool:
 
 
 def judged(look: Look, *, replicated: bool) -> list[Finding]:
-    """What follows from what a server showed."""
-    findings = [_version(look), *_clock(look), *_door(look)]
+    """What follows from what a server showed: the rules that an endpoint goes by, and more."""
+    rules = faults(look.shown, Level.DISK)
+    findings = [*_clock(look), *_door(look)]
+    if not any(one.name == SERVER and one.refuses for one in rules):
+        findings.insert(0, _version(look))
+    findings += [
+        _finding(
+            one.name, "mend" if one.refuses else "note", f"{look.node}: {one.said}.", one.advice
+        )
+        for one in sorted(rules, key=lambda one: one.name == SETTINGS)
+    ]
     if look.config is None:
-        said = f"{look.node} does not let this user read its settings."
-        advice = "Run the doctor as a user who may: +config|get."
-        return [*findings, _finding("redis settings", "note", said, advice)]
-    findings += [_log(look.node, look.config), *_replay(look), _memory(look.node, look.config)]
+        return findings
+    if LOG not in {one.name for one in rules}:
+        findings.append(_finding(LOG, "good", f"{look.node} syncs its log before it replies."))
+    findings += _replay(look)
+    if MEMORY not in {one.name for one in rules}:
+        findings.append(_memory(look.node, look.config))
     if replicated or look.info.get("connected_slaves", "0") != "0":
         findings.append(_replicas(look, look.config))
     return findings
 
 
 def _version(look: Look) -> Finding:
-    kind = "valkey" if "valkey_version" in look.info else "redis"
-    text = look.info.get(f"{kind}_version", "0")
+    kind, text = version(look.shown)
     said = f"{look.node} is {kind} {text}; Redis {'.'.join(map(str, OLDEST))} or newer is needed."
-    new = tuple(int(word) for word in text.split(".")[:2] if word.isdigit()) >= OLDEST
-    if kind == "valkey" or new:
-        return _finding("redis", "good", said, version=text)
-    return _finding("redis", "mend", said, "Install a newer one.", version=text)
+    return _finding(SERVER, "good", said, version=text)
 
 
 def _clock(look: Look) -> Iterator[Finding]:
@@ -192,15 +225,6 @@ def _is_near(node: Node) -> bool:
         return False
 
 
-def _log(node: Node, config: Mapping[str, str]) -> Finding:
-    wrong = [f"{name} {value}" for name, value in _LASTING.items() if config.get(name) != value]
-    if not wrong:
-        said = f"{node} syncs its log before it replies."
-        return _finding("redis log", "good", said)
-    said = f"{node} can lose what it has acknowledged."
-    return _finding("redis log", "mend", said, f"Set {', '.join(wrong)}.")
-
-
 def _replay(look: Look) -> Iterator[Finding]:
     """Redis reads its log back as the user `default`, and leaves out what that one may not do."""
     if look.replayer is None:
@@ -213,14 +237,11 @@ def _replay(look: Look) -> Iterator[Finding]:
 
 
 def _memory(node: Node, config: Mapping[str, str]) -> Finding:
-    policy, limit = config.get("maxmemory-policy", ""), int(config.get("maxmemory", "0"))
-    if policy != "noeviction":
-        said = f"{node} throws jobs away when its memory is full ({policy})."
-        return _finding("redis memory", "mend", said, "Set maxmemory-policy noeviction.")
+    limit = int(config.get("maxmemory", "0"))
     if not limit:
         said = f"{node} has no maxmemory: it is killed when the machine's memory is full."
-        return _finding("redis memory", "note", said, "Set maxmemory to what it may take.")
-    return _finding("redis memory", "good", f"{node} takes {limit / 2**20:,.0f} MiB at most.")
+        return _finding(MEMORY, "note", said, "Set maxmemory to what it may take.")
+    return _finding(MEMORY, "good", f"{node} takes {limit / 2**20:,.0f} MiB at most.")
 
 
 def _replicas(look: Look, config: Mapping[str, str]) -> Finding:

@@ -33,7 +33,11 @@ _PARTS: Final = re.compile(
     r"(?P<scheme>[a-zA-Z+]+)://(?:(?P<access>[^@/?]*)@)?(?P<hosts>[^/?]*)"
     r"(?P<path>/[^?]*)?(?:\?(?P<query>.*))?"
 )
-_HOST: Final = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]\s]+)(?::(?P<port>\d{1,5}))?")
+_HOST: Final = re.compile(
+    r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]\s@#%\\\x00-\x1f\x7f]+)(?::(?P<port>[0-9]{1,5}))?"
+)
+_ACCESS: Final = re.compile(r"//.*@", re.DOTALL)
+"""All that may be a password, also one that was not written as an address wants it."""
 _FILES: Final = ("password_file", "ca_file", "cert_file", "key_file")
 
 
@@ -116,7 +120,7 @@ def parse_address(text: str) -> Address:
             raise _invalid(text, "after the Sentinels it needs the name they watch, as in /mill")
         return Address(nodes=_hosts(text, parts["hosts"], SENTINEL_PORT), name=name, access=access)
     if kind == "unix":
-        if parts["hosts"] or len(path) < 2:
+        if parts["hosts"] or len(path) < 2 or "\0" in path:
             raise _invalid(
                 text, "it needs the path of a socket, as in redis+unix:///run/redis.sock"
             )
@@ -136,16 +140,29 @@ def _hosts(text: str, hosts: str, port: int) -> tuple[Node, ...]:
     for word in hosts.split(","):
         found = _HOST.fullmatch(word)
         if found is None or int(found["port"] or port) not in range(1, 65536):
-            raise _invalid(text, f"{word!r} is no host, or no host and port")
-        nodes.append(Node(found["host"].strip("[]"), int(found["port"] or port)))
+            shown = word.rpartition("@")[2]
+            raise _invalid(text, f"{shown!r} is no host, or no host and port")
+        nodes.append(Node(_host(text, found["host"]), int(found["port"] or port)))
     if len(set(nodes)) < len(nodes):
         raise _invalid(text, "it names a server twice")
     return tuple(nodes)
 
 
+def _host(text: str, word: str) -> str:
+    """In small letters, as names are compared. Raises InvalidInput for what can be no host."""
+    try:
+        word.encode("idna")
+    except UnicodeError:
+        raise _invalid(text, f"{word[:80]!r} is no host") from None
+    return word.strip("[]").lower()
+
+
 def _access(text: str, words: str | None, query: str | None, *, tls: bool) -> Access:
     user, _, password = (words or "").partition(":")
-    options = dict(parse_qsl(query or "", keep_blank_values=True))
+    given = parse_qsl(query or "", keep_blank_values=True)
+    options = dict(given)
+    if len(options) < len(given):
+        raise _invalid(text, "it has an option twice")
     unknown = sorted(options.keys() - set(_FILES))
     if unknown or "" in options.values():
         raise _invalid(text, f"of options it takes {', '.join(_FILES)}, each with a file's name")
@@ -165,5 +182,9 @@ def _access(text: str, words: str | None, query: str | None, *, tls: bool) -> Ac
 
 
 def _invalid(text: str, why: str) -> InvalidInput:
-    shown = re.sub(r"//[^@/]*@", "//***@", text)
+    """Without the password. One with a character that parts an address (@ / ? #) is written with
+    percent signs."""
+    shown = _ACCESS.sub("//***@", text)
+    if _ACCESS.search(text):
+        why += ". Of a user or password write @ / ? # : and % as %40 %2F %3F %23 %3A and %25"
     return InvalidInput(f"{shown!r} is no store address: {why}.")

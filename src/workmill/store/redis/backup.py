@@ -78,7 +78,8 @@ def restore(call: Call, file: Path) -> None:
     try:
         _clear(call, who)
         for kind, items in copy_file.frames(file):
-            _load(call, who, kind, items)
+            if not _load(call, who, kind, items):
+                raise copy_file.refusal(file, "holds a job twice")
         call("load_switch", who, records.packed(os.urandom(EPOCH_BYTES)), TOKEN_STEP)
     finally:
         with suppress(StoreUnavailable):  # else the next restore does it
@@ -86,7 +87,8 @@ def restore(call: Call, file: Path) -> None:
             call("load_end", who)
 
 
-def _load(call: Call, who: str, kind: str, items: list[Any]) -> None:
+def _load(call: Call, who: str, kind: str, items: list[Any]) -> bool:
+    """Whether all of it could be loaded."""
     if kind == "books":
         fields = zip(items[::2], items[1::2], strict=True)
         items = [
@@ -97,7 +99,9 @@ def _load(call: Call, who: str, kind: str, items: list[Any]) -> None:
         ]
     for first in range(0, len(items), LOAD_SLICE):
         part = [records.packed(raw) for raw in items[first : first + LOAD_SLICE]]
-        call(f"load_{kind}", who, part)
+        if call(f"load_{kind}", who, part):
+            return False
+    return True
 
 
 def _clear(call: Call, who: str) -> None:

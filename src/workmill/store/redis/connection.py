@@ -65,10 +65,10 @@ class Connection:
         self._driver: Any = _driver(node, access, connect_seconds)
         try:
             self._driver.connect()
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, ValueError) as error:  # a name that is none, certificates
             code = getattr(error, "status_code", None)
             if isinstance(code, str):
-                raise Refused(code, f"{node}: {error}") from error
+                raise Refused(code, f"{node}: {_words(error)}") from error
             closed = isinstance(error.__context__, ConnectionRefusedError)
             text = f"{node} could not be reached: {_words(error)}"
             raise Silent(text, sent=False, closed=closed) from error
@@ -83,7 +83,7 @@ class Connection:
         self, commands: Sequence[Sequence[Word]], seconds: float | None = None
     ) -> list[Any]:
         """Send several commands at once and return their replies, a Refused among them where the
-        server refused one. Raises Silent."""
+        server refused one. Raises Silent, or the last Refused when the server hung up after it."""
         self.send(commands)
         replies: list[Any] = []
         for _ in commands:
@@ -91,6 +91,10 @@ class Connection:
                 replies.append(self.receive(seconds))
             except Refused as refused:
                 replies.append(refused)
+            except Silent:
+                if replies and isinstance(replies[-1], Refused):  # NOAUTH: and then it hung up
+                    raise replies[-1] from None
+                raise
         return replies
 
     def send(self, commands: Iterable[Sequence[Word]]) -> None:
@@ -112,9 +116,9 @@ class Connection:
         except ResponseError as error:
             raise _refused(error) from error
         except (RedisError, OSError) as error:
-            self.close()
             if isinstance(getattr(error, "status_code", None), str):
-                raise _refused(error) from error
+                raise _refused(error) from error  # it is a reply, and others follow it
+            self.close()
             raise Silent(f"{self.node} did not answer: {_words(error)}", sent=True) from error
 
     def is_alive(self) -> bool:
@@ -154,6 +158,9 @@ def _driver(node: Node, access: Access, connect_seconds: float) -> Any:
     options |= {"host": node.host, "port": node.port}
     if access.tls is None:
         return kinds.Connection(**options)
+    for name in filter(None, (access.tls.ca_file, access.tls.cert_file, access.tls.key_file)):
+        if not Path(name).is_file():
+            raise Silent(f"{name}: there is no such file", sent=False)
     return kinds.SSLConnection(
         ssl_ca_certs=access.tls.ca_file,
         ssl_certfile=access.tls.cert_file,
@@ -167,9 +174,14 @@ def _password(access: Access) -> str | None:
     if access.password_file is None:
         return access.password
     try:
-        return Path(access.password_file).read_text().strip()
+        found = Path(access.password_file).read_text().strip()
     except OSError as error:
         raise Silent(f"{access.password_file}: {error.strerror}", sent=False) from error
+    except ValueError as error:
+        raise Silent(f"{access.password_file} holds no text", sent=False) from error
+    if not found:
+        raise Silent(f"{access.password_file} is empty", sent=False)
+    return found
 
 
 def _refused(error: Exception) -> Refused:
@@ -178,7 +190,7 @@ def _refused(error: Exception) -> Refused:
     code = getattr(error, "status_code", None)
     if not isinstance(code, str):
         code, _, text = text.partition(" ")
-    return Refused(code, text)
+    return Refused(code, text.rstrip(" .:"))
 
 
 def _words(error: Exception) -> str:

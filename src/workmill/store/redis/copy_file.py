@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from workmill.domain.errors import InvalidInput
-from workmill.store.redis import records
+from workmill.store.redis.copy_audit import Audit
 
 MAGIC: Final = (
     b"Workmill backup of a Redis store, layout 1. Give it to `workmill restore`, whole.\n"
@@ -63,7 +63,7 @@ def frames(path: Path) -> Iterator[Frame]:
     try:
         with path.open("rb") as file:
             yield from _frames(file, path)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, TypeError) as error:
         raise refusal(path, f"cannot be read: {error}") from None
 
 
@@ -82,7 +82,7 @@ def _frames(file: BinaryIO, path: Path) -> Iterator[Frame]:
         digest.update(head + raw)
         kind, items = msgspec.msgpack.decode(raw, type=Frame)
         if kind == "end":
-            if file.read() != digest.digest() or dict(items) != dict(counts):
+            if file.read(_DIGEST_BYTES + 1) != digest.digest() or dict(items) != dict(counts):
                 raise refusal(path, "is damaged: its checksum is another")
             return
         counts[kind] += len(items)
@@ -90,23 +90,14 @@ def _frames(file: BinaryIO, path: Path) -> Iterator[Frame]:
 
 
 def check(path: Path) -> None:
-    """Read it all. Raises InvalidInput unless it is whole and no job in it contradicts itself."""
-    names = records.Names({}, {})
-    used: set[tuple[int, int]] = set()
-    for kind, items in frames(path):
-        if kind == "names":
-            names = records.names_of(items)
-        for raw in items if kind == "jobs" else ():
-            used.add(_check_job(path, raw))
-    if not all(one in names.tenants and other in names.workloads for one, other in used):
-        raise refusal(path, "holds jobs of tenants or workloads that it does not name")
-
-
-def _check_job(path: Path, raw: bytes) -> tuple[int, int]:
+    """Read it all. Raises InvalidInput unless it is whole and nothing in it contradicts itself."""
+    audit = Audit()
     try:
-        return records.check_job(raw)
-    except (ValueError, KeyError, TypeError) as error:
-        raise refusal(path, f"holds a job that no store makes: {error}") from None
+        for kind, items in frames(path):
+            audit.take(kind, items)
+        audit.end()
+    except ValueError as error:
+        raise refusal(path, str(error)) from None
 
 
 def refusal(path: Path, problem: str) -> InvalidInput:

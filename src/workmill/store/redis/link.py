@@ -21,14 +21,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from workmill.domain.errors import StoreFull, StoreUnavailable
+from workmill.domain.errors import StoreDamaged, StoreFull, StoreUnavailable
 from workmill.store.redis.addresses import Address
 from workmill.store.redis.connection import ANSWER_SECONDS, Connection, Refused, Silent
+from workmill.store.redis.inspection import LOOK_SECONDS, Inspection
 from workmill.store.redis.judgement import Judgement, Level, Picture, judge
 from workmill.store.redis.outage import FIRST_PAUSE_SECONDS, RETRY_AFTER_SECONDS, Outage
-from workmill.store.redis.refusals import Remedy, remedy_for
+from workmill.store.redis.refusals import OLDER, Remedy, remedy_for, said_of
 from workmill.store.redis.replies import read_replication, read_role
 from workmill.store.redis.servers import Primary, Servers
+from workmill.telemetry import emit
 
 PATIENCE_SECONDS: Final = 2.0
 """How long a call may look for a primary that takes it, when no outage is known yet."""
@@ -37,6 +39,7 @@ WAIT_SECONDS: Final = 1.0
 CONFIRM_SECONDS: Final = 3.0
 """How long a group may wait to be confirmed before its outcome counts as unknown."""
 FULL_RETRY_SECONDS: Final = 10.0
+UNKNOWN: Final = "The outcome is unknown."
 
 
 class _Later(Exception):
@@ -52,6 +55,8 @@ class Pace:
     confirm_seconds: float = CONFIRM_SECONDS
     answer_seconds: float = ANSWER_SECONDS
     """How long the primary may be silent; more than a WAIT takes."""
+    look_seconds: float = LOOK_SECONDS
+    """How often its settings are looked at."""
 
 
 class RedisLink:
@@ -76,7 +81,9 @@ class RedisLink:
         self._judge = verdict
         self._pace = pace or Pace()
         self._servers = Servers(address, self.level, self._pace.answer_seconds)
-        self._outage = Outage(str(address))
+        self._where = str(address)
+        self._outage = Outage(self._where)
+        self._inspection = Inspection(self.level, self._where, self._pace.look_seconds)
         self._primary: Primary | None = None
         self._replicas = 0
         self._unconfirmed = 0
@@ -87,6 +94,11 @@ class RedisLink:
         """See `Link.history`."""
         return self._history
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """See `Link.warnings`."""
+        return self._inspection.warnings
+
     def call(self, function: str, payload: bytes, *, writes: bool) -> Any:
         """See `Link.call`."""
         pause = FIRST_PAUSE_SECONDS
@@ -96,7 +108,8 @@ class RedisLink:
                 reply = self._call_once(function, payload, writes=writes)
             except _Later as later:
                 if time.monotonic() + pause > deadline:
-                    raise self._unavailable(str(later), "Nothing was changed by it.") from later
+                    kept = UNKNOWN if self._unconfirmed else "Nothing was changed by it."
+                    raise self._unavailable(str(later), kept) from later
                 time.sleep(pause)
                 pause *= 2
             else:
@@ -125,8 +138,17 @@ class RedisLink:
                 "Retry when results have been fetched.",
                 retry_after_seconds=FULL_RETRY_SECONDS,
             )
+        if remedy is Remedy.DAMAGED:
+            self._drop()
+            return _damaged(refused, self._where)
+        if remedy is Remedy.CONTRADICTED:
+            emit("store.function_failed", level="error", store=self._where, detail=str(refused))
+            return StoreDamaged(
+                f"Keys of {self._where} are missing, or are not what they were: somebody has "
+                "changed them. What this call did is not known. The log has more; restore a backup."
+            )
         if remedy is Remedy.FAIL:
-            return self._unavailable(f"a function of the store failed: {refused}")
+            return self._unavailable(said_of(str(refused)))
         if remedy is Remedy.REDISCOVER:
             if not self._drop():
                 return self._unavailable(str(refused))
@@ -189,8 +211,10 @@ class RedisLink:
     def _connected(self) -> Connection:
         """The connection to the primary, made anew where that is needed and may be."""
         if self._primary is not None:
-            if self._unconfirmed or self._primary.connection.is_alive():
+            if self._unconfirmed:
                 return self._primary.connection
+            if self._primary.connection.is_alive():
+                return self._inspected(self._primary.connection)
             self._drop()
         rest = self._outage.rest_seconds
         if rest:
@@ -206,8 +230,17 @@ class RedisLink:
             self._outage.failed(error.detail)
             raise
         self._replicas = primary.replicas
+        self._guarded(lambda: self._inspection.judge(primary.shown))
         self._guarded(lambda: self._prepare(primary.connection))
         return primary.connection
+
+    def _inspected(self, connection: Connection) -> Connection:
+        """The primary, if it still keeps what it acknowledges. Between two looks this costs the
+        reading of a clock."""
+        if self._inspection.due:
+            self._guarded(lambda: self._inspection.ask(connection))
+        self._inspection.check()
+        return connection
 
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
@@ -224,7 +257,7 @@ class RedisLink:
         self._primary, self._unconfirmed = None, 0
         return alone
 
-    def _unavailable(self, reason: str, kept: str = "The outcome is unknown.") -> StoreUnavailable:
+    def _unavailable(self, reason: str, kept: str = UNKNOWN) -> StoreUnavailable:
         self._outage.failed(reason)
         return StoreUnavailable(
             f"The store did not confirm the change: {reason}. {kept} What was acknowledged is "
@@ -236,3 +269,17 @@ class RedisLink:
         """See `Link.close`."""
         self._drop()
         self._servers.close()
+
+
+def _damaged(refused: Refused, where: str) -> StoreDamaged:
+    """What a person reads when the store is not the one that was opened, or not as it was."""
+    text = str(refused).removeprefix(refused.code).partition(" script:")[0].strip(" ,.")
+    behind_ms = int(text) if refused.code == OLDER else None
+    if behind_ms is not None:
+        text = f"it is an older copy of itself, by {behind_ms / 1000:,.1f} s"
+    return StoreDamaged(
+        f"{where} is not the store that was opened, or not as it was: {text}. What was "
+        "acknowledged is not there, and nothing is served from what is. Bring the right data "
+        "back, or start the endpoints again to go on with what is there (docs/operations.md).",
+        behind_ms=behind_ms,
+    )

@@ -11,8 +11,12 @@ from workmill.store.redis.judgement import Level
 from workmill.store.redis.library import load
 from workmill.store.redis.link import Pace, RedisLink
 from workmill.store.redis.part import PartStore
-from workmill.store.redis.resubmission import ResubmittingStore
+from workmill.store.redis.resubmission import REMEMBERED_SECONDS, ResubmittingStore
+from workmill.store.redis.survey import check_alone, survey
 
+HEALED_MS: Final = round((REMEMBERED_SECONDS - 20) * 1000)
+"""What is lost of the time before is submitted again by the second layer, which remembers a little
+more: its clock and the store's numbers need not agree to the second."""
 TAG: Final = "{w}"
 """The hash tag under which all keys of a store lie."""
 
@@ -21,7 +25,8 @@ def open_redis(
     address: Address, *, level: Level | None = None, bounds: Bounds | None = None
 ) -> ResubmittingStore:
     """Open one logical Redis. Raises StoreUnavailable when it cannot be reached or does not keep
-    what the level promises."""
+    what the level promises; InvalidInput when it is one of several."""
+    check_alone(survey(address, TAG, level=level, pace=Pace()))
     return open_part(address, level=level, bounds=bounds)[1]
 
 
@@ -34,5 +39,5 @@ def open_part(
 ) -> tuple[PartStore, ResubmittingStore]:
     """The same for a store that is one part of several: its own verbs, and the second layer."""
     connect = partial(RedisLink, address, TAG, level=level, prepare=load, pace=pace)
-    store = PartStore(connect, bounds=bounds)
+    store = PartStore(connect, bounds=bounds, heals_ms=HEALED_MS)
     return store, ResubmittingStore(store, lambda: store.history)

@@ -29,6 +29,8 @@ class Standing(NamedTuple):
     has_jobs: bool
     last_age: int
     now_ms: int
+    shards: int
+    """How many shards its store has had, as far as it has heard."""
 
 
 class AgedPage(NamedTuple):
@@ -43,20 +45,20 @@ class PartStore(RedisStore):
 
     def standing(self) -> Standing:
         """Its number, and how far it has come."""
-        noted, next_seq, last_age, now_ms = self._read("part")
+        noted, next_seq, last_age, now_ms, shards = self._read("part")
         has_jobs = next_seq > 0
         if not noted:
-            return Standing(None, None, None, has_jobs, last_age, now_ms)
+            return Standing(None, None, None, has_jobs, last_age, now_ms, int(shards))
         number, since_ms, family = noted.decode().split()
-        return Standing(int(number), int(since_ms), family, has_jobs, last_age, now_ms)
-
-    def try_writing(self) -> None:
-        """Change nothing. Raises StoreUnavailable where a change would be refused."""
-        self._write("unclaim", (), ())
+        return Standing(int(number), int(since_ms), family, has_jobs, last_age, now_ms, int(shards))
 
     def join(self, number: int, since_ms: int, family: str) -> None:
         """Take this number in this family, unless it has one: `standing` tells."""
         self._write("join", f"{number} {since_ms} {family}")
+
+    def count(self, shards: int) -> None:
+        """Note that its store has so many shards."""
+        self._write("count", shards)
 
     def listed(self, query: Query) -> AgedPage:
         """As `find`, with an age for a cursor."""

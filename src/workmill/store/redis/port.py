@@ -33,6 +33,11 @@ class Link(Protocol):
         replication id). A failover begins a new one; None before the first confirm."""
         ...
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is not as it should be at the server, in sentences; it refuses nothing."""
+        ...
+
     def close(self) -> None:
         """Leave the connections."""
         ...

@@ -187,6 +187,10 @@ class ResubmittingStore:
         """See `Store.purge`."""
         return self._store.purge(max_jobs)
 
+    def probe(self) -> None:
+        """See `Store.probe`."""
+        self._store.probe()
+
     def backup(self, file: Path) -> None:
         """See `Store.backup`."""
         self._store.backup(file)

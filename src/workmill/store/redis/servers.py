@@ -14,6 +14,7 @@ from typing import Final
 from workmill.domain.errors import StoreUnavailable
 from workmill.store.redis.addresses import Address, Node
 from workmill.store.redis.connection import ANSWER_SECONDS, Connection, Refused, Silent
+from workmill.store.redis.durability import QUESTIONS, Shown, faults, read_shown, refusal
 from workmill.store.redis.judgement import Answer, Level, Picture, Witness
 from workmill.store.redis.replies import read_replication, read_role
 from workmill.store.redis.sentinel import Sentinels, choose
@@ -21,8 +22,6 @@ from workmill.store.redis.sentinel import Sentinels, choose
 PEER_SECONDS: Final = 0.3
 """How long a server without the change may take to connect, and again to answer."""
 _ABOUT_ITSELF: Final = (("ROLE",), ("INFO", "replication"))
-_CONFIG: Final = ("CONFIG", "GET", "append*")
-_LASTING: Final = {b"appendonly": b"yes", b"appendfsync": b"always"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,7 @@ class Primary:
     history: str
     replicas: int
     """How many were online when it was asked."""
+    shown: Shown
 
 
 class Servers:
@@ -76,8 +76,8 @@ class Servers:
         return found
 
     def _verified(self, connection: Connection) -> Primary:
-        replies = connection.ask_all(_ABOUT_ITSELF)
-        refused = next((reply for reply in replies if isinstance(reply, Refused)), None)
+        replies = connection.ask_all([("ROLE",), *QUESTIONS])
+        refused = next((reply for reply in replies[:2] if isinstance(reply, Refused)), None)
         if refused is not None:
             raise refused
         role, replication = read_role(replies[0]), read_replication(replies[1])
@@ -85,24 +85,11 @@ class Servers:
             raise Silent(
                 f"{connection.node} is a replica of {role.follows}, not the primary", sent=False
             )
-        self._check_disk(connection)
-        return Primary(connection, replication.history, len(replication.acknowledged))
-
-    def _check_disk(self, connection: Connection) -> None:
-        """Only where the server lets this user ask; `workmill doctor` asks as somebody who may."""
-        if self._level is Level.MEMORY:
-            return
-        (reply,) = connection.ask_all([_CONFIG])
-        if isinstance(reply, Refused):
-            return
-        settings = dict(zip(reply[::2], reply[1::2], strict=True))
-        wrong = [name for name, value in _LASTING.items() if settings.get(name) != value]
-        if wrong:
-            wanted = ", ".join(f"{name.decode()} {_LASTING[name].decode()}" for name in wrong)
-            raise StoreUnavailable(
-                f"{connection.node} does not keep what it acknowledges: the level {self._level} "
-                f"needs {wanted}. Nothing was sent. Set that, or choose the level memory."
-            )
+        shown = read_shown(connection.node, *replies[1:])
+        why = refusal(faults(shown, self._level), connection.node, "Nothing was sent.")
+        if why is not None:
+            raise StoreUnavailable(why)
+        return Primary(connection, replication.history, len(replication.acknowledged), shown)
 
     def evidence(self, picture: Picture, missing: Iterable[Node]) -> Picture:
         """The picture with what Sentinels and the `missing` servers say now."""

@@ -1,18 +1,13 @@
 """The store as the house sees it: each verb is one call of one function.
 
-Theory. A function runs whole and alone, so a verb is atomic without locks. Redis cannot undo it,
-and does not have to: whatever a verb could refuse is checked here before anything is sent, or
-decided in the function before it writes. A group is therefore not a transaction but a promise:
-when it has closed, every call in it is as durable as the link promises. When it fails after
-something was written, the outcome is unknown, and repeating under the same ids is harmless.
+A function runs whole and alone, so a verb is atomic without locks; `session` says what makes a
+group of them.
 """
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from workmill.domain.clock import Clock
-from workmill.domain.errors import StoreUnavailable
+from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import ID_BYTES, new_id
 from workmill.domain.job import (
     COUNTERS,
@@ -48,12 +43,12 @@ from workmill.domain.job import (
 from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.domain.queue_profile import QueueProfile
 from workmill.store.bounds import Bounds
-from workmill.store.redis import backup, library, records
+from workmill.store.redis import backup, records
 from workmill.store.redis.port import Link
 from workmill.store.redis.queue_profile import ASKED, profile_of
+from workmill.store.redis.session import Session, called
+from workmill.telemetry import emit
 
-EPOCH_BYTES: Final = 8
-RETRY_SECONDS: Final = 1.0
 MAX_DELIVERED_BYTES: Final = 1024 * 1024 * 1024
 """Delivered jobs beyond this leave before their hour is over, the eldest first: they are in memory
 here. Results that nobody has fetched never do."""
@@ -78,7 +73,7 @@ class Latest(NamedTuple):
     age: int
 
 
-class RedisStore:
+class RedisStore(Session):
     """`workmill.store.port.Store` over one logical Redis, which other endpoints share."""
 
     def __init__(
@@ -88,78 +83,13 @@ class RedisStore:
         clock: Clock | None = None,
         bounds: Bounds | None = None,
         max_delivered_bytes: int = MAX_DELIVERED_BYTES,
+        heals_ms: int = 0,
     ) -> None:
-        """Time is the server's, unless a test moves its own `clock`. A backup connects anew."""
-        self._connect = connect
-        self._clock = clock
+        """See `Session`. A backup connects anew."""
         self._bounds = bounds or Bounds()
         self._max_delivered_bytes = max_delivered_bytes
-        self._pid = os.getpid()
-        self._owner = os.urandom(EPOCH_BYTES).hex()
-        self._grouped = self._wrote = False
-        self._now_ms = 0
-        self._link = connect()
-        try:
-            with self.group():
-                self._write("open", self._owner, records.packed(os.urandom(EPOCH_BYTES)))
-        except BaseException:
-            self._link.close()
-            raise
-
-    def close(self) -> None:
-        """See `Store.close`."""
-        try:
-            with self.group():
-                self._write("close", self._owner)
-        except StoreUnavailable:
-            pass  # a store that is away forgets its owners when it has been silent
-        finally:
-            self._link.close()
-
-    @property
-    def history(self) -> str | None:
-        """See `Link.history`."""
-        return self._link.history
-
-    @contextmanager
-    def group(self) -> Iterator[None]:
-        """See `Store.group`."""
-        self._refuse_if_unusable()
-        self._grouped, self._wrote = True, False
-        self._now_ms = self._clock() if self._clock else 0
-        try:
-            yield
-            self._link.confirm()
-        except StoreUnavailable:
-            raise
-        except Exception as error:
-            if not self._wrote:
-                raise
-            raise StoreUnavailable(
-                f"A group failed half-way: {error!r}. What it did is not known; nothing that was "
-                "acknowledged is lost. Repeat it with the same ids.",
-                retry_after_seconds=RETRY_SECONDS,
-            ) from error
-        finally:
-            self._grouped = False
-
-    def _refuse_if_unusable(self) -> None:
-        if os.getpid() != self._pid:
-            raise StoreUnavailable("A store cannot be carried over a fork: open it in the child.")
-        if self._grouped:
-            raise RuntimeError("groups do not nest")
-
-    def _read(self, verb: str, *given: Any) -> Any:
-        return self._call(verb, given, writes=False)
-
-    def _write(self, verb: str, *given: Any) -> Any:
-        self._wrote = True
-        return self._call(verb, given, writes=True)
-
-    def _call(self, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
-        if not self._grouped:
-            raise RuntimeError("every verb runs inside a group()")
-        return _fcall(self._link, verb, (self._now_ms, *given), writes)
+        self._leapt_ms = 0
+        super().__init__(connect, clock=clock, heals_ms=heals_ms)
 
     def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
         """See `Store.new_id`."""
@@ -291,6 +221,7 @@ class RedisStore:
         return Stats(
             jobs={str(s): int(books.get(b"j%d" % code, 0)) for s, code in records.CODES.items()},
             oldest_queued_at_ms=None if age < 0 else age // records.AGE_STEPS,
+            warnings=self._link.warnings,
             **counters,
         )
 
@@ -332,23 +263,44 @@ class RedisStore:
             bounds.known_retention_seconds,
         )
         kept_ms = [round(seconds * 1000) for seconds in kept]
-        gone: int = self._write("purge", max_jobs, *kept_ms, self._max_delivered_bytes)
+        told = self._write("purge", max_jobs, *kept_ms, self._max_delivered_bytes)
+        gone, leapt_ms, leap_ms, held_until_ms = map(int, told)
+        if leapt_ms > self._leapt_ms:
+            self._leapt_ms = leapt_ms
+            emit(
+                "store.clock_leapt",
+                level="warning",
+                leap_seconds=leap_ms / 1000,
+                purge="held",
+                held_until_ms=held_until_ms,
+            )
         return gone
+
+    def probe(self) -> None:
+        """See `Store.probe`."""
+        self._write("probe")
 
     def backup(self, file: Path) -> None:
         """See `Store.backup`. Needs no group, and may run in another thread beside groups."""
         link = self._connect()
         now_ms = self._clock() if self._clock else 0
         try:
-            backup.backup(lambda verb, *given: _fcall(link, verb, (now_ms, *given), False), file)
+            head = self._caller.head(now_ms)
+
+            def call(verb: str, *given: Any) -> Any:
+                return called(link, verb, (head, *given), writes=False)
+
+            backup.backup(call, file)
         finally:
             link.close()
 
     def restore(self, file: Path) -> None:
         """See `Store.restore`. A group of its own."""
+        refused: InvalidInput | None = None
         with self.group():
-            backup.restore(self._write, file)
-
-
-def _fcall(link: Link, verb: str, given: tuple[Any, ...], writes: bool) -> Any:
-    return link.call(library.function(verb), msgspec.msgpack.encode(given), writes=writes)
+            try:
+                backup.restore(self._write, file)
+            except InvalidInput as error:
+                refused = error
+        if refused is not None:
+            raise refused

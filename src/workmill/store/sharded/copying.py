@@ -79,8 +79,8 @@ def restore(parts: Sequence[Part], file: Path) -> None:
         if failed := [(part, error) for part, error in errors if error is not None]:
             names = ", ".join(f"{part.name} ({error})" for part, error in failed)
             raise StoreUnavailable(
-                f"These parts were not restored and are as they were: {names}. The others hold "
-                "the backup. Restore the same file again when all parts are there."
+                f"It is not known of these parts whether they were restored: {names}. The others "
+                "hold the backup. Restore the same file again when all parts are there."
             )
 
 

@@ -75,6 +75,7 @@ def figures(*, now: Sequence[Stats], last: Sequence[Stats], unavailable: tuple[s
         jobs={str(status): sum(one.jobs[status] for one in now) for status in Status},
         oldest_queued_at_ms=min(oldest, default=None),
         unavailable=unavailable,
+        warnings=tuple(dict.fromkeys(text for one in last for text in one.warnings)),
         **sums,
     )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from concurrent.futures import wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import Final
 
@@ -24,10 +24,12 @@ from workmill.store.bounds import Bounds
 from workmill.store.redis.addresses import Address
 from workmill.store.redis.judgement import Level
 from workmill.store.redis.link import Pace
-from workmill.store.redis.opening import open_part
+from workmill.store.redis.opening import TAG, open_part
 from workmill.store.redis.part import Standing
+from workmill.store.redis.survey import Survey, survey
 from workmill.store.sharded.part import Opened, Part
 from workmill.store.sharded.placement import MAX_PARTS
+from workmill.store.sharded.places import check_all, check_place, is_no_shard
 from workmill.store.sharded.store import ShardedStore
 
 CAUTIOUS_MS: Final = round((RESULT_RETENTION_SECONDS + 24 * 3600) * 1000)
@@ -44,10 +46,31 @@ def open_sharded(
 ) -> ShardedStore:
     """The store whose parts are at these addresses, in their order."""
 
+    _look_at_all(addresses, level)
+
     def opener(address: Address) -> Callable[[], Opened]:
         return lambda: Opened(*open_part(address, level=level, bounds=bounds, pace=PACE))
 
     return open_parts([(str(address), opener(address)) for address in addresses])
+
+
+def _look_at_all(addresses: Sequence[Address], level: Level | None) -> None:
+    """Before any is opened, which marks it. Raises InvalidInput when they cannot be one store, and
+    StoreUnavailable when it would be a new one and not all are there."""
+    seen: dict[int, Survey] = {}
+    away: list[StoreUnavailable] = []
+    with ThreadPoolExecutor(len(addresses)) as threads:
+        asked = [
+            threads.submit(survey, address, TAG, level=level, pace=PACE) for address in addresses
+        ]
+    for number, future in enumerate(asked):
+        try:
+            seen[number] = future.result()
+        except StoreUnavailable as error:
+            away.append(error)
+    check_all(seen)
+    if away and all(one.number is None for one in seen.values()):
+        raise away[0]
 
 
 def open_parts(
@@ -86,6 +109,8 @@ class _Joining:
         self._family = ""
         self._joined: set[int] = set()
         """The parts that were seen to be of this family."""
+        self._shards = 0
+        """How many there have been, as far as any of them has heard."""
 
     def begin(self, parts: Sequence[Part], away: dict[int, StoreUnavailable]) -> list[Standing]:
         """Number those that are there, once all that have a number are seen to belong here."""
@@ -102,12 +127,16 @@ class _Joining:
         for number, standing in numbered.items():
             _check(standing, number, there[number].name, family)
         self._joined.update(numbered)
+        self._shards = max(one.shards for one in numbered.values())
         self._family = family or ""
         take = partial(self._take, founded=founded)
-        return [
+        taken = [
             part.alone(partial(take, number=number, name=part.name)).result()
             for number, part in there.items()
         ]
+        for part in there.values():
+            part.alone(partial(_count, shards=max(self._joined) + 1)).result()
+        return taken
 
     def later(self, opened: Opened, number: int, name: str) -> None:
         """One that was away comes back, or comes for the first time."""
@@ -118,12 +147,8 @@ class _Joining:
         """Raises InvalidInput for what is no part of this family, or not this one."""
         standing = _standing(opened)
         if standing.number is None:
-            if number < max(self._joined):
-                raise InvalidInput(
-                    f"{name} was given as part {number}, and is no part of a store. Nothing was "
-                    "changed. It has lost its data, or is not where it was; new parts go to the "
-                    "end."
-                )
+            if number < max(*self._joined, self._shards):
+                raise is_no_shard(name, number)
             if not self._joined.issuperset(range(number)):
                 raise StoreUnavailable(f"{name} is new, and joins when all before it are there.")
             standing = _noted(opened, number, self._family, founded=founded)
@@ -157,17 +182,14 @@ def _noted(opened: Opened, number: int, family: str, *, founded: bool) -> Standi
 
 
 def _check(standing: Standing, number: int, name: str, family: str | None) -> None:
-    if standing.number != number:
-        raise InvalidInput(
-            f"{name} is part {standing.number} of its store, and was given as part {number}. "
-            "Nothing was changed. Give all parts in the order in which they were first given, "
-            "and new ones at the end."
-        )
-    if standing.family != family:
-        raise InvalidInput(
-            f"{name} is part {number} of another store than the parts before it. Nothing was "
-            "changed. Give the addresses of one store."
-        )
+    check_place(name, standing.number, standing.family, number=number, family=family)
+
+
+def _count(opened: Opened, shards: int) -> None:
+    """Every shard knows how many there are: one that comes back empty is not taken for new."""
+    if _standing(opened).shards < shards:
+        with opened.verbs.group():
+            opened.verbs.count(shards)
 
 
 def _standing(opened: Opened) -> Standing:

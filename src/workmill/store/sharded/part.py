@@ -119,7 +119,7 @@ class Part:
                 if self._opened is None:
                     self._open()
                 with self.opened.outer.group():
-                    self.opened.verbs.try_writing()
+                    self.opened.verbs.probe()
             except WorkmillError:
                 pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), LONGEST_PAUSE_SECONDS)
             else:

@@ -295,6 +295,10 @@ class ShardedStore:
         self._directory.sweep()
         return gone
 
+    def probe(self) -> None:
+        """See `Store.probe`: in every shard that is there."""
+        self._group.somewhere(lambda opened: opened.verbs.probe())
+
     def backup(self, file: Path) -> None:
         """See `Store.backup`: one file with all parts, each as it stands when its turn comes."""
         copying.backup(self._parts, file)
@@ -303,7 +307,13 @@ class ShardedStore:
         """See `Store.restore`: each part replaces everything or nothing."""
         copying.restore(self._parts, file)
         self._directory.forget()
-        self._note_all()
+        try:
+            self._note_all()
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                "The backup was restored, and where its jobs lie could not be noted everywhere: "
+                f"{error.detail} Restore the same file again when all parts are there."
+            ) from error
 
     def _note_all(self) -> None:
         """Write the directory anew, from the jobs."""

@@ -46,7 +46,7 @@ class FakeServer:
         others = [[n.host.encode(), b"%d" % n.port, b"%d" % o] for n, o in self.replicas.items()]
         return [b"master", self.offset, others]
 
-    def _info(self, _section: str) -> bytes:
+    def _info(self, _section: str = "") -> bytes:
         lines = [
             f"role:{'master' if self.leads else 'slave'}",
             f"connected_slaves:{len(self.replicas)}",

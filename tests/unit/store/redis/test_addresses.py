@@ -51,6 +51,18 @@ def test_a_password_is_shown_nowhere() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["redis://u:hu/sh@db", "redis://u:hu?sh@db", "redis://u:hu@sh@db", "redis://u:hu#sh@db:0"],
+)
+def test_a_password_that_was_not_escaped_is_not_shown(text: str) -> None:
+    """Whatever parts the address there; and it is said how it must be written."""
+    with pytest.raises(InvalidInput, match="%40") as caught:
+        parse_addresses(text)
+    assert "sh@" not in str(caught.value)
+    assert "hu" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "texts",
     ["redis://a,redis://b:1", ["redis://a", "redis://b:1"], ["redis://a,redis://b:1"]],
 )
@@ -74,6 +86,14 @@ def test_partitions_may_each_have_sentinels() -> None:
         ("redis://", "no host"),
         ("redis://db:0", "no host"),
         ("redis://db:99999", "no host"),
+        ("redis://a..b", "no host"),
+        ("redis://" + "a" * 70, "no host"),
+        ("redis://db#1", "no host"),
+        ("redis://db:\uff16", "no host"),
+        ("redis://[fe80::1%eth0]", "no host"),
+        ("redis://db?password_file=/a&password_file=/b", "option twice"),
+        ("redis+unix:///run/a%00b", "path of a socket"),
+        ("redis+sentinel://A,a/mill", "twice"),
         ("redis://db/3", "only database 0"),
         ("redis://a,b", "each partition"),
         ("redis+sentinel://a,b,c", "the name they watch"),

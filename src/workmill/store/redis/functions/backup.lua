@@ -59,8 +59,8 @@ end
 
 -- asked: now, who. Says whether the restore may begin.
 local function load_begin(keys, args)
-  local asked = cmsgpack.unpack(args[1])
-  local taken = redis.call('SET', keys[1] .. 'loading', asked[2], 'NX', 'PX', LOADING_MS)
+  local ctx = look(keys, args)
+  local taken = redis.call('SET', ctx.tag .. 'loading', ctx.asked[2], 'NX', 'PX', LOADING_MS)
   return taken and 1 or 0
 end
 
@@ -155,10 +155,19 @@ local function load_job(ctx, job)
   save(ctx, job)
 end
 
--- asked: now, who, (age, id, record) for each job.
+-- asked: now, who, (age, id, record) for each job. Answers 1, having loaded none, when one of them
+-- is there already.
 local function load_jobs(keys, args)
   local ctx = loading(keys, args)
-  local first, entries = ctx.books.next_seq, {}
+  local entries, met = {}, {}
+  for _, raw in ipairs(ctx.asked[3]) do
+    local id = string.sub(raw, 9, 24)
+    if met[id] or redis.call('EXISTS', ctx.prefix .. 'j' .. id) == 1 then
+      return 1
+    end
+    met[id] = true
+  end
+  local first = ctx.books.next_seq
   for place, raw in ipairs(ctx.asked[3]) do
     local id = string.sub(raw, 9, 24)
     local job = unpack_job(id, string.sub(raw, 25))

@@ -3,6 +3,8 @@
 {w}                string  the letter of the generation that lives, a or b; a restore fills the
                            other one and then changes this letter. `p` below is {w}a or {w}b.
 {w}part            string  "<number> <since ms> <family>" of a store that is one part of several
+{w}mark            hash    id -> what the store is called, whatever is restored into it; shards ->
+                           of how many it is one; for each endpoint the number that it noted last
 {w}loading         string  who is restoring now; it expires
 {w}lead            hash    the term of a leading controller: token, holder, until_ms
 

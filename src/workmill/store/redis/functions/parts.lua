@@ -85,11 +85,20 @@ local function unclaim(keys, args)
   return 0
 end
 
--- asked: now. Answers what `join` noted or '', the next seq, the last age, the time.
+-- asked: now. Answers what `join` noted or '', the next seq, the last age, the time,
+-- how many shards its store has.
 local function part(keys, args)
   local ctx = look(keys, args)
   return {redis.call('GET', ctx.tag .. 'part') or '', ctx.books.next_seq, ctx.books.last_age,
-    ctx.now_ms}
+    ctx.now_ms, redis.call('HGET', ctx.tag .. 'mark', 'shards') or '0'}
+end
+
+-- asked: now, how many shards this store has.
+local function count_shards(keys, args)
+  local ctx = begin(keys, args)
+  redis.call('HSET', ctx.tag .. 'mark', 'shards', ctx.asked[2])
+  finish(ctx)
+  return 0
 end
 
 -- asked: now, "<number> <since ms> <family>". From now on this is a part of that store; the first
@@ -107,3 +116,4 @@ register('old_notes', old_notes, 'no-writes')
 register('unclaim', unclaim, 'allow-oom')
 register('part', part, 'no-writes')
 register('join', join)
+register('count', count_shards, 'allow-oom')

@@ -54,10 +54,20 @@ local function unpulled_due(ctx, most, ended_ms)
   return gone
 end
 
--- asked: now, max_jobs, result_ms, delivered_ms, known_ms, max_delivered_bytes.
+-- How long something is kept: after a leap of the clock nothing is due by it before it has been
+-- there for its whole time once more.
+local function kept_since_leap(ctx, kept_ms)
+  return ctx.now_ms < ctx.books.leapt_ms + kept_ms and math.huge or kept_ms
+end
+
+-- asked: now, max_jobs, result_ms, delivered_ms, known_ms, max_delivered_bytes. Answers how much
+-- went, when the clock leapt last, by how much, and until when results are kept for that.
 local function purge(keys, args)
   local ctx = begin(keys, args)
   local _, most, result_ms, delivered_ms, known_ms, max_bytes = unpack(ctx.asked)
+  local held_until_ms = ctx.books.leapt_ms + result_ms
+  result_ms, delivered_ms, known_ms = kept_since_leap(ctx, result_ms),
+    kept_since_leap(ctx, delivered_ms), kept_since_leap(ctx, known_ms)
   lapse(ctx)
   local removed = take_due(ctx, 'delivered', most, delivered_due(ctx, delivered_ms, max_bytes))
   local function take_over(jobs)
@@ -65,7 +75,9 @@ local function purge(keys, args)
       removed[#removed + 1] = job
     end
   end
-  take_over(unpulled_due(ctx, most - #removed, ctx.now_ms - result_ms))
+  if result_ms < math.huge then
+    take_over(unpulled_due(ctx, most - #removed, ctx.now_ms - result_ms))
+  end
   take_over(take_due(ctx, 'ended', most - #removed, function(job)
     return job.ended_ms + result_ms <= ctx.now_ms
   end))
@@ -82,7 +94,8 @@ local function purge(keys, args)
     return work.ended_ms + known_ms <= ctx.now_ms
   end)
   finish(ctx)
-  return gone
+  local leap_ms = redis.call('HGET', ctx.prefix .. 'books', 'leap_ms') or 0
+  return {gone, ctx.books.leapt_ms, tonumber(leap_ms), held_until_ms}
 end
 
 register('purge', purge, 'allow-oom')

@@ -62,6 +62,10 @@ local function deliver(ctx, job, verb)
 end
 
 local function put_under(ctx, jobs, until_ms)
+  local epoch = redis.call('HGET', ctx.prefix .. 'books', 'epoch')
+  if not epoch then
+    damaged('its epoch is missing')
+  end
   local receipt = ctx.books.next_receipt + 1
   set_book(ctx, 'next_receipt', receipt)
   local packed = {}
@@ -73,7 +77,7 @@ local function put_under(ctx, jobs, until_ms)
   end
   redis.call('SET', ctx.prefix .. 'r' .. receipt, table.concat(packed))
   redis.call('ZADD', ctx.prefix .. 'receipts', until_ms, receipt)
-  return redis.call('HGET', ctx.prefix .. 'books', 'epoch') .. struct.pack('>I8', receipt)
+  return epoch .. struct.pack('>I8', receipt)
 end
 
 -- asked: now, tenant, top, receipt_ms or -1. Answers with the receipt or '', then id and state.

@@ -5,11 +5,18 @@ counters with one HINCRBY each. Lists and sets it changes as it goes. Nothing el
 
 Time is this server's, or the caller's in tests. It never goes back: where the clock is behind what
 the books have seen, the difference is kept in `ahead_ms`. When nobody has called for SILENT_MS,
-nobody could renew either (the server was away, or every endpoint was), so leases are given time. ]]
+nobody could renew either (the server was away, or every endpoint was), so leases are given time.
+Open endpoints write every second. So when nothing was written for LEAP_MS, either nobody could
+fetch anything meanwhile or the clock has leapt: the store cannot tell which, and what is kept for
+a time is kept for that time again (`leapt_ms`).
+
+A caller says which store it opened, and the last number that it noted here (`mark`). Another store
+at this address, or an older copy of this one, is refused before anything is read or written. ]]
 
 local SILENT_MS = 10000
+local LEAP_MS = 3600000
 local NUMBERS = {'layout', 'last_ms', 'ahead_ms', 'next_seq', 'last_age', 'first_token',
-  'highest_token', 'next_receipt', 'next_beat', 'known_bytes', 'delivered_bytes',
+  'highest_token', 'next_receipt', 'next_beat', 'known_bytes', 'delivered_bytes', 'leapt_ms',
   COUNTED[ATTACHED], COUNTED[PULLED], COUNTED[LEASED]}
 local EXACT = 2 ^ 50
 local MOST_NAMES = 65535
@@ -22,10 +29,31 @@ local function clock_ms(given)
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- The session of a verb that writes nothing.
-local function look(keys, args, letter)
+local function damaged(why)
+  error({err = 'WMDAMAGED ' .. why})
+end
+
+-- What the caller knows of the store is true of this one. Gives the number that it noted last.
+local function recognise(tag, caller)
+  local _, identity, owner, noted = unpack(caller)
+  local marked = redis.call('HMGET', tag .. 'mark', 'id', owner)
+  if not marked[1] then
+    damaged('its keys are gone: it was emptied, or another server is at its address')
+  elseif marked[1] ~= identity then
+    damaged('another store is at its address')
+  end
+  local number = tonumber(marked[2] or 0)
+  if number < noted then
+    error({err = 'WMOLDER ' .. string.format('%.0f', noted - number)})
+  end
+  return number
+end
+
+-- The session of a verb that writes nothing. `opening`: the store need not be known yet.
+local function look(keys, args, letter, opening)
   local asked = cmsgpack.unpack(args[1])
-  local tag = keys[1]
+  local tag, caller = keys[1], asked[1]
+  local noted = not opening and recognise(tag, caller) or 0
   local prefix = tag .. (letter or redis.call('GET', tag) or 'a')
   local read = redis.call('HMGET', prefix .. 'books', unpack(NUMBERS))
   local books = {}
@@ -35,8 +63,12 @@ local function look(keys, args, letter)
   if books.layout ~= LAYOUT and books.layout ~= 0 then
     error('WMLAYOUT this store has layout ' .. books.layout .. ', the endpoint knows ' .. LAYOUT)
   end
-  local clock = clock_ms(asked[1]) + books.ahead_ms
-  return {tag = tag, prefix = prefix, asked = asked, books = books, clock_ms = clock,
+  if books.layout == 0 and not letter
+      and not (opening and not redis.call('HGET', tag .. 'mark', 'id')) then
+    damaged('its books are missing')
+  end
+  local clock = clock_ms(caller[1]) + books.ahead_ms
+  return {tag = tag, caller = caller, noted = noted, prefix = prefix, asked = asked, books = books, clock_ms = clock,
     now_ms = math.max(clock, books.last_ms), jobs = {}, dirty = {}, counts = {}, set = {},
     lists = {}, outbox = {}}
 end
@@ -75,9 +107,17 @@ local function give_time(ctx, again)
   in_chunks('ZADD', key, later, 2)
 end
 
-local function begin(keys, args, letter)
-  local ctx = look(keys, args, letter)
-  local books, given = ctx.books, ctx.asked[1]
+-- Note the caller's number, which rises a few times a second.
+local function note_caller(ctx)
+  local _, _, owner, _, number = unpack(ctx.caller)
+  if number > ctx.noted then
+    redis.call('HSET', ctx.tag .. 'mark', owner, string.format('%.0f', number))
+  end
+end
+
+local function begin(keys, args, letter, opening)
+  local ctx = look(keys, args, letter, opening)
+  local books, given = ctx.books, ctx.caller[1]
   ctx.silent_ms = ctx.now_ms - books.last_ms
   if ctx.clock_ms < books.last_ms then
     set_book(ctx, 'ahead_ms', books.ahead_ms + books.last_ms - ctx.clock_ms)
@@ -85,9 +125,14 @@ local function begin(keys, args, letter)
   if given == 0 and ctx.silent_ms > SILENT_MS then
     give_time(ctx, false)
   end
+  if given == 0 and ctx.silent_ms > LEAP_MS and books.last_ms > 0 then
+    set_book(ctx, 'leapt_ms', ctx.now_ms)
+    set_book(ctx, 'leap_ms', ctx.silent_ms)
+  end
   if ctx.silent_ms >= 1000 then
     set_book(ctx, 'last_ms', ctx.now_ms)
   end
+  note_caller(ctx)
   return ctx
 end
 
