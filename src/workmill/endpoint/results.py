@@ -10,32 +10,31 @@ from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Acknowledgement, Pulled, PullRequest, Result
 from workmill.endpoint import params
 from workmill.endpoint.body import read_body
+from workmill.endpoint.deliveries import RECEIPT_SECONDS
 from workmill.endpoint.http import ClientGone, Reply, Request
 from workmill.endpoint.service import Service
 from workmill.wire import codecs
 from workmill.wire.messages import Acknowledge, Acknowledged, CompatibleResult, PulledResults
 
 MAX_ACK_BYTES = 1024 * 1024
-NOTICE_SECONDS = 0.001
-"""A caller that hung up before its request was read is noticed a few turns of the loop later."""
 
 
 async def pull_completed(service: Service, request: Request) -> Reply:
     """Up to `top` finished results, latest first, each delivered once; `[]` when none is there."""
     top = params.integer(request.query, "top", 1, limits.MAX_PULL_RESULTS)
-    pulled = await _pulled_for(service, request, PullRequest(top=top))
-    return Reply.json(_shown(pulled.results))
+    wanted = PullRequest(top=top, receipt_seconds=RECEIPT_SECONDS)
+    pulled = await _pulled_for(service, request, wanted)
+    reply = Reply.json(_shown(pulled.results))
+    if pulled.receipt is not None:
+        reply.on_arrival = service.deliveries.settled_by(pulled.receipt)
+    return reply
 
 
 async def _pulled_for(service: Service, request: Request, wanted: PullRequest) -> Pulled:
-    """Results for a caller that is still there: they are delivered once, so none are taken for
-    one that has given up, be it before its request was read or while the store was busy."""
+    """Results for a caller whose connection still stands when the store comes to it."""
     gone = asyncio.ensure_future(request.disconnected())
+    pulled = asyncio.ensure_future(service.committer.pull(wanted))
     try:
-        await asyncio.wait((gone,), timeout=NOTICE_SECONDS)
-        if gone.done():
-            raise ClientGone
-        pulled = asyncio.ensure_future(service.committer.pull(wanted))
         await asyncio.wait((pulled, gone), return_when=asyncio.FIRST_COMPLETED)
         if not pulled.done():
             pulled.cancel()
@@ -53,9 +52,12 @@ async def pull_results(service: Service, request: Request) -> Reply:
     )
     if seconds <= 0:
         raise InvalidInput("receipt_seconds must be above 0. Nothing was changed.")
-    pulled = await service.committer.pull(PullRequest(top=top, receipt_seconds=seconds))
+    pulled = await _pulled_for(service, request, PullRequest(top=top, receipt_seconds=seconds))
     receipt = pulled.receipt.hex() if pulled.receipt is not None else None
-    return Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))
+    reply = Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))
+    if pulled.receipt is not None:
+        reply.on_arrival = service.deliveries.returned_unless_arrived(pulled.receipt)
+    return reply
 
 
 async def acknowledge(service: Service, request: Request) -> Reply:

@@ -10,6 +10,7 @@ from typing import Final
 from workmill.domain.errors import WorkmillError
 from workmill.endpoint.beat import Beat
 from workmill.endpoint.committer import Committer
+from workmill.endpoint.deliveries import Deliveries
 from workmill.endpoint.idle import IdleWorkers
 from workmill.endpoint.metrics import Metrics
 from workmill.endpoint.pulse import PULSE_SECONDS, Pulse
@@ -50,6 +51,7 @@ class Service:
             on_lost=self._store_lost,
         )
         self.beat = Beat(self.committer, self.metrics, settings, serves)
+        self.deliveries = Deliveries(self.committer, on_released=self._wake_workers)
         self.watch = Watch(self.committer, settings.max_waiters)
         self.idle = IdleWorkers()
         self.folders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="fold")
@@ -70,6 +72,7 @@ class Service:
             self._purge(),
             self.watch.run(),
             self.idle.run(),
+            self.deliveries.run(),
         ):
             self._tasks.append(asyncio.create_task(work))
 
@@ -91,10 +94,14 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.deliveries.settle()
         if self._tasks:
             await self.beat.last()
         await self.committer.close()
         self.folders.shutdown(cancel_futures=True)
+
+    def _wake_workers(self, jobs: int) -> None:
+        self.idle.wake(jobs)
 
     def _store_lost(self) -> None:
         if not self.lost:
