@@ -10,11 +10,11 @@ handed out comes back when the receipt lapses, so a result may then come twice, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, NamedTuple
 
 from workmill.domain.errors import StoreUnavailable, WorkmillError
-from workmill.domain.job import Acknowledgement, Lease, Release
+from workmill.domain.job import Acknowledgement, Lease, Release, Verdict
 from workmill.endpoint.committer import Committer
 from workmill.endpoint.exchange import Line
 
@@ -24,6 +24,8 @@ ARRIVAL_SECONDS: Final = 30.0
 """A caller that has not taken its answer by then is cut off, so that it surely never does."""
 RECEIPT_SECONDS: Final = 60.0
 """Of the compatible pull. Longer than an answer may take to arrive."""
+HURRIED: Final = 16
+"""At how many of the latest answers it is looked before a question about results."""
 MAX_UNSETTLED: Final = 100_000
 """Receipts and leases that a store which does not answer keeps waiting; others run out."""
 
@@ -44,6 +46,7 @@ class Deliveries:
         self._under_way: list[_Watched] = []
         self._words: list[Acknowledgement] = []
         self._releases: list[Release] = []
+        self._telling: set[asyncio.Future[None]] = set()
         self._some = asyncio.Event()
 
     def watch(self, line: Line, on_arrival: Callable[[bool], None]) -> None:
@@ -76,47 +79,68 @@ class Deliveries:
         while True:
             await self._some.wait()
             await asyncio.sleep(LOOK_SECONDS)
-            self._look()
-            await self._tell_store()
+            self._look(self._under_way)
+            self._tell_store()
+            await asyncio.gather(*self._telling)
             if not (self._under_way or self._words or self._releases):
                 self._some.clear()
 
+    def hurry(self) -> None:
+        """Somebody is about to ask the store about results: what has arrived of late is told to it
+        before, in the same group."""
+        if self._under_way:
+            self._look(self._under_way[-HURRIED:])
+            self._tell_store()
+
     async def settle(self) -> None:
         """The endpoint ends: tell the store what is known."""
-        self._look()
-        await self._tell_store()
+        self._look(self._under_way)
+        self._tell_store()
+        await asyncio.gather(*self._telling)
 
-    def _look(self) -> None:
+    def _look(self, some: Sequence[_Watched]) -> None:
         now = asyncio.get_running_loop().time()
-        left = []
-        for one in self._under_way:
+        known = set()
+        for one in some:
             arrived = one.line.arrived()
             if arrived is None and now < one.until:
-                left.append(one)
                 continue
+            known.add(id(one))
             if arrived is None:
                 one.line.give_up()
             one.on_arrival(bool(arrived))
             one.line.unwatch()
-        self._under_way = left
+        if known:
+            self._under_way = [one for one in self._under_way if id(one) not in known]
 
-    async def _tell_store(self) -> None:
-        """Words that the store did not confirm are said again: that is harmless."""
+    def _tell_store(self) -> None:
         if self._words:
             words, self._words = self._words, []
-            try:
-                await self._committer.acknowledge(words)
-            except StoreUnavailable:
-                self._words = [*words, *self._words][-MAX_UNSETTLED:]
-            except WorkmillError:
-                pass  # logged where it came from; the receipts lapse
+            self._begin(self._acknowledge(words, self._committer.acknowledge(words)))
         if self._releases:
             releases, self._releases = self._releases, []
-            try:
-                await self._committer.work("release", releases)
-            except StoreUnavailable:
-                self._releases = [*releases, *self._releases][-MAX_UNSETTLED:]
-            except WorkmillError:
-                pass
-            else:
-                self._on_released(len(releases))
+            self._begin(self._release(releases, self._committer.work("release", releases)))
+
+    def _begin(self, telling: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(telling)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _acknowledge(self, words: list[Acknowledgement], told: Awaitable[list[int]]) -> None:
+        """Words that the store did not confirm are said again: that is harmless."""
+        try:
+            await told
+        except StoreUnavailable:
+            self._words = [*words, *self._words][-MAX_UNSETTLED:]
+        except WorkmillError:
+            pass  # logged where it came from; the receipts lapse
+
+    async def _release(self, releases: list[Release], told: Awaitable[list[Verdict]]) -> None:
+        try:
+            await told
+        except StoreUnavailable:
+            self._releases = [*releases, *self._releases][-MAX_UNSETTLED:]
+        except WorkmillError:
+            pass  # the leases run out
+        else:
+            self._on_released(len(releases))

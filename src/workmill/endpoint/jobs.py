@@ -31,6 +31,7 @@ async def get_job(service: Service, request: Request) -> Reply:
     """One job as it stands; with `wait`, as soon as it has ended or the seconds are over."""
     job_id = parse_id(request.argument)
     wait_seconds = params.seconds(request.query, "wait", limits.MAX_WAIT_SECONDS, 0.0)
+    service.deliveries.hurry()
     job = await _find(service, job_id)
     if wait_seconds > 0 and job.status not in ENDED and not service.watch.full:
         job = await _ended(service, job, wait_seconds)
@@ -40,6 +41,7 @@ async def get_job(service: Service, request: Request) -> Reply:
 async def list_jobs(service: Service, request: Request) -> Reply:
     """One page of jobs, newest first; `next_after` of a page is `after` of the next."""
     after = params.integer(request.query, "after", 0, _LATEST, default=_LATEST)
+    service.deliveries.hurry()
     page = await service.committer.find(
         Query(
             status=_status(params.single(request.query, "status")),

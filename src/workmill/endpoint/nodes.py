@@ -21,6 +21,7 @@ _MOST: Final = 2**63 - 1
 
 async def stats(service: Service, _request: Request) -> Reply:
     """The counters as they are now, with the fleet's rate and the predicted wait."""
+    service.deliveries.hurry()
     await service.pulse.read(service.committer)
     return Reply.json(service.pulse.view())
 

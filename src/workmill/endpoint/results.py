@@ -32,6 +32,7 @@ async def pull_completed(service: Service, request: Request) -> Reply:
 
 async def _pulled_for(service: Service, request: Request, wanted: PullRequest) -> Pulled:
     """Results for a caller whose connection still stands when the store comes to it."""
+    service.deliveries.hurry()
     gone = asyncio.ensure_future(request.disconnected())
     pulled = asyncio.ensure_future(service.committer.pull(wanted))
     try:
