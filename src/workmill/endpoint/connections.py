@@ -54,7 +54,6 @@ class Connection(asyncio.Protocol):
         self._looked_at = 0
         self._blank_bytes = 0
         self._sending_ended = self._reading_paused = self._discarding = self._lost = False
-        self._arrived_before_loss = False
         self._watched = 0
         self._close_when_arrived = False
         self._timer: asyncio.TimerHandle | None = None
@@ -79,8 +78,6 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The caller sends no more. True keeps our side open, for an answer that is due."""
         self._sending_ended = True
-        if self._watched and self.arrived():
-            self._arrived_before_loss = True
         if self._discarding:
             return False
         exchange = self._exchange
@@ -89,7 +86,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(MalformedRequest(_NO_HEAD))
                 return True
             self._close_when_arrived = True
-            return bool(self._watched and self.arrived() is None)
+            return self._watched > 0
         if not exchange.body_complete:
             exchange.fail_body(MalformedRequest("The body broke off. Nothing was stored."))
         exchange.end_sending()
@@ -186,9 +183,7 @@ class Connection(asyncio.Protocol):
 
     def arrived(self) -> bool | None:
         """Whether all that was written is with the caller's machine; None: not known yet."""
-        if self._lost or self._arrived_before_loss:
-            return self._arrived_before_loss
-        return has_arrived(self.transport)
+        return False if self._lost else has_arrived(self.transport)
 
     def give_up(self) -> None:
         """Cut the connection off: what has not arrived never will."""

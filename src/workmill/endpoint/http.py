@@ -59,10 +59,6 @@ class Request:
         self.body_read = self.exchange.body_complete
         return body
 
-    async def disconnected(self) -> None:
-        """Return when the connection is lost. Who only ended his sending is still there."""
-        await self.exchange.until_gone()
-
     async def sending_ended(self) -> None:
         """Return when the caller sends no more: he has hung up, or reads what still comes."""
         await self.exchange.until_sending_ended()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from workmill.domain import limits
 from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import id_text, parse_id
-from workmill.domain.job import Acknowledgement, Pulled, PullRequest, Result
+from workmill.domain.job import Acknowledgement, PullRequest, Result
 from workmill.endpoint import params
 from workmill.endpoint.body import read_body
 from workmill.endpoint.deliveries import RECEIPT_SECONDS
-from workmill.endpoint.http import ClientGone, Reply, Request
+from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.service import Service
 from workmill.wire import codecs
 from workmill.wire.messages import Acknowledge, Acknowledged, CompatibleResult, PulledResults
@@ -22,27 +20,13 @@ MAX_ACK_BYTES = 1024 * 1024
 async def pull_completed(service: Service, request: Request) -> Reply:
     """Up to `top` finished results, latest first, each delivered once; `[]` when none is there."""
     top = params.integer(request.query, "top", 1, limits.MAX_PULL_RESULTS)
+    service.deliveries.hurry()
     wanted = PullRequest(top=top, receipt_seconds=RECEIPT_SECONDS)
-    pulled = await _pulled_for(service, request, wanted)
+    pulled = await service.committer.pull(wanted)
     reply = Reply.json(_shown(pulled.results))
     if pulled.receipt is not None:
         reply.on_arrival = service.deliveries.settled_by(pulled.receipt)
     return reply
-
-
-async def _pulled_for(service: Service, request: Request, wanted: PullRequest) -> Pulled:
-    """Results for a caller whose connection still stands when the store comes to it."""
-    service.deliveries.hurry()
-    gone = asyncio.ensure_future(request.disconnected())
-    pulled = asyncio.ensure_future(service.committer.pull(wanted))
-    try:
-        await asyncio.wait((pulled, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not pulled.done():
-            pulled.cancel()
-            raise ClientGone
-        return pulled.result()
-    finally:
-        gone.cancel()
 
 
 async def pull_results(service: Service, request: Request) -> Reply:
@@ -53,7 +37,8 @@ async def pull_results(service: Service, request: Request) -> Reply:
     )
     if seconds <= 0:
         raise InvalidInput("receipt_seconds must be above 0. Nothing was changed.")
-    pulled = await _pulled_for(service, request, PullRequest(top=top, receipt_seconds=seconds))
+    service.deliveries.hurry()
+    pulled = await service.committer.pull(PullRequest(top=top, receipt_seconds=seconds))
     receipt = pulled.receipt.hex() if pulled.receipt is not None else None
     reply = Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))
     if pulled.receipt is not None:
