@@ -234,8 +234,8 @@ class Model:
             and (entry.receipt, entry.new.tenant) == (one.receipt, one.tenant)
             and (one.ids is None or entry.new.id in one.ids)
         ]
-        self.carry_out(Verb.ACKNOWLEDGE, entries)
-        for entry in entries:
+        self.carry_out(Verb.LAPSE if one.returned else Verb.ACKNOWLEDGE, entries)
+        for entry in () if one.returned else entries:
             entry.until_ms = self._later(DELIVERED_RETENTION_SECONDS)
         return len(entries)
 

@@ -166,6 +166,13 @@ class Stand:
             (count,) = self.store.acknowledge([one])
         return count
 
+    def give_back(self, pulled: Pulled, *ids: bytes) -> int:
+        """Its receiver is gone."""
+        one = Acknowledgement(receipt=pulled.receipt or b"", ids=ids or None, returned=True)
+        with self.store.group():
+            (count,) = self.store.acknowledge([one])
+        return count
+
     def stats(self) -> Stats:
         with self.store.group():
             return self.store.stats()

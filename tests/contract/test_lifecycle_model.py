@@ -184,12 +184,13 @@ class Machine(RuleBasedStateMachine):
             self.receipts.append(pulled.receipt)
         self.model.pulled(expected, request, pulled.receipt)
 
-    @rule(pick=PICKS, tenant=TENANTS, some=st.booleans(), which=PICKS)
-    def acknowledge(self, pick: int, tenant: str, some: bool, which: int) -> None:
+    @rule(pick=PICKS, tenant=TENANTS, some=st.booleans(), which=PICKS, returned=st.booleans())
+    def acknowledge(self, pick: int, tenant: str, some: bool, which: int, returned: bool) -> None:
         one = Acknowledgement(
             receipt=self.receipts[-1 - pick // 8 % len(self.receipts)],
             tenant=tenant,
             ids=(self._pick(which),) if some else None,
+            returned=returned,
         )
         with self.stand.store.group():
             (count,) = self.stand.store.acknowledge([one])

@@ -67,6 +67,20 @@ def test_an_acknowledged_receipt_is_delivered(stand: Stand, done: list[NewJob]) 
     assert stand.stats().delivered_total == 3
 
 
+def test_returned_results_come_back_at_once(stand: Stand, done: list[NewJob]) -> None:
+    """Their receiver is gone: the next pull has them, in their order, and nothing is counted as
+    delivered. What was acknowledged before stays delivered, and a repeat finds nothing to do."""
+    first, second, third = done
+    pulled = stand.pull(receipt_seconds=60)
+    assert stand.acknowledge(pulled, third.id) == 1
+    assert stand.give_back(pulled, first.id) == 1
+    assert ids(stand.pull(receipt_seconds=60)) == [first.id]
+    assert stand.give_back(pulled) == 1
+    assert stand.give_back(pulled) == 0
+    assert ids(stand.pull()) == [second.id]
+    assert stand.stats().delivered_total == 2
+
+
 def test_unacknowledged_results_come_back(stand: Stand, done: list[NewJob]) -> None:
     """Nothing is lost between "pulled" and "received"; every pull has a receipt of its own."""
     lapsed = stand.pull(receipt_seconds=5)

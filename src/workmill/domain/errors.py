@@ -6,6 +6,8 @@
     │   ├── HeadTooLarge 431
     │   ├── BodyTooLarge 413
     │   └── BodyTimeout 408       it did not arrive in time
+    ├── UnsupportedTransfer 501   a transfer coding that is not chunked
+    ├── UnsupportedVersion 505    another HTTP than 1.x
     ├── NotAuthorized 401         no key, or the wrong one
     ├── CrossSite 403             a page of another site had a browser ask
     ├── NotFound 404              no such job or path
@@ -70,6 +72,14 @@ class BodyTooLarge(InvalidInput):
 
 class BodyTimeout(InvalidInput):
     status, slug, title = 408, "body-timeout", "The body did not arrive in time"
+
+
+class UnsupportedTransfer(WorkmillError):
+    status, slug, title = 501, "transfer-coding-unsupported", "The body's coding is not taken"
+
+
+class UnsupportedVersion(WorkmillError):
+    status, slug, title = 505, "version-unsupported", "This version of HTTP is not spoken here"
 
 
 class NotAuthorized(WorkmillError):

@@ -202,11 +202,15 @@ class Pulled(Value, frozen=True, kw_only=True, gc=False):
 
 
 class Acknowledgement(Value, frozen=True, kw_only=True, gc=False):
-    """These results of this receipt have arrived. Without `ids`, all of them."""
+    """These results of this receipt have arrived. Without `ids`, all of them.
+
+    `returned` says the opposite: their receiver is gone, so they come back at once.
+    """
 
     receipt: bytes
     tenant: str = DEFAULT_TENANT
     ids: tuple[bytes, ...] | None = None
+    returned: bool = False
 
 
 class Query(Value, frozen=True, kw_only=True, gc=False):

@@ -1,4 +1,4 @@
-"""The ASGI callable: find the call, check the key, let its handler answer, send.
+"""Answer an exchange: find the call, check the key, let its handler answer, send.
 
 This is the one place where errors become answers and answers become bytes. There is no
 framework below: one dictionary look-up finds the handler, so that a submit pays for its
@@ -20,20 +20,20 @@ from workmill.domain.errors import (
     NotFound,
     WorkmillError,
 )
+from workmill.endpoint.exchange import Exchange
 from workmill.endpoint.hosts import is_own_name
-from workmill.endpoint.http import ClientGone, Receive, Reply, Request, Scope, Send
+from workmill.endpoint.http import ClientGone, Reply, Request
 from workmill.endpoint.problems import problem_reply
 from workmill.endpoint.routes import Operation
 from workmill.endpoint.service import Service
 from workmill.telemetry import emit
 
-LINGER_SECONDS: Final = 2.0
 _ARGUMENT: Final = "{id}"
 _HARMLESS: Final = frozenset({"GET", "HEAD"})
 
 
 class App:
-    """One endpoint's calls as an ASGI application."""
+    """One endpoint's calls."""
 
     def __init__(self, service: Service, operations: Sequence[Operation]) -> None:
         self._service = service
@@ -46,13 +46,20 @@ class App:
                 table, path = self._prefixes, path.removesuffix(_ARGUMENT)
             table.setdefault(path, {})[operation.method] = operation
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = perf_counter()
-        method: str = scope["method"]
-        route = "other"
-        request = Request(scope, receive, "")
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer it, or end its connection."""
         try:
-            operation = self._find(method, scope["path"], request)
+            await self._answer(exchange)
+        finally:
+            exchange.abandon()
+
+    async def _answer(self, exchange: Exchange) -> None:
+        started = perf_counter()
+        method = exchange.head.method
+        route = "other"
+        request = Request(exchange, "")
+        try:
+            operation = self._find(method, exchange.head.path, request)
             route = operation.path
             if self._bearer is None:
                 _check_origin(method, request)
@@ -66,7 +73,7 @@ class App:
         except Exception as error:  # noqa: BLE001 - the last wall: nobody sees a traceback
             emit("endpoint.call_failed", level="error", route=route, error=repr(error)[:500])
             reply = problem_reply(WorkmillError("This call failed inside the service."))
-        await self._send(request, reply, send)
+        await self._send(exchange, reply)
         self._service.metrics.request(method, route, reply.status, perf_counter() - started)
 
     def _find(self, method: str, path: str, request: Request) -> Operation:
@@ -91,20 +98,16 @@ class App:
                 "`Authorization: Bearer KEY`."
             )
 
-    async def _send(self, request: Request, reply: Reply, send: Send) -> None:
-        lingers = reply.status >= 400 and request.has_unread_body()
-        if lingers or self._service.leaving:
-            reply.headers.append((b"connection", b"close"))
-        await send(
-            {"type": "http.response.start", "status": reply.status, "headers": reply.headers}
-        )
-        if not isinstance(reply.body, bytes):
-            await _send_stream(request, reply.body, send)
+    async def _send(self, exchange: Exchange, reply: Reply) -> None:
+        if self._service.leaving:
+            exchange.keep_alive = False
+        if reply.on_arrival is not None:
+            self._service.deliveries.watch(exchange.line, reply.on_arrival)
+        if isinstance(reply.body, bytes):
+            exchange.respond(reply.status, reply.headers, reply.body)
             return
-        await send({"type": "http.response.body", "body": reply.body, "more_body": lingers})
-        if lingers:
-            await _linger(request)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        exchange.begin(reply.status, reply.headers)
+        await _send_stream(exchange, reply.body)
 
 
 def _check_origin(method: str, request: Request) -> None:
@@ -127,10 +130,11 @@ def _check_origin(method: str, request: Request) -> None:
         )
 
 
-async def _send_stream(request: Request, chunks: AsyncIterator[bytes], send: Send) -> None:
-    """Pump the stream until it ends or the reader hangs up."""
-    pump = asyncio.ensure_future(_pump(chunks, send))
-    gone = asyncio.ensure_future(request.disconnected())
+async def _send_stream(exchange: Exchange, chunks: AsyncIterator[bytes]) -> None:
+    """Pump the stream until it ends or the reader is gone. One that fails ends without its end
+    mark, by which its reader knows."""
+    pump = asyncio.ensure_future(_pump(exchange, chunks))
+    gone = asyncio.ensure_future(exchange.until_gone())
     try:
         await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -139,24 +143,7 @@ async def _send_stream(request: Request, chunks: AsyncIterator[bytes], send: Sen
         await asyncio.gather(pump, gone, return_exceptions=True)
 
 
-async def _pump(chunks: AsyncIterator[bytes], send: Send) -> None:
+async def _pump(exchange: Exchange, chunks: AsyncIterator[bytes]) -> None:
     async for chunk in chunks:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _linger(request: Request) -> None:
-    """Take in a refused body for a moment before the connection is closed.
-
-    Closing with bytes unread makes the kernel send a reset, which can destroy the answer
-    before the caller has read it (RFC 9112, section 9.6). A caller that waits for
-    `100 Continue` sends no body, so there is nothing to wait for.
-    """
-    if request.header(b"expect") is not None:
-        return
-    try:
-        async with asyncio.timeout(LINGER_SECONDS):
-            while not request.body_read:
-                await request.next_chunk()
-    except (TimeoutError, ClientGone):
-        return
+        await exchange.write(chunk)
+    exchange.end()

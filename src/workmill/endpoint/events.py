@@ -25,14 +25,18 @@ LATE_SECONDS: Final = 2 * PULSE_SECONDS
 
 
 async def events(service: Service, request: Request) -> Reply:
-    """A stream that ends when the endpoint drains; readers connect again by themselves."""
+    """A stream that ends when the endpoint drains; readers connect again by themselves.
+
+    Of a reader that has ended its sending nobody knows whether it still reads: its stream ends
+    with the next figures, and is whole.
+    """
     ids = params.WATCHED.read(request.query)
     if service.subscribers >= service.settings.max_subscribers or service.watch.full:
         raise Unavailable("All event streams are taken. Retry later.", retry_after_seconds=5)
-    return Reply.stream(_stream(service, ids), EVENT_STREAM)
+    return Reply.stream(_stream(service, request, ids), EVENT_STREAM)
 
 
-async def _stream(service: Service, ids: list[bytes]) -> AsyncIterator[bytes]:
+async def _stream(service: Service, request: Request, ids: list[bytes]) -> AsyncIterator[bytes]:
     service.subscribers += 1
     try:
         with service.watch.following(ids) as watcher:
@@ -52,6 +56,8 @@ async def _stream(service: Service, ids: list[bytes]) -> AsyncIterator[bytes]:
                         news = asyncio.ensure_future(watcher.news())
                     if reading.done() or not done:
                         yield _figures(service)
+                        if request.exchange.sending_ended:
+                            break
                     if reading.done():
                         reading = asyncio.ensure_future(service.pulse.next_reading())
             finally:

@@ -7,9 +7,11 @@ part so far is folded and dropped when a better one begins; nothing is ever kept
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
-from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from workmill.domain.errors import InvalidInput
@@ -17,6 +19,10 @@ from workmill.endpoint.http import too_large
 from workmill.workloads.port import Folding, Workload
 
 MAX_PARTS = 100
+MAX_REASON_CHARACTERS = 200
+
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
+"""What it would warn of is in the answer; the log is ours, and structured."""
 
 
 class _Rank(IntEnum):
@@ -31,13 +37,14 @@ class FormFolding:
     """One form on its way in; no part of it may be larger than `max_bytes`."""
 
     def __init__(self, content_type: bytes, workload: Workload, max_bytes: int) -> None:
-        """Raises InvalidInput when the form names no boundary."""
-        _, options = parse_options_header(content_type)
-        boundary = options.get(b"boundary")
-        if not boundary:
-            raise _refusal("it names no boundary")
+        """Raises InvalidInput when the form names no boundary, or one that cannot be."""
         self._workload = workload
-        self._parser = self._new_parser(boundary)
+        with _translated():
+            _, options = parse_options_header(content_type)
+            boundary = options.get(b"boundary")
+            if not boundary:
+                raise _refusal("it names no boundary")
+            self._parser = self._new_parser(boundary)
         self._max_bytes = max_bytes
         self._best = _Rank.NOTHING
         self._folding: Folding | None = None
@@ -50,10 +57,8 @@ class FormFolding:
 
     def update(self, chunk: bytes) -> None:
         """Take the next piece of the form. Raises InvalidInput when it is malformed."""
-        try:
+        with _translated():
             self._parser.write(chunk)
-        except FormParserError as error:
-            raise _refusal(str(error)) from None
 
     def digest(self) -> bytes:
         """The first state of the chosen part. Raises InvalidInput when there is no choice."""
@@ -122,6 +127,16 @@ class FormFolding:
 
     def _end(self) -> None:
         self._ended = True
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The parser's errors become ours. Its own are ValueErrors; the others are what reading bytes
+    that nobody foresaw ends in."""
+    try:
+        yield
+    except (ValueError, LookupError, AssertionError) as error:
+        raise _refusal(str(error)[:MAX_REASON_CHARACTERS] or "it is malformed") from None
 
 
 def _refusal(what: str) -> InvalidInput:

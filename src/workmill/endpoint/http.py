@@ -1,30 +1,22 @@
 """One shape for every call: a handler takes a `Request` and returns a `Reply`.
 
-Both are as thin as ASGI (asgi.readthedocs.io) allows: the hot routes run through them
-thousands of times a second.
+Both are thin: the hot routes run through them thousands of times a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from workmill.domain.errors import BodyTooLarge, InvalidInput
+from workmill.domain.errors import BodyTooLarge
+from workmill.endpoint.exchange import ClientGone, Exchange, Headers
 from workmill.wire import codecs
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
+__all__ = ["ClientGone", "Headers", "Reply", "Request", "too_large"]
 
 TYPE: Final = b"content-type"
 LENGTH: Final = b"content-length"
-
-
-class ClientGone(Exception):
-    """The caller hung up before its request was whole: there is nobody to answer."""
 
 
 def too_large(max_bytes: int) -> BodyTooLarge:
@@ -38,12 +30,12 @@ def too_large(max_bytes: int) -> BodyTooLarge:
 class Request:
     """One call. `argument` is the part of the path behind its route's prefix."""
 
-    __slots__ = ("argument", "body_read", "headers", "query", "receive")
+    __slots__ = ("argument", "body_read", "exchange", "headers", "query")
 
-    def __init__(self, scope: Scope, receive: Receive, argument: str) -> None:
-        self.headers: Headers = scope["headers"]
-        self.query: bytes = scope["query_string"]
-        self.receive = receive
+    def __init__(self, exchange: Exchange, argument: str) -> None:
+        self.exchange = exchange
+        self.headers: Headers = exchange.head.headers
+        self.query: bytes = exchange.head.query
         self.argument = argument
         self.body_read = False
 
@@ -56,33 +48,20 @@ class Request:
 
     def content_length(self) -> int | None:
         """The announced size in bytes; None for chunked transfer."""
-        length = self.header(LENGTH)
-        if length is None:
-            return None
-        if not length.isdigit():
-            raise InvalidInput("The Content-Length is no number. Nothing was stored.")
-        return int(length)
-
-    def has_unread_body(self) -> bool:
-        """Whether bytes of a body may still be on their way."""
-        if self.body_read:
-            return False
-        return self.header(LENGTH) not in (None, b"0") or bool(self.header(b"transfer-encoding"))
+        return self.exchange.head.length
 
     async def next_chunk(self) -> bytes:
-        """The next piece of the body; `body_read` is set with the last. Raises ClientGone."""
-        message = await self.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        if not message.get("more_body", False):
-            self.body_read = True
-        body: bytes = message.get("body", b"")
+        """The next piece of the body; `body_read` is set with the last.
+
+        Raises ClientGone, and MalformedRequest when the rest of the body cannot be read.
+        """
+        body = await self.exchange.next_chunk()
+        self.body_read = self.exchange.body_complete
         return body
 
-    async def disconnected(self) -> None:
-        """Return when the caller has hung up. Only after the whole body was read."""
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+    async def sending_ended(self) -> None:
+        """Return when the caller sends no more: he has hung up, or reads what still comes."""
+        await self.exchange.until_sending_ended()
 
 
 @dataclass(slots=True)
@@ -92,6 +71,8 @@ class Reply:
     status: int
     body: bytes | AsyncIterator[bytes]
     headers: Headers
+    on_arrival: Callable[[bool], None] | None = None
+    """Told once whether the answer has arrived, where that makes a difference."""
 
     @classmethod
     def of(cls, body: bytes, kind: str, *, status: int = 200) -> Reply:

@@ -29,6 +29,7 @@ async def get_job(service: Service, request: Request) -> Reply:
     """One job as it stands; with `wait`, as soon as it has ended or the seconds are over."""
     job_id = params.JOB_ID.read(request.argument)
     wait_seconds = params.WAIT.read(request.query)
+    service.deliveries.hurry()
     job = await _find(service, job_id)
     if wait_seconds > 0 and job.status not in ENDED and not service.watch.full:
         job = await _ended(service, job, wait_seconds)
@@ -39,6 +40,7 @@ async def list_jobs(service: Service, request: Request) -> Reply:
     """One page of jobs, newest first; `next_after` of a page is `after` of the next."""
     after = params.AFTER.read(request.query)
     status = params.STATUS.read(request.query)
+    service.deliveries.hurry()
     page = await service.committer.find(
         Query(
             status=None if status is None else Status(status),

@@ -18,6 +18,7 @@ MAX_BEAT_BYTES: Final = 16 * 1024
 async def stats(service: Service, _request: Request) -> Reply:
     """The counters as they are now, with the fleet's rate and the predicted wait; 503 while the
     store does not answer, and never figures as they were."""
+    service.deliveries.hurry()
     reading = await service.pulse.read_now(service.committer)
     return Reply.json(reading.view(0.0))
 

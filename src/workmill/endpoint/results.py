@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import id_text, parse_id
-from workmill.domain.job import Acknowledgement, Pulled, PullRequest, Result
+from workmill.domain.job import Acknowledgement, PullRequest, Result
 from workmill.endpoint import params
 from workmill.endpoint.body import read_body
-from workmill.endpoint.http import ClientGone, Reply, Request
+from workmill.endpoint.deliveries import RECEIPT_SECONDS
+from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.service import Service
 from workmill.wire import codecs
 from workmill.wire.messages import Acknowledge, Acknowledged, CompatibleResult, PulledResults
 
 MAX_ACK_BYTES = 1024 * 1024
-NOTICE_SECONDS = 0.001
-"""A caller that hung up before its request was read is noticed a few turns of the loop later."""
 
 
 async def pull_completed(service: Service, request: Request) -> Reply:
     """Up to `top` finished results, latest first, each delivered once; `[]` when none is there."""
     top = params.TOP.read(request.query)
-    pulled = await _pulled_for(service, request, PullRequest(top=top))
-    return Reply.json(_shown(pulled.results))
-
-
-async def _pulled_for(service: Service, request: Request, wanted: PullRequest) -> Pulled:
-    """Results for a caller that is still there: they are delivered once, so none are taken for
-    one that has given up, be it before its request was read or while the store was busy."""
-    gone = asyncio.ensure_future(request.disconnected())
-    try:
-        await asyncio.wait((gone,), timeout=NOTICE_SECONDS)
-        if gone.done():
-            raise ClientGone
-        pulled = asyncio.ensure_future(service.committer.pull(wanted))
-        await asyncio.wait((pulled, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not pulled.done():
-            pulled.cancel()
-            raise ClientGone
-        return pulled.result()
-    finally:
-        gone.cancel()
+    service.deliveries.hurry()
+    wanted = PullRequest(top=top, receipt_seconds=RECEIPT_SECONDS)
+    pulled = await service.committer.pull(wanted)
+    reply = Reply.json(_shown(pulled.results))
+    if pulled.receipt is not None:
+        reply.on_arrival = service.deliveries.settled_by(pulled.receipt)
+    return reply
 
 
 async def pull_results(service: Service, request: Request) -> Reply:
     """Up to `top` results under a receipt; what is not acknowledged in time comes back."""
     top = params.TOP.read(request.query)
     seconds = params.RECEIPT.read(request.query)
+    service.deliveries.hurry()
     pulled = await service.committer.pull(PullRequest(top=top, receipt_seconds=seconds))
     receipt = pulled.receipt.hex() if pulled.receipt is not None else None
-    return Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))
+    reply = Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))
+    if pulled.receipt is not None:
+        reply.on_arrival = service.deliveries.returned_unless_arrived(pulled.receipt)
+    return reply
 
 
 async def acknowledge(service: Service, request: Request) -> Reply:

@@ -1,7 +1,8 @@
 """One endpoint process: listen, serve, drain, close the store.
 
-uvicorn carries the connections (uvloop and httptools under it); what is set here are
-bounds, the order of the ending, and the signal that says where we listen.
+uvicorn accepts connections and ends in order (uvloop under it); what is said on a connection is
+`connections`' business. What is set here are bounds, the order of the ending, and the signal that
+says where we listen.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any
 
 import uvicorn
 import uvloop
 
 from workmill.domain.errors import StoreLost
 from workmill.endpoint.app import App
-from workmill.endpoint.connections import BoundedProtocol
+from workmill.endpoint.connection_limits import Connections, within_descriptors
+from workmill.endpoint.connections import Connection
 from workmill.endpoint.docs import docs_page
 from workmill.endpoint.listening import BACKLOG, listener_of, place_of, url_of
 from workmill.endpoint.memory import keep_free_memory
@@ -31,8 +33,6 @@ from workmill.process.entry import stop_signals
 from workmill.store.port import Store
 from workmill.telemetry import emit
 from workmill.wire import codecs
-
-KEEP_ALIVE_SECONDS: Final = 75
 
 
 def serve(open_store: Callable[[], Store], settings: EndpointSettings) -> None:
@@ -108,21 +108,26 @@ class _Server(uvicorn.Server):
         service.documents["docs"] = docs_page(OPERATIONS, service.settings)
         self._service = service
         self._on_started = on_started
+        app = App(service, OPERATIONS)
         super().__init__(
             uvicorn.Config(
-                App(service, OPERATIONS),
-                http=BoundedProtocol.bounded_by(service.settings.max_connections),
+                _never,
+                interface="asgi3",
+                http=self._connection,  # type: ignore[arg-type]
                 ws="none",
                 lifespan="off",
-                access_log=False,
                 log_config=None,
                 proxy_headers=False,
                 server_header=False,
                 backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=round(service.settings.drain_seconds),
             )
         )
+        bound = within_descriptors(service.settings.max_connections)
+        self._connections = Connections(app, bound, self.server_state)
+
+    def _connection(self, **_uvicorn: Any) -> Connection:
+        return Connection(self._connections, asyncio.get_running_loop())
 
     def leave(self) -> None:
         """Not ready from now on; after the notice, drain. Told twice, drain at once."""
@@ -137,6 +142,7 @@ class _Server(uvicorn.Server):
     def _drain(self) -> None:
         """Stop accepting, let what is under way finish."""
         self._service.drain()
+        self._connections.closing = True
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -148,6 +154,11 @@ class _Server(uvicorn.Server):
         """uvicorn raises the signal again after serving, which would end the process before
         the last group is committed; `_signals` does what is needed."""
         yield
+
+
+async def _never(_scope: Any, _receive: Any, _send: Any) -> None:
+    """uvicorn wants an ASGI application; `Connection` answers without one."""
+    raise AssertionError("no request comes this way")
 
 
 @contextmanager

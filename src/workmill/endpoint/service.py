@@ -13,6 +13,7 @@ from workmill.domain.errors import WorkmillError
 from workmill.endpoint.background import Background
 from workmill.endpoint.beat import Beat
 from workmill.endpoint.committer import Committer
+from workmill.endpoint.deliveries import Deliveries
 from workmill.endpoint.idle import IdleWorkers
 from workmill.endpoint.metrics import Metrics
 from workmill.endpoint.pulse import PULSE_SECONDS, Pulse
@@ -58,6 +59,7 @@ class Service:
             on_lost=self._store_lost,
         )
         self.beat = Beat(self.committer, self.metrics, settings, serves)
+        self.deliveries = Deliveries(self.committer, on_released=self._wake_workers)
         self.watch = Watch(self.committer, settings.max_waiters)
         self.idle = IdleWorkers()
         self.folders = ThreadPoolExecutor(min(MAX_FOLDERS, usable_cores()), "fold")
@@ -89,6 +91,7 @@ class Service:
         self._background.start("purge", self._purge)
         self._background.start("watch", self.watch.run)
         self._background.start("idle workers", self.idle.run)
+        self._background.start("deliveries", self.deliveries.run)
 
     def leave(self) -> None:
         """Not ready any more, and no connection is kept past its next answer; all else goes on."""
@@ -105,10 +108,15 @@ class Service:
 
     async def close(self) -> None:
         """Beat once more, commit the last group and close the store."""
-        if await self._background.end():
+        begun = await self._background.end()
+        await self.deliveries.settle()
+        if begun:
             await self.beat.last()
         await self.committer.close()
         self.folders.shutdown(cancel_futures=True)
+
+    def _wake_workers(self, jobs: int) -> None:
+        self.idle.wake(jobs)
 
     def _store_lost(self) -> None:
         if not self.lost:

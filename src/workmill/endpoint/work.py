@@ -21,7 +21,7 @@ from workmill.domain.job import (
 )
 from workmill.endpoint import params
 from workmill.endpoint.body import read_body
-from workmill.endpoint.http import ClientGone, Reply, Request
+from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.idle import may_leave_more
 from workmill.endpoint.service import Service
 from workmill.wire import codecs
@@ -32,43 +32,38 @@ MAX_WORK_BYTES: Final = 1024 * 1024
 
 
 async def lease(service: Service, request: Request) -> Reply:
-    """Grant jobs; with `wait`, as soon as there are any or the seconds are over."""
+    """Grant jobs; with `wait`, as soon as there are any or the seconds are over.
+
+    Who ends his sending waits no longer: nobody could tell him from a worker that has hung up.
+    """
     seconds = params.WAIT.read(request.query)
     wanted = await _read(service, request, LeaseRequest)
-    gone = asyncio.ensure_future(request.disconnected())
+    ended = asyncio.ensure_future(request.sending_ended())
     try:
-        return Reply.msgpack(await _granted(service, wanted, seconds, gone))
+        leases = await _granted(service, wanted, seconds, ended)
     finally:
-        gone.cancel()
+        ended.cancel()
+    reply = Reply.msgpack(leases)
+    if leases:
+        reply.on_arrival = service.deliveries.released_unless_arrived(leases)
+    return reply
 
 
 async def _granted(
-    service: Service, wanted: LeaseRequest, seconds: float, gone: asyncio.Future[None]
+    service: Service, wanted: LeaseRequest, seconds: float, ended: asyncio.Future[None]
 ) -> list[Lease]:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while not service.draining:
         leases = await service.committer.lease(wanted)
-        if leases and gone.done():
-            await _hand_back(service, leases)
-            raise ClientGone
         if leases:
             if may_leave_more(leases, wanted):
                 service.idle.wake()
             return leases
         left = deadline - loop.time()
-        if left <= 0 or not await service.idle.wait(left, gone):
+        if left <= 0 or not await service.idle.wait(left, ended):
             break
     return []
-
-
-async def _hand_back(service: Service, leases: Sequence[Lease]) -> None:
-    """The worker hung up while it was granted these: no attempt is burnt, no lease runs out."""
-    await service.committer.work(
-        "release",
-        [one.unused() for one in leases],
-    )
-    service.idle.wake()
 
 
 async def renew(service: Service, request: Request) -> Reply:

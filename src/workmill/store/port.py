@@ -119,7 +119,8 @@ class Store(Protocol):
         ...
 
     def acknowledge(self, acknowledgements: Sequence[Acknowledgement]) -> list[int]:
-        """Deliver for good the results of each receipt that are still under it; says how many."""
+        """Deliver for good the results of each receipt that are still under it, or bring back those
+        that are returned; says how many."""
         ...
 
     def stats(self) -> Stats:

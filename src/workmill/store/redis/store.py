@@ -207,6 +207,7 @@ class RedisStore(Session):
                 records.packed(one.receipt),
                 one.tenant,
                 False if one.ids is None else [records.packed(job_id) for job_id in one.ids],
+                one.returned,
             )
             for one in acknowledgements
         ]

@@ -231,9 +231,7 @@ class ShardedStore:
             owners.append(numbers)
             for number in numbers:
                 places[number].append(place_)
-                items[number].append(
-                    values.Acknowledgement(receipt=parted[number], tenant=one.tenant, ids=one.ids)
-                )
+                items[number].append(msgspec.structs.replace(one, receipt=parted[number]))
         acts = {n: partial(_say, verb="acknowledge", items=given) for n, given in items.items()}
         counts = [0] * len(acknowledgements)
         for number, told in self._group.together(acts).items():

@@ -79,7 +79,10 @@ def lapse(session: Session) -> None:
 _DELIVER = sql("""
     UPDATE jobs SET status = ?, holder = ?, until_ms = ?
     WHERE status = $pulled AND holder = ? AND tenant = ?""")
-_DELIVER_SOME = _DELIVER + " AND id IN carray(?)"
+_RETURN = sql("""
+    UPDATE jobs SET status = ?, holder = ?, until_ms = ended_at_ms + ?
+    WHERE status = $pulled AND holder = ? AND tenant = ?""")
+_AND_ID: Final = " AND id IN carray(?)"
 
 
 def acknowledge(session: Session, acknowledgements: Sequence[Acknowledgement]) -> list[int]:
@@ -92,15 +95,24 @@ def _acknowledge_one(session: Session, one: Acknowledgement) -> int:
     tenant = session.names.find(one.tenant)
     if epoch != session.books.epoch or len(number) != 8 or tenant is None or one.ids == ():
         return 0
-    code = code_after(Status.PULLED, Verb.ACKNOWLEDGE)
-    until_ms = session.in_seconds(session.bounds.delivered_retention_seconds)
     holder = int.from_bytes(number, "big", signed=True)
-    given: list[Bound] = [code, NOBODY, until_ms, holder, tenant]
+    if one.returned:
+        kept_ms = round(session.bounds.result_retention_seconds * 1000)
+        code = code_after(Status.PULLED, Verb.LAPSE)
+        return _move_held(session, _RETURN, [code, NOBODY, kept_ms, holder, tenant], one)
+    until_ms = session.in_seconds(session.bounds.delivered_retention_seconds)
+    code = code_after(Status.PULLED, Verb.ACKNOWLEDGE)
+    return _move_held(session, _DELIVER, [code, NOBODY, until_ms, holder, tenant], one)
+
+
+def _move_held(session: Session, statement: str, given: list[Bound], one: Acknowledgement) -> int:
+    """What is under a receipt ends, or comes back."""
     if one.ids is None:
-        session.connection.execute(_DELIVER, given)
+        session.connection.execute(statement, given)
     else:
-        session.connection.execute(_DELIVER_SOME, [*given, blobs(one.ids)])
+        session.connection.execute(statement + _AND_ID, [*given, blobs(one.ids)])
     count = session.connection.changes()
-    session.books.move(Status.PULLED, Status.DELIVERED, count)
-    session.books.delivered_total += count
+    session.books.move(Status.PULLED, Status.DONE if one.returned else Status.DELIVERED, count)
+    if not one.returned:
+        session.books.delivered_total += count
     return count

@@ -25,6 +25,13 @@ local function drop_receipt(ctx, receipt)
   redis.call('ZREM', ctx.prefix .. 'receipts', receipt)
 end
 
+local function bring_back(ctx, job)
+  moved(ctx, PULLED, AFTER_LAPSE[PULLED])
+  job.status, job.ref = AFTER_LAPSE[PULLED], 0
+  offer(ctx, job)
+  save(ctx, job)
+end
+
 -- Bring back the results of receipts that have run out.
 local function lapse(ctx)
   if ctx.books[COUNTED[PULLED]] == 0 then
@@ -37,10 +44,7 @@ local function lapse(ctx)
     local jobs = by_seq(ctx, seqs_under(ctx, receipt))
     for _, job in ipairs(jobs) do
       if job and job.status == PULLED and job.ref == tonumber(receipt) then
-        moved(ctx, PULLED, AFTER_LAPSE[PULLED])
-        job.status, job.ref = AFTER_LAPSE[PULLED], 0
-        offer(ctx, job)
-        save(ctx, job)
+        bring_back(ctx, job)
       end
     end
     drop_receipt(ctx, receipt)
@@ -141,24 +145,29 @@ end
 
 local function acknowledge_one(ctx, epoch, item)
   local receipt, tenant, ids = item[1], find_number(ctx, 't', item[2]), item[3]
+  local returned = item[4]
   if #receipt ~= 16 or string.sub(receipt, 1, 8) ~= epoch then
     return 0
   end
   receipt = struct.unpack('>I8', receipt, 9)
-  local delivered = 0
+  local settled = 0
   for _, job in ipairs(meant(ctx, receipt, ids)) do
     if job and job.status == PULLED and job.ref == receipt and job.tenant == tenant then
-      deliver(ctx, job, AFTER_ACKNOWLEDGE)
-      delivered = delivered + 1
+      if returned then
+        bring_back(ctx, job)
+      else
+        deliver(ctx, job, AFTER_ACKNOWLEDGE)
+      end
+      settled = settled + 1
     end
   end
-  if delivered > 0 and not ids then
+  if settled > 0 and not ids then
     drop_receipt(ctx, receipt)
   end
-  return delivered
+  return settled
 end
 
--- asked: now, items of (receipt, tenant, ids or false).
+-- asked: now, items of (receipt, tenant, ids or false, whether they come back undelivered).
 local function acknowledge(keys, args)
   local ctx = begin(keys, args)
   local epoch = redis.call('HGET', ctx.prefix .. 'books', 'epoch')
