@@ -8,14 +8,21 @@ import typer
 
 from workmill.cli import options
 from workmill.cli.connection import connect
-from workmill.cli.console import print_json
+from workmill.cli.console import check_output, flush_to_disk, print_json, say
+from workmill.cli.help import Command
 from workmill.domain import limits
 from workmill.wire.messages import CompatibleResult
 
 
 def add_to(app: typer.Typer) -> None:
     """Put this command on the command line."""
-    app.command("pull")(pull)
+    app.command("pull", cls=Command, help=PULL)(pull)
+
+
+PULL = """Take the latest finished results: a line of id and value each.
+
+They are acknowledged once standard output has taken them all (a file: once they are on the disk).
+If this command dies before that, they come back after some minutes and can be pulled again."""
 
 
 def pull(
@@ -26,11 +33,8 @@ def pull(
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """Take the latest finished results: a line of id and value each.
-
-    They are acknowledged once they are printed; if this command dies before that, they come
-    back and can be pulled again.
-    """
+    """Print, flush, and only then acknowledge. Raises Unwritable, with nothing acknowledged."""
+    check_output()
     with connect(url, key_file) as client:
         batch = client.pull(top)
         results = [CompatibleResult(id=item.id, value=item.value.hex()) for item in batch]
@@ -38,6 +42,7 @@ def pull(
             print_json(results)
         else:
             for result in results:
-                typer.echo(f"{result.id} {result.value}")
+                say(f"{result.id} {result.value}")
+        flush_to_disk()
         if results:
             client.acknowledge(batch)
