@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -114,7 +115,7 @@ def _announce(ready: Ready) -> None:
     config = ready.config
     endpoints = _span(config.endpoints.min_endpoints, config.endpoints.max_endpoints)
     workers = _span(config.workers.min_workers, config.workers.max_workers)
-    key = f" --key-file {config.key_file}" if config.key_file else ""
+    key = f" --key-file {quote(config.key_file)}" if config.key_file else ""
     announce(
         f"Workmill is ready at {ready.url} with {endpoints} endpoints and {workers} workers; jobs "
         f"are kept in {ready.kept}. Watch it: workmill status --watch --url {ready.url}{key}"

@@ -7,6 +7,7 @@ told. Behind `workmill up` an endpoint that is replaced is not "nobody": its por
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -100,6 +101,11 @@ def _judge(urls: Sequence[str], error: EndpointUnreachable) -> None:
 
 def _nobody(urls: Sequence[str], cause: str) -> EndpointUnreachable:
     return EndpointUnreachable(
-        f"Nobody is at {', '.join(urls)} ({cause.strip() or 'no reply'}). Nothing was asked of the "
-        "service. Check --url or WORKMILL_URL, and that the service runs."
+        f"{', '.join(urls)}: {_plain(cause) or 'no reply'}. Nothing was asked of the service. "
+        "Check --url or WORKMILL_URL, and that the service runs."
     )
+
+
+def _plain(cause: str) -> str:
+    """What the system says, without its number."""
+    return re.sub(r"^\[(Errno|SSL:?) ?[\w-]+\] ", "", cause).strip().rstrip(".")

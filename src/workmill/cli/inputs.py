@@ -11,9 +11,8 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, TypeAlias
+from typing import BinaryIO, Final, NamedTuple
 
 import typer
 
@@ -22,17 +21,28 @@ from workmill.domain.errors import InvalidInput
 from workmill.telemetry.screen import is_terminal
 
 STANDARD_INPUT: Final = "-"
-CHUNK_BYTES: Final = 256 * 1024
 IN_MEMORY_BYTES: Final = 8 * 1024 * 1024
 """Eight times what an endpoint takes unless it was told otherwise."""
 
-Content: TypeAlias = bytes | Path | Iterator[bytes]
+
+class Flow:
+    """A stream of which a head was read already, to be read once, piece by piece."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head, self._stream = head, stream
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes more; none at the end."""
+        if not self._head:
+            return self._stream.read(size)
+        piece, self._head = self._head[:size], self._head[size:]
+        return piece
 
 
 class Input(NamedTuple):
     """The data, and its size where that is known before it is read."""
 
-    data: Content
+    data: bytes | Path | Flow
     size_bytes: int = 0
 
 
@@ -71,8 +81,8 @@ def _standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _whole_or_flowing(stream: BinaryIO) -> bytes | Iterator[bytes]:
-    """All of a short stream, or an iterator over a long one."""
+def _whole_or_flowing(stream: BinaryIO) -> bytes | Flow:
+    """All of a short stream, or one that goes on as it comes."""
     try:
         head = stream.read(IN_MEMORY_BYTES + 1)
     except OSError as error:
@@ -81,10 +91,4 @@ def _whole_or_flowing(stream: BinaryIO) -> bytes | Iterator[bytes]:
         if not head:
             note("The data is empty: zero bytes are hashed.")
         return head
-    return _flowing(head, stream)
-
-
-def _flowing(head: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    yield head
-    while chunk := stream.read(CHUNK_BYTES):
-        yield chunk
+    return Flow(head, stream)

@@ -38,10 +38,10 @@ def look_at(target: Path) -> Path:
     with _naming(target):
         place = Path(os.path.realpath(target))
         folder = place.parent
+        if problem := _problem(target, place):
+            raise InvalidInput(f"{target} {problem}. Nothing was written. Name another file.")
         if not folder.is_dir():
             raise InvalidInput(f"There is no folder {folder}. Nothing was written. Make it first.")
-        if problem := _problem(place):
-            raise InvalidInput(f"{target} {problem}. Nothing was written. Name another file.")
         _clear(folder)
         tried, name = tempfile.mkstemp(dir=folder, prefix=PREFIX, suffix=SUFFIX)
         os.close(tried)
@@ -49,12 +49,12 @@ def look_at(target: Path) -> Path:
     return place
 
 
-def _problem(place: Path) -> str | None:
+def _problem(target: Path, place: Path) -> str | None:
     """Why no file can be put there, as the end of a sentence."""
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        return "is no regular file, and a download is renamed to its place when it is whole"
     if place.is_dir():
         return "is a folder"
-    if place.exists() and not place.is_file():
-        return "is no regular file, and a download is renamed to its place when it is whole"
     if place.name.startswith(DATABASE) and (place.parent / DATA_LOCK).exists():
         return "belongs to the store of a service"
     return None
