@@ -34,9 +34,10 @@ CONNECT_SECONDS: Final = 1.5
 
 @contextmanager
 def connect(
-    url: list[str], key_file: Path | None, patience_seconds: float = PATIENCE_SECONDS
+    url: list[str], key_file: Path | None, patience_seconds: float | None = None
 ) -> Iterator[Client]:
-    """A client of the service at these URLs, for as long as a `with` block lasts.
+    """A client of the service at these URLs, for as long as a `with` block lasts, and as patient
+    as `PATIENCE_SECONDS` unless told otherwise.
 
     Raises InvalidInput for what is no URL or no key, EndpointUnreachable within 2 s when nobody is
     there, and NotAuthorized in the words of the command line.
@@ -44,7 +45,8 @@ def connect(
     from workmill import Client
 
     key = read_key(text_of(key_file))
-    with Client(url, key=key, timeout_seconds=patience_seconds) as client:
+    patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+    with Client(url, key=key, timeout_seconds=patience) as client:
         _look(url)
         try:
             yield client

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,9 +15,6 @@ from workmill.cli.console import note, say
 from workmill.cli.help import Command
 from workmill.cli.progress import busy
 from workmill.telemetry.screen import is_terminal
-
-if TYPE_CHECKING:
-    from workmill import Client
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,8 +52,10 @@ def backup(
 
     target = Path(file)
     look_at(target)
-    with connect(url, key_file) as client, busy("Copying the store"):
-        client.backup(target)
+    with connect(url, key_file) as client:
+        client.stats()  # any page of any server would do for a copy: this proves who it is
+        with busy("Copying the store"):
+            client.backup(target)
     say(f"{file} holds a complete, checked copy ({target.stat().st_size:,} bytes).")
 
 
@@ -74,16 +73,16 @@ def restore(
             param_hint="'--yes'",
         )
     with connect(url, key_file) as client:
-        if not yes and not _agreed(client, file):
+        jobs = sum(client.stats().stats.jobs.values())  # which proves who it is, too
+        if not yes and not _agreed(jobs, file):
             raise typer.Abort
         with busy("Restoring the store"):
             client.restore(Path(file))
     say(f"The service now keeps what {file} holds; running jobs are queued again.")
 
 
-def _agreed(client: Client, file: str) -> bool:
+def _agreed(jobs: int, file: str) -> bool:
     """Whether the person at the terminal wants it, knowing what would go."""
-    jobs = sum(client.stats().stats.jobs.values())
     note(f"The service keeps {jobs:,} jobs now. All of them are replaced by what {file} holds.")
     note("Type yes to go on:")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

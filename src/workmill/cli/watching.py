@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workmill.cli import options
-from workmill.cli.connection import PATIENCE_SECONDS, connect
+from workmill.cli.connection import connect
 from workmill.cli.console import draw, note, print_json, rich_console
 from workmill.cli.help import Command
 from workmill.cli.picture import WIDTH, picture, rows_within
@@ -50,8 +50,7 @@ def status(
     key_file: options.KeyFile = None,
 ) -> None:
     """Once, or in place on a terminal that can be redrawn, or one view after the other."""
-    patience_seconds = WATCH_SECONDS if watch else PATIENCE_SECONDS
-    with connect(url, key_file, patience_seconds) as client:
+    with connect(url, key_file, WATCH_SECONDS if watch else None) as client:
         if watch and can_redraw(sys.stdout) and not as_json:
             _watch(client)
             return
