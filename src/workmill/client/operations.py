@@ -13,6 +13,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from workmill.client.batches import chosen_id, content
 from workmill.client.core import SILENCE_SECONDS, Request, Steps
+from workmill.client.download import look_at
 from workmill.client.handles import may_pass_later, refusal
 from workmill.client.reading import Heard, unheard
 from workmill.client.retries import Ticks, pause_seconds, retrying
@@ -211,6 +212,7 @@ class Operations:
 
     def backup(self, file: Path) -> Steps[None]:
         """A complete copy of the store into `file`, which appears when it is whole."""
+        look_at(file)
         yield from self._ask(
             Request("GET", paths.BACKUP, timeout_seconds=COPY_SECONDS, into=file),
             COPY_SECONDS + self._patience_seconds,
