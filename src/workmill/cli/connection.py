@@ -30,6 +30,7 @@ may take to be replaced, twice."""
 LOOK_SECONDS: Final = 1.8
 """All of the look, names and several addresses included: nobody there is told within 2 s."""
 CONNECT_SECONDS: Final = 1.5
+NOT_READY: Final = 503
 
 
 @contextmanager
@@ -67,7 +68,7 @@ def _look(urls: Sequence[str]) -> None:
     """Whether anybody is there. In a thread, for nothing bounds the time that a name may take."""
     from workmill.client.transport import Transport
 
-    answer: list[Reply | WorkmillError] = []
+    answer: list[Reply | Exception] = []
     transport = Transport(urls)
     thread = threading.Thread(target=_ask, args=(transport, answer), daemon=True)
     thread.start()
@@ -78,17 +79,21 @@ def _look(urls: Sequence[str]) -> None:
     transport.close()
     if isinstance(found, EndpointUnreachable):
         _judge(urls, found)
-    elif not isinstance(found, WorkmillError) and found.status == 503:
+    elif isinstance(found, Exception):
+        if not isinstance(found, WorkmillError):
+            raise found
+    elif found.status == NOT_READY:
         note(f"The service is not ready; retrying for up to {PATIENCE_SECONDS:.0f} s.")
 
 
-def _ask(transport: Transport, answer: list[Reply | WorkmillError]) -> None:
+def _ask(transport: Transport, answer: list[Reply | Exception]) -> None:
+    """The thread's body: whatever comes of it is for the one who waits."""
     from workmill.client.core import Request
     from workmill.wire import paths
 
     try:
         answer.append(transport.send(Request("GET", paths.READYZ, timeout_seconds=CONNECT_SECONDS)))
-    except WorkmillError as error:
+    except Exception as error:  # noqa: BLE001 - raised again where it is seen
         answer.append(error)
 
 

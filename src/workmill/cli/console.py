@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
-from workmill.domain.errors import InvalidInput, WorkmillError
+from workmill.domain.errors import InvalidInput, Unavailable, WorkmillError
 from workmill.telemetry import screen
 
 if TYPE_CHECKING:
@@ -128,9 +128,13 @@ def check_output() -> None:
     _write("")
 
 
+_TOLD_BY_DETAIL: Final = frozenset({InvalidInput, Unavailable})
+"""Too general to be told: the detail says what it is, and it may be this machine's own."""
+
+
 def show_error(error: WorkmillError) -> None:
     """What happened, what was kept, what to do: each error says it in its own words."""
-    parts = [] if type(error) is InvalidInput else [f"{error.title}."]
+    parts = [] if type(error) in _TOLD_BY_DETAIL else [f"{error.title}."]
     if error.detail.rstrip(".") != error.title:
         parts.append(error.detail)
     head, *rest = parts or [f"{error.title}."]

@@ -86,10 +86,20 @@ def _used_wrongly(error: Any) -> int:
 
 
 def _os_error(error: OSError) -> str:
+    if error.errno == errno.ENOENT and error.filename is None and _is_nowhere():
+        return "The current folder was removed. Change to another one, and retry."
     said = error.strerror or str(error) or type(error).__name__
     where = f"{_name(error.filename)}: " if error.filename is not None else ""
     advice = _WHAT_TO_DO.get(error.errno or 0, "")
     return f"{where}{said}. {advice}".rstrip()
+
+
+def _is_nowhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _name(filename: object) -> str:

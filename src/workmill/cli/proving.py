@@ -45,6 +45,7 @@ def demo(
     from workmill.runtime.demo import Play, private_service
     from workmill.runtime.demo.files import real_files
 
+    Path.cwd()  # hashlib's processes begin there, at the end of the play: it must be there
     with ExitStack() as stack:
         if not url:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="workmill-")))

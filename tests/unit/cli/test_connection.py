@@ -29,6 +29,17 @@ def test_a_name_that_is_never_found_is_not_waited_for(monkeypatch: pytest.Monkey
     over.set()
 
 
+def test_an_error_of_the_look_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is raised where it can be told, and not lost in a thread."""
+
+    def odd(_transport: Transport, _request: Request) -> Reply:
+        raise UnicodeError("label empty")
+
+    monkeypatch.setattr(Transport, "send", odd)
+    with pytest.raises(UnicodeError, match="label empty"):
+        connection._look(URL)
+
+
 def test_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However patient the command is afterwards: nobody there does not pass."""
     asked: list[Request] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,21 @@ def test_what_nobody_foresaw_names_where_it_was(
     _, said = ended(ValueError("x" * 9000), monkeypatch, capsys)
     assert "Please report this, with: test_endings.py:" in said
     assert len(said) < 1000
+
+
+def test_a_folder_that_was_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`demo` in it ends before it has begun."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setattr(sys, "argv", ["workmill", "demo"])
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err.startswith("The current folder was removed.")
 
 
 def test_a_reader_that_left_hears_nothing(
