@@ -99,9 +99,10 @@ def _ask(transport: Transport, answer: list[Reply | Exception]) -> None:
 
 def _judge(urls: Sequence[str], error: EndpointUnreachable) -> None:
     """Who took the connection and is silent may only be slow; all else is nobody."""
+    import httpcore
     import httpx
 
-    if not isinstance(error.__cause__, httpx.ReadTimeout):
+    if not isinstance(error.__cause__, httpx.ReadTimeout | httpcore.ReadTimeout):
         raise _nobody(urls, str(error.__cause__ or error.detail))
     note(f"The service is slow to answer; waiting for up to {PATIENCE_SECONDS:.0f} s.")
 

@@ -31,7 +31,7 @@ class Flow:
     def __init__(self, head: bytes, stream: BinaryIO) -> None:
         self._head, self._stream = head, stream
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         """Up to `size` bytes more; none at the end."""
         if not self._head:
             return self._stream.read(size)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -94,7 +94,7 @@ def submit(
         found = inputs.opened(file)
         with _telling(chosen), byte_meter(_journey(file, fold=fold), found.size_bytes) as heard:
             handle = client.submit(
-                *(cast("Any", found.data), iterations),  # a Flow is read like any stream
+                *(found.data, iterations),
                 id=chosen,
                 priority=priority,
                 workload=workload,

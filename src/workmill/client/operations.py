@@ -291,9 +291,10 @@ class Operations:
 
     def backup(self, file: str | PathLike[str]) -> Steps[None]:
         """A complete copy of the store into `file`, which appears when it is whole."""
-        look_at(file)
+        target = arguments.path(file)
+        look_at(target)
         yield from self._ask(
-            Request("GET", paths.BACKUP, timeout_seconds=COPY_SECONDS, into=arguments.path(file)),
+            Request("GET", paths.BACKUP, timeout_seconds=COPY_SECONDS, into=target),
             COPY_SECONDS + self._patience_seconds,
         )
 
