@@ -12,6 +12,8 @@ from tests.http.client.commands import WORKMILL, run
 from tests.http.client.live import Hands, Live
 from tests.system.definition import value_of
 
+from workmill.cli import inputs
+
 WORDS = ("-n", "2", "--wait")
 
 
@@ -58,6 +60,22 @@ def test_nothing_is_data_too(live: Live, hands: Hands, tmp_path: Path) -> None:
         done = run("submit", word, *WORDS, url=live.url)
         assert value(done) == value_of(b"", 2)
         assert b"The data is empty" in done.stderr
+
+
+def test_data_without_an_end_is_refused_early(live: Live) -> None:
+    """It is sent as it comes, and the service says when that is too much; nothing is kept of it."""
+    done = run("submit", "/dev/zero", "-n", "2", url=live.url)
+    assert done.returncode == 1
+    assert b"larger than this service takes" in done.stderr
+    assert run("jobs", url=live.url).stdout == b""
+
+
+def test_a_pipe_larger_than_memory_is_meant_for_is_folded(live: Live, hands: Hands) -> None:
+    """Piece by piece, what was looked at first included."""
+    data = bytes(range(256)) * (inputs.IN_MEMORY_BYTES // 256) + b"and more"
+    assert hands
+    done = run("submit", "-", *WORDS, "--fold", url=live.url, stdin=data)
+    assert value(done) == value_of(data, 2)
 
 
 @pytest.mark.parametrize("word", ["/no/such", "/", "", "x" * 300])
