@@ -19,11 +19,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 from workmill.domain.errors import InvalidInput, Unavailable, WorkmillError
+from workmill.process.entry import was_closed
 from workmill.telemetry import screen
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+STDIN, STDOUT = 0, 1
 LONGEST_RETRY_SECONDS: Final = 86_400.0
 """A longer time to wait is not worth telling."""
 PIPE_WIDTH: Final = 80
@@ -166,7 +168,7 @@ def _line(parts: tuple[str | Styled, ...], stream: TextIO) -> str:
 def _write(data: str | bytes) -> None:
     """Write and flush, so that what cannot be written is known here and not at the exit."""
     stream = sys.stdout
-    if stream is None:  # Python's word for a descriptor that was closed at the start
+    if stream is None or was_closed(STDOUT):
         raise Unwritable(_closed())
     try:
         if isinstance(data, bytes):

@@ -16,8 +16,9 @@ from typing import BinaryIO, Final, NamedTuple
 
 import typer
 
-from workmill.cli.console import note
+from workmill.cli.console import STDIN, note
 from workmill.domain.errors import InvalidInput
+from workmill.process.entry import was_closed
 from workmill.telemetry.screen import is_terminal
 
 STANDARD_INPUT: Final = "-"
@@ -74,7 +75,7 @@ def opened(word: str) -> Input:
 
 
 def _standard_input() -> BinaryIO:
-    if sys.stdin is None:
+    if sys.stdin is None or was_closed(STDIN):
         raise InvalidInput("Standard input is closed. Nothing was submitted. Name a file instead.")
     if is_terminal(sys.stdin):
         note("Reading the data from this terminal. Ctrl-D at the start of a line ends it.")

@@ -1,7 +1,7 @@
 """The `workmill` command, and the one place where errors end: no input shows a traceback.
 
-Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 130 ended by Ctrl-C. Nothing is imported
-before `main` runs, so a Ctrl-C while Python still loads has its place here, too.
+Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 130 ended by Ctrl-C. Nothing heavy is
+imported before `main` runs, so a Ctrl-C while it loads ends here, too.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-EXIT_REFUSED: Final = 1
+from workmill.process.entry import enter, enter_program, raise_on_interrupt
+
 EXIT_INTERRUPTED: Final = 130
 """128 and the number of SIGINT, as shells say it."""
 
 
 def main() -> None:
     """Run the command line with the process's arguments, and exit."""
+    enter()
     try:
         code = _guarded(lambda: _run(sys.argv[1:]))
     except KeyboardInterrupt:  # a second one, while the first was being told
@@ -39,6 +41,7 @@ def _guarded(run: Callable[[], int]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    raise_on_interrupt()
     from workmill.cli.console import prepare
 
     prepare()
@@ -55,4 +58,5 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    enter_program()
     main()

@@ -7,7 +7,9 @@ being refused.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 import socket
 from contextlib import suppress
 from typing import Final
@@ -15,8 +17,17 @@ from typing import Final
 from workmill.domain.errors import Unavailable
 from workmill.endpoint.settings import EndpointSettings
 
+_SHOWN_CHARACTERS: Final = 100
+
+
+class AddressTaken(Unavailable):
+    """Somebody listens there, who may be just ending."""
+
+
 BACKLOG: Final = 2048
 """Connections that the kernel keeps waiting while nobody accepts (capped by somaxconn)."""
+_UNPRIVILEGED: Final = 1024
+"""The first port that every user may listen on, unless the machine is set otherwise."""
 _LOOPBACK: Final = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 _ANYWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route."""
@@ -32,16 +43,41 @@ def listener_of(settings: EndpointSettings) -> socket.socket:
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens on `host`:`port`; port 0 lets the kernel choose.
 
-    Raises Unavailable when the address cannot be had.
+    An IPv6 address may stand in brackets, as it does in a URL. Raises Unavailable when the address
+    cannot be had.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    family = socket.AF_INET6 if ":" in bare else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        return socket.create_server((bare, port), family=family, backlog=BACKLOG)
+    except UnicodeError:  # of a name that no resolver takes
+        raise _no_address(host, port, "that is no name of a host") from None
     except OSError as error:
-        raise Unavailable(
-            f"Cannot listen on {host} port {port}: {error.strerror}. Nothing was started. "
-            "Stop whatever uses that address, or choose another with --port."
-        ) from None
+        raise _cannot_listen(host, port, error) from None
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> Unavailable:
+    """In the words of the operating system, without what Python adds to them."""
+    number = error.errno or 0
+    if number == errno.EADDRINUSE:
+        return AddressTaken(
+            f"Cannot listen on {host} port {port}: {os.strerror(number)}. Nothing was started. "
+            "Stop whatever uses that address, or choose another port with --port."
+        )
+    if number in {errno.EACCES, errno.EPERM}:
+        return Unavailable(
+            f"Cannot listen on {host} port {port}: {os.strerror(number)}. Nothing was started. "
+            f"Ports below {_UNPRIVILEGED} are for root; choose another with --port."
+        )
+    known = os.strerror(number) if number > 0 else "no such address was found"
+    return _no_address(host, port, known)
+
+
+def _no_address(host: str, port: int, why: str) -> Unavailable:
+    return Unavailable(
+        f"Cannot listen on {host[:_SHOWN_CHARACTERS]!r} port {port}: {why}. Nothing was started. "
+        "Give an address of this machine with --host, such as 127.0.0.1 or ::1."
+    )
 
 
 def url_of(listener: socket.socket) -> str:

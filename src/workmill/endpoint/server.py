@@ -7,7 +7,6 @@ bounds, the order of the ending, and the signal that says where we listen.
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from workmill.endpoint.routes import OPERATIONS
 from workmill.endpoint.service import Service
 from workmill.endpoint.settings import EndpointSettings
 from workmill.endpoint.watchdog import keep_watchdog_quiet
+from workmill.process.entry import stop_signals
 from workmill.store.port import Store
 from workmill.telemetry import emit
 from workmill.wire import codecs
@@ -154,10 +154,11 @@ def _signals(loop: asyncio.AbstractEventLoop, drain: Callable[[], None]) -> Iter
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = stop_signals()
+    for number in numbers:
         loop.add_signal_handler(number, drain)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)

@@ -47,8 +47,9 @@ def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a socket bound to `host`."""
     if host == "localhost":
         return True
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(bare).is_loopback
     except ValueError:
         return False
 
@@ -59,6 +60,11 @@ def check_exposure(host: str, key: bytes | None, *, open_without_key: bool = Fal
     Raises InvalidInput unless `host` is loopback, a key is set, or the person said in as
     many words that the service shall stay open.
     """
+    if not host:
+        raise InvalidInput(
+            "--host is empty, which would be every address of this machine. Nothing was started. "
+            "Say 127.0.0.1, or 0.0.0.0 when that is meant."
+        )
     if is_loopback(host) or key or open_without_key:
         return
     raise InvalidInput(

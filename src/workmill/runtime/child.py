@@ -7,8 +7,9 @@ import sys
 import msgspec
 
 from workmill.domain.errors import WorkmillError
+from workmill.process.entry import enter_program
 from workmill.runtime.config import ControllerConfig, EndpointConfig, UpConfig, WorkerConfig
-from workmill.runtime.lifeline import follow_lifeline
+from workmill.runtime.lifeline import follow_lifeline, tell_supervisor
 from workmill.telemetry import emit
 
 
@@ -18,7 +19,8 @@ def main(role: str, words: str) -> int:
     try:
         return _play(role, words)
     except WorkmillError as error:
-        emit(f"{role}.refused", level="error", detail=error.detail)
+        if not tell_supervisor(error):
+            emit(f"{role}.refused", level="error", detail=error.detail)
         return 1
 
 
@@ -42,4 +44,5 @@ def _play(role: str, words: str) -> int:
 
 
 if __name__ == "__main__":
+    enter_program()
     sys.exit(main(*sys.argv[1:]))

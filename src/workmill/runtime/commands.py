@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import msgspec
 
+from workmill.process.children import python_command
 from workmill.runtime.config import ControllerConfig, EndpointConfig, UpConfig, WorkerConfig
 from workmill.runtime.processes import Command
 
@@ -33,5 +32,5 @@ def up_command(config: UpConfig) -> Command:
 
 def _command(role: str, config: msgspec.Struct, pass_fds: tuple[int, ...]) -> Command:
     words = msgspec.json.encode(config).decode()
-    argv = (sys.executable, "-P", "-m", "workmill.runtime.child", role, words)
+    argv = python_command("workmill.runtime.child", role, words)
     return Command(role, argv, pass_fds)

@@ -12,7 +12,7 @@ from workmill.domain.errors import InvalidInput
 from workmill.endpoint.settings import EndpointSettings, check_exposure
 from workmill.runtime.config import EndpointConfig, WorkerConfig
 from workmill.runtime.keys import read_key
-from workmill.telemetry.events import describe
+from workmill.runtime.role import begin
 
 if TYPE_CHECKING:
     from workmill.store.port import Store
@@ -22,7 +22,7 @@ def run_endpoint(config: EndpointConfig) -> None:
     """Serve until told to drain. Raises WorkmillError when it cannot start or go on."""
     from workmill.endpoint import serve
 
-    describe("endpoint")
+    begin("endpoint")
     serve(lambda: open_store(config), endpoint_settings(config))
 
 
@@ -60,7 +60,7 @@ def run_worker(config: WorkerConfig) -> None:
     """Compute until told to drain. Raises WorkmillError when it must give up."""
     from workmill.worker import WorkerSettings, run_worker
 
-    describe("worker")
+    begin("worker")
     run_worker(WorkerSettings(urls=config.urls, key=read_key(config.key_file)))
 
 
@@ -69,8 +69,10 @@ def open_store(config: EndpointConfig) -> Store:
     the several that are its parts.
     Raises InvalidInput for what is no address."""
     if not config.store:
+        from workmill.runtime.data_directory import directory_of_up
         from workmill.store.sqlite import SqliteStore
 
+        directory_of_up(config.data)
         return SqliteStore(Path(config.data))
     from workmill.store.redis.addresses import parse_addresses
     from workmill.store.redis.judgement import Level

@@ -8,7 +8,6 @@ next leader would miss.
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -25,10 +24,11 @@ from workmill.controller.keeper import Keeper
 from workmill.controller.policies import EndpointPolicy
 from workmill.controller.rotation import Rotation
 from workmill.domain.errors import InvalidInput, WorkmillError
+from workmill.process.entry import stop_signals
 from workmill.runtime.config import Cloud, ControllerConfig
 from workmill.runtime.elastic import START_SECONDS, controller_node, turn, worker_policy
 from workmill.runtime.keys import read_key
-from workmill.telemetry.events import describe
+from workmill.runtime.role import begin
 from workmill.telemetry.load import LoadMeter
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run_controller(config: ControllerConfig) -> None:
     Raises WorkmillError when there is nothing to keep, the key cannot be read, or EC2 cannot be
     asked what there is.
     """
-    describe("controller")
+    begin("controller")
     key = read_key(config.key_file)
     with ExitStack() as stack:
         transport = stack.enter_context(Transport(config.urls, key=key))
@@ -104,7 +104,7 @@ def _on_ec2(cloud: Cloud) -> EC2Fleet:
 async def _lead(controller: Controller) -> None:
     """Turn until a stop signal, then let another one lead at once."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     while not stop.is_set():
         await turn(controller)

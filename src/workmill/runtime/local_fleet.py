@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from workmill.controller.fleet import Fence, Member
 from workmill.runtime.lifeline import GRACE_SECONDS
-from workmill.runtime.processes import Command, LocalProcess, LocalProcesses
+from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
 from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
 
@@ -169,14 +169,14 @@ class LocalFleet:
             del self._places[place.name]
             return
         command = self._command(place.number)
-        outcome, lived_seconds = await self._life(place, command)
+        death = await self._life(place, command)
         del self._places[place.name]
         if place.stopping:
             self._keep_floor(0.0)
             return
         self._early_deaths, wait_seconds = after_death(
             self._early_deaths,
-            lived_seconds,
+            death.lived_seconds,
             random.random(),  # noqa: S311 - it spreads restarts, it hides nothing
         )
         self._not_before = self._ticks() + wait_seconds
@@ -184,8 +184,8 @@ class LocalFleet:
             "process.died",
             level="warning",
             died_role=command.role,
-            outcome=outcome,
-            lived_seconds=round(lived_seconds, 3),
+            outcome=death.outcome,
+            lived_seconds=round(death.lived_seconds, 3),
             restart_in_seconds=round(wait_seconds, 3),
         )
         self._keep_floor(wait_seconds)
@@ -194,14 +194,12 @@ class LocalFleet:
         if not self._closed and len(self.numbers()) < self._floor:
             self._order(wait_seconds)
 
-    async def _life(self, place: _Place, command: Command) -> tuple[str, float]:
+    async def _life(self, place: _Place, command: Command) -> Death:
         try:
             place.host = socket.gethostname()
             process = place.process = await self.processes.start(command)
         except OSError as error:
-            return f"not started: {error}", 0.0
+            return Death(f"not started: {error}", 0.0)
         if place.stopping:
             process.signal(signal.SIGTERM)
-        code = await self.processes.ended(process)
-        outcome = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        return f"pid {process.pid}: {outcome}", process.lived_seconds
+        return await self.processes.death(process)

@@ -8,16 +8,24 @@ children with it. Its standard input is its lifeline (see `lifeline`).
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
+from workmill.domain.errors import WorkmillError
+from workmill.process.children import child_environment
+from workmill.runtime.lifeline import refusal
+
 MAX_LOG_BYTES: Final = 16 * 2**20
 """A log that is longer when its process starts begins anew; the one before is kept beside it."""
+SPACING_SECONDS: Final = 0.02
+"""Between two starts: many at once would hold up whoever supervises them, and a stop signal."""
 
 
 class Command(NamedTuple):
@@ -31,18 +39,41 @@ class Command(NamedTuple):
     log: Path | None = None
 
 
+class Death(NamedTuple):
+    """How a process ended, in words for the log; `refusal` when it said why it cannot start."""
+
+    outcome: str
+    lived_seconds: float
+    refusal: WorkmillError | None = None
+
+
 class LocalProcess:
     """One process that was started, alive or not."""
 
-    def __init__(self, role: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, role: str, process: asyncio.subprocess.Process, lifeline: socket.socket
+    ) -> None:
         self.role = role
         self.pid = process.pid
         self._process = process
+        self._lifeline = lifeline
         self._started = time.monotonic()
+        self._refusal: WorkmillError | None = None
 
     async def ended(self) -> int:
         """Wait for its end; the exit code, or minus the signal that ended it."""
-        return await self._process.wait()
+        code = await self._process.wait()
+        if self._lifeline.fileno() >= 0:
+            self._refusal = refusal(self._lifeline)
+            self._lifeline.close()
+        return code
+
+    def death(self, code: int) -> Death:
+        """Its end, after which it has this exit code."""
+        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        if self._refusal is not None:
+            how = f"{how}: {self._refusal.detail}"
+        return Death(f"pid {self.pid}: {how}", self.lived_seconds, self._refusal)
 
     @property
     def lived_seconds(self) -> float:
@@ -65,27 +96,38 @@ class LocalProcesses:
 
     def __init__(self) -> None:
         self._alive: dict[int, LocalProcess] = {}
+        self._turn = asyncio.Lock()
+        self._next_start = 0.0
+        self._closed = False
 
     async def start(self, command: Command) -> LocalProcess:
-        """Start a process. Raises OSError when the machine cannot."""
-        with _output(command.log) as output:
-            started = await asyncio.create_subprocess_exec(
-                *command.argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=output,
-                pass_fds=command.pass_fds,
-                env={**os.environ, **dict(command.settings)},
-                process_group=0,
-            )
-        process = LocalProcess(command.role, started)
-        self._alive[process.pid] = process
-        return process
+        """Start a process, one after the other. Raises OSError when the machine cannot, or when
+        all of them are about to end."""
+        async with self._turn:
+            if (early_seconds := self._next_start - time.monotonic()) > 0:
+                await asyncio.sleep(early_seconds)
+            self._next_start = time.monotonic() + SPACING_SECONDS
+            if self._closed:
+                raise OSError(errno.ECANCELED, "everything is about to end")
+            process = await _started(command)
+            self._alive[process.pid] = process
+            return process
+
+    async def close(self) -> None:
+        """Start nothing more. Whoever is just being started is on the list when this returns."""
+        self._closed = True
+        async with self._turn:
+            pass
 
     async def ended(self, process: LocalProcess) -> int:
         """Wait for the end of a process and forget it; its exit code, or minus its signal."""
         code = await process.ended()
         self._alive.pop(process.pid, None)
         return code
+
+    async def death(self, process: LocalProcess) -> Death:
+        """The same in words."""
+        return process.death(await self.ended(process))
 
     async def stop(self, process: LocalProcess, grace_seconds: float) -> bool:
         """Ask it to drain; whether it ended within its grace. If not, it is ended by force."""
@@ -107,6 +149,24 @@ class LocalProcesses:
         for process in self.list():
             process.kill_group()
             await self.ended(process)
+
+
+async def _started(command: Command) -> LocalProcess:
+    ours, its = socket.socketpair()
+    try:
+        with its, _output(command.log) as output:
+            started = await asyncio.create_subprocess_exec(
+                *command.argv,
+                stdin=its.fileno(),
+                stdout=output,
+                pass_fds=command.pass_fds,
+                env={**child_environment(), **dict(command.settings)},
+                process_group=0,
+            )
+    except BaseException:
+        ours.close()
+        raise
+    return LocalProcess(command.role, started, ours)
 
 
 def _output(log: Path | None) -> AbstractContextManager[IO[bytes] | None]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 from collections.abc import Callable
 
-from workmill.runtime.processes import Command, LocalProcess, LocalProcesses
+from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
 from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
 
@@ -32,28 +31,27 @@ class Slot:
         """Of the process that is there now."""
         return self._process.pid if self._process else None
 
-    async def keep(self, may_go_on: Callable[[str], bool]) -> None:
-        """Fill the slot for ever, or until a death of which `may_go_on` says no; it is told the
-        outcome."""
+    async def keep(self, may_go_on: Callable[[Death], bool]) -> None:
+        """Fill the slot for ever, or until a death of which `may_go_on` says no."""
         early_deaths = 0
         while True:
-            outcome, lived_seconds = await self._one_life()
+            death = await self._one_life()
             if self._told:
                 self._told = False
                 continue
-            if not may_go_on(outcome):
+            if not may_go_on(death):
                 return
             early_deaths, delay_seconds = after_death(
                 early_deaths,
-                lived_seconds,
+                death.lived_seconds,
                 random.random(),  # noqa: S311 - it spreads restarts, it hides nothing
             )
             emit(
                 "process.died",
                 level="warning",
                 died_role=self.command.role,
-                outcome=outcome,
-                lived_seconds=round(lived_seconds, 3),
+                outcome=death.outcome,
+                lived_seconds=round(death.lived_seconds, 3),
                 restart_in_seconds=round(delay_seconds, 3),
             )
             await asyncio.sleep(delay_seconds)
@@ -69,17 +67,16 @@ class Slot:
             await self._born.wait_for(lambda: self._process not in (None, before))
         return drained
 
-    async def _one_life(self) -> tuple[str, float]:
-        """Start a process and wait for its end: how it ended, how long it lived. A machine that
-        cannot start one counts as a death at birth."""
+    async def _one_life(self) -> Death:
+        """Start a process and wait for its end. A machine that cannot start one counts as a death
+        at birth."""
         try:
             process = await self._processes.start(self.command)
         except OSError as error:
-            return f"not started: {error}", 0.0
+            return Death(f"not started: {error}", 0.0)
         async with self._born:
             self._process = process
             self._born.notify_all()
-        code = await self._processes.ended(process)
+        death = await self._processes.death(process)
         self._process = None
-        outcome = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        return f"pid {process.pid}: {outcome}", process.lived_seconds
+        return death

@@ -11,25 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from workmill.domain.errors import Unavailable, WorkmillError
+from workmill.process.entry import stop_signals
 from workmill.runtime.lifeline import GRACE_SECONDS
-from workmill.runtime.processes import Command, LocalProcesses
+from workmill.runtime.processes import Command, Death, LocalProcesses
 from workmill.runtime.restarts import after_death
 from workmill.runtime.slot import Slot
 from workmill.telemetry import emit
 
 EXIT_DRAINED: Final = 0
 EXIT_FAILED: Final = 1
-"""A stage never became ready, or something had to be ended by force."""
+"""Something had to be ended by force."""
 EXIT_KILLED: Final = 130
 """A second Ctrl-C cut the drain short (128 + SIGINT, as shells count)."""
-
-_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 Tend: TypeAlias = Callable[[LocalProcesses], Coroutine[Any, Any, None]]
@@ -60,16 +59,17 @@ class Supervisor:
         self._kill = asyncio.Event()
 
     async def run(self, announce: Callable[[], None]) -> int:
-        """Start everything, `announce` once all is ready, return the exit code."""
-        loop = asyncio.get_running_loop()
-        for number in _STOP_SIGNALS:
+        """Start everything, `announce` once all is ready, return the exit code. Raises what a
+        process said that cannot start, or Unavailable when it said nothing."""
+        loop, numbers = asyncio.get_running_loop(), stop_signals()
+        for number in numbers:
             loop.add_signal_handler(number, self._on_stop_signal)
         try:
             return await self._run(announce)
         finally:
             for running in reversed(self._running):
                 await running.kill()
-            for number in _STOP_SIGNALS:
+            for number in numbers:
                 loop.remove_signal_handler(number)
 
     def slot(self, role: str) -> Slot:
@@ -78,20 +78,22 @@ class Supervisor:
         return next(slot for slot in slots if slot.command.role == role)
 
     async def _run(self, announce: Callable[[], None]) -> int:
-        started = await self._start()
-        if started:
-            announce()
+        failure = await self._start()
+        if failure is None:
+            if not self._drain.is_set():
+                announce()
             await self._drain.wait()
-        emit("up.draining", processes=sum(running.count for running in self._running))
+            emit("up.draining", processes=sum(running.count for running in self._running))
         drained = asyncio.ensure_future(self._drain_all())
         if await _first_of(drained=drained, killed=self._kill.wait()) == "killed":
             return EXIT_KILLED
+        if failure is not None:
+            raise failure
         emit("up.drained")
-        failed = started is False or not drained.result()
-        return EXIT_FAILED if failed else EXIT_DRAINED
+        return EXIT_DRAINED if drained.result() else EXIT_FAILED
 
-    async def _start(self) -> bool | None:
-        """Start stage after stage. False when one failed, None when it is not wanted any more."""
+    async def _start(self) -> WorkmillError | None:
+        """Start stage after stage, unless it is not wanted any more. Why one failed."""
         for stage in self._stages:
             running = _Running(stage)
             self._running.append(running)
@@ -100,11 +102,11 @@ class Supervisor:
                 ready=stage.until_ready(), failed=running.failed(), drain=self._drain.wait()
             )
             if won == "failed":
-                return False
+                return running.failure
             if won == "drain":
                 return None
             running.ready = True
-        return True
+        return None
 
     async def _drain_all(self) -> bool:
         """The latest stage first, its processes together; whether nobody had to be forced."""
@@ -127,6 +129,8 @@ class _Running:
         self.slots = [Slot(command, self._processes) for command in stage.commands]
         self._tasks: list[asyncio.Task[None]] = []
         self._failed = asyncio.Event()
+        self.failure: WorkmillError | None = None
+        """Why a process of it ended before the stage was ready."""
 
     @property
     def count(self) -> int:
@@ -158,10 +162,9 @@ class _Running:
     async def _keep(self, slot: Slot) -> None:
         """Before the stage is ready a death is no accident: whoever started it hears of it."""
 
-        def may_go_on(outcome: str) -> bool:
-            if not self.ready:
-                said = f"the {slot.command.role} ended before it was ready ({outcome})"
-                emit("up.failed", level="error", detail=said)
+        def may_go_on(death: Death) -> bool:
+            if not self.ready and self.failure is None:
+                self.failure = death.refusal or _ended_early(slot.command, death)
                 self._failed.set()
             return self.ready
 
@@ -173,11 +176,13 @@ class _Running:
 
     async def drain(self) -> bool:
         """Let all its processes drain; whether each did so within its grace."""
+        await self._processes.close()
         await self._let_go()
         stops = [self._processes.stop(one, GRACE_SECONDS) for one in self._processes.list()]
         return all(await asyncio.gather(*stops))
 
     async def kill(self) -> None:
+        await self._processes.close()
         await self._let_go()
         await self._processes.kill()
 
@@ -185,6 +190,14 @@ class _Running:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _ended_early(command: Command, death: Death) -> Unavailable:
+    where = f"in {command.log}" if command.log else "above"
+    return Unavailable(
+        f"The {command.role} ended before it was ready ({death.outcome}). What was started has "
+        f"ended again, and what is stored is kept. What it said stands {where}."
+    )
 
 
 async def _first_of(**awaitables: Awaitable[object]) -> str:

@@ -12,6 +12,8 @@ import signal
 import sys
 from typing import Final
 
+from workmill.process.children import python_command
+from workmill.process.entry import enter_program
 from workmill.runtime.lifeline import EXIT_ABANDONED
 
 _SET_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
@@ -19,7 +21,7 @@ _SET_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 def tied(*words: str) -> tuple[str, ...]:
     """How to run this command tied to the one who starts it."""
-    return (sys.executable, "-P", "-m", "workmill.runtime.tied", str(os.getpid()), *words)
+    return python_command("workmill.runtime.tied", str(os.getpid()), *words)
 
 
 def main(supervisor: str, *words: str) -> None:
@@ -31,4 +33,5 @@ def main(supervisor: str, *words: str) -> None:
 
 
 if __name__ == "__main__":
+    enter_program()
     main(*sys.argv[1:])

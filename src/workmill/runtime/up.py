@@ -12,11 +12,12 @@ import msgspec
 from workmill.endpoint.listening import listen, url_of
 from workmill.runtime.commands import endpoint_command, worker_command
 from workmill.runtime.compose import endpoint_settings, where_kept
-from workmill.runtime.config import Elastic, UpConfig, WorkerConfig, usable_cores
+from workmill.runtime.config import Elastic, UpConfig, WorkerConfig, check_workers, usable_cores
+from workmill.runtime.data_directory import directory_of_up
 from workmill.runtime.hangs import end_hung, health_at
 from workmill.runtime.readiness import until_ready
+from workmill.runtime.role import begin
 from workmill.runtime.supervisor import Stage, Supervisor
-from workmill.telemetry.events import describe
 
 
 class Ready(NamedTuple):
@@ -34,16 +35,19 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
 
     Raises WorkmillError when the settings or the machine do not allow it to start.
     """
-    describe("supervisor")
+    begin("supervisor")
     endpoint_settings(config.endpoint)  # refuses now what the child would refuse later
+    wanted = usable_cores() if config.workers is None else config.workers
+    most = wanted.max_workers if isinstance(wanted, Elastic) else wanted
+    least = wanted.min_workers if isinstance(wanted, Elastic) else wanted
+    check_workers(most)
     with listen(config.endpoint.host, config.endpoint.port) as listener:
+        if not config.endpoint.store:
+            directory_of_up(config.endpoint.data)
         url = url_of(listener)
         endpoint = msgspec.structs.replace(config.endpoint, listen_fd=listener.fileno())
         worker = WorkerConfig(urls=(url,), key_file=config.endpoint.key_file)
         kept = where_kept(config.endpoint)
-        wanted = usable_cores() if config.workers is None else config.workers
-        most = wanted.max_workers if isinstance(wanted, Elastic) else wanted
-        least = wanted.min_workers if isinstance(wanted, Elastic) else wanted
         stages = [
             Stage(
                 commands=[endpoint_command(endpoint)],

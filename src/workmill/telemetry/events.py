@@ -7,18 +7,24 @@ fields. An event is a dotted name, noun first: `job.buried`, `store.restored`, `
 from __future__ import annotations
 
 import os
+import select
 import sys
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 import msgspec
 
+from workmill.telemetry.output import keep_output_flowing
 from workmill.telemetry.terminal import terminal_line
 
 Level = Literal["debug", "info", "warning", "error"]
 Field = str | int | float | bool | None
 
+MAX_LINE_BYTES: Final = select.PIPE_BUF - 1
+"""A line of at most this, with its end, is never mixed up with those of other processes that write
+to the same pipe. Fields of a longer one are cut."""
 INCARNATION: Final = uuid.uuid4().hex[:12]
 """New at every process start: two lives of one process are never taken for each other."""
 
@@ -31,13 +37,38 @@ def describe(role: str) -> None:
     _about["role"] = role
 
 
+def start_log(role: str) -> None:
+    """`describe` for a process that serves: from now on no reader of its output, however slow, can
+    hold it up (see `output`)."""
+    describe(role)
+    keep_output_flowing(_dropped)
+
+
 def emit(event: str, *, level: Level = "info", **fields: Field) -> None:
     """Write one event. Never raises: a full disk under the log must not stop the work."""
+    try:
+        sys.stderr.buffer.write(_line(event, level, fields))
+        sys.stderr.buffer.flush()
+    except (OSError, ValueError, AttributeError):  # the last: a program has put its own there
+        return
+
+
+def _line(event: str, level: Level, fields: Mapping[str, Field]) -> bytes:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     said = {"at": now, "level": level, "event": event, **_about, **fields}
-    try:
-        line = terminal_line(said) if sys.stderr.buffer.isatty() else _encoder.encode(said)
-        sys.stderr.buffer.write(line + b"\n")
-        sys.stderr.buffer.flush()
-    except (OSError, ValueError):
-        return
+    if sys.stderr.buffer.isatty():
+        return terminal_line(said) + b"\n"
+    line, longest = _encoder.encode(said), MAX_LINE_BYTES
+    while len(line) > MAX_LINE_BYTES and longest:
+        longest //= 2
+        line = _encoder.encode({name: _cut(value, longest) for name, value in said.items()})
+    return line + b"\n"
+
+
+def _cut(value: Field, longest: int) -> Field:
+    return f"{value[:longest]}…" if isinstance(value, str) and len(value) > longest else value
+
+
+def _dropped(lines: int) -> bytes:
+    """Lines that nobody took: the reader of the log was too slow, or was away."""
+    return _line("log.dropped", "warning", {"lines": lines})

@@ -3,8 +3,8 @@
 It knows no job, no lease and no endpoint. A thread reads ahead, so that the next slice is at
 hand when one ends, and so that the end of the input (the parent closed it, or died) ends this
 process at once, even in the middle of a slice: nothing here is worth keeping, the parent holds
-the last checkpoints. Signals meant for the whole process group (Ctrl-C, a service manager's
-SIGTERM) are ignored for the same reason: the parent decides.
+the last checkpoints. Signals meant for the whole process group (Ctrl-C, a closed terminal, a
+service manager's SIGTERM) are ignored for the same reason: the parent decides.
 
 Whatever a workload prints must not fall between the frames, so the real standard output is
 put aside at the start and descriptor 1 leads to standard error.
@@ -18,10 +18,13 @@ import sys
 import threading
 import time
 from queue import SimpleQueue
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NoReturn
 
 import msgspec
 
+from workmill.process.entry import enter_program
+from workmill.telemetry.events import start_log
+from workmill.telemetry.output import flush_output
 from workmill.worker.frames import Hello, Outcome, Profile, Task, read_frame, write_frame
 from workmill.workloads.registry import find_workload, workload_names
 
@@ -29,12 +32,17 @@ NICENESS: Final = 5
 """Computing gives way to whoever else is on the machine: the endpoint and the heartbeats need
 little, but that little at once. On an otherwise idle machine this costs nothing."""
 
+PRINTS_SECONDS: Final = 0.2
+"""How long, at the end, what a workload has printed may take to be written."""
+
 
 def main() -> None:
     """Serve until the input ends. Never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     reports = _private_output()
+    start_log("compute")  # a workload that prints much is not held up by who reads it
     os.nice(NICENESS)
     tasks: SimpleQueue[Task] = SimpleQueue()
     try:
@@ -43,7 +51,7 @@ def main() -> None:
         while True:
             write_frame(reports, _outcome(tasks.get()))
     except BrokenPipeError:
-        os._exit(0)
+        _end()
 
 
 def _private_output() -> BinaryIO:
@@ -56,6 +64,11 @@ def _read_ahead(tasks: SimpleQueue[Task]) -> None:
     decoder = msgspec.msgpack.Decoder(Task)
     while (body := read_frame(sys.stdin.buffer)) is not None:
         tasks.put(decoder.decode(body))
+    _end()
+
+
+def _end() -> NoReturn:
+    flush_output(PRINTS_SECONDS)
     os._exit(0)
 
 
@@ -98,4 +111,5 @@ def _said(error: Exception) -> str:
 
 
 if __name__ == "__main__":
+    enter_program()
     main()

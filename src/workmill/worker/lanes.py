@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from queue import SimpleQueue
@@ -17,6 +16,7 @@ from typing import BinaryIO, Final, cast
 
 import msgspec
 
+from workmill.process.children import child_environment, python_command
 from workmill.worker.frames import Hello, Outcome, Report, Task, read_frame, write_frame
 
 END_SECONDS: Final = 0.5
@@ -36,7 +36,7 @@ class Wake(msgspec.Struct, frozen=True):
 Event = Hello | Outcome | Death | Wake
 Inbox = SimpleQueue[Event]
 
-_COMMAND: Final = [sys.executable, "-m", "workmill.worker.compute"]
+_COMMAND: Final = python_command("workmill.worker.compute")
 
 
 class Lanes:
@@ -59,7 +59,12 @@ class Lanes:
 
     def start(self) -> None:
         """Start a child. Its `Hello` will arrive in the inbox."""
-        child = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child = subprocess.Popen(
+            _COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=child_environment(),
+        )
         self._child, self._tasks = child, SimpleQueue()
         for body in (self._listen, self._write):
             threading.Thread(target=body, args=(child, self._tasks), daemon=True).start()

@@ -18,6 +18,7 @@ from typing import Final
 from workmill.client.transport import Transport
 from workmill.client.work import WorkClient
 from workmill.domain.errors import EndpointUnreachable
+from workmill.process.entry import stop_signals
 from workmill.telemetry import emit
 from workmill.telemetry.events import describe
 from workmill.telemetry.load import LoadMeter
@@ -152,7 +153,7 @@ def run_worker(settings: WorkerSettings) -> None:
     describe("worker")
     with Transport(settings.urls, key=settings.key) as transport:
         worker = Worker(settings, WorkClient(transport))
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             signal.signal(number, lambda *_: worker.stop())
         emit("worker.ready", endpoints=" ".join(settings.urls))
         worker.run()

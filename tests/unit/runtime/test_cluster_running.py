@@ -18,7 +18,7 @@ PROGRAMS = Programs(redis_server="redis-server", haproxy="haproxy", user="u", gr
 
 def begun(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "find_programs", lambda: PROGRAMS)
-    monkeypatch.setattr(running, "describe", lambda _: None)
+    monkeypatch.setattr(running, "begin", lambda _: None)
     config = ClusterConfig(
         port=0,
         data=str(data),

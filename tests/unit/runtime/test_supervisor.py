@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from workmill.domain.errors import Conflict, Unavailable
 from workmill.runtime import restarts
 from workmill.runtime import slot as slot_module
 from workmill.runtime import supervisor as supervisor_module
@@ -138,9 +139,44 @@ async def test_a_worker_that_always_dies_is_tried_for_ever(
 
 
 async def test_an_endpoint_that_cannot_start_ends_the_attempt(scene: Scene) -> None:
-    """The person who starts a service with bad settings learns it at once: no loop, exit 1."""
+    """The person who starts a service with bad settings learns it at once, and no loop begins."""
     supervisor = scene.service(Command("endpoint", (sys.executable, "-c", "raise SystemExit(1)")))
-    assert await scene.play(supervisor) == EXIT_FAILED
+    with pytest.raises(Unavailable, match=r"endpoint ended before it was ready .*exit code 1"):
+        await scene.play(supervisor)
+
+
+async def test_a_refusal_is_told_by_whoever_was_asked(
+    scene: Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What an endpoint does not accept is the supervisor's error, in the endpoint's words, and
+    nothing is logged about it."""
+    refuses = "raise Conflict('The directory is taken. Choose another one.')"
+    program = f"""
+from workmill.domain.errors import Conflict
+from workmill.runtime import child
+def play(*_): {refuses}
+child._play = play
+raise SystemExit(child.main("endpoint", "{{}}"))
+"""
+    with pytest.raises(Conflict, match=r"^The directory is taken. Choose another one.$"):
+        await scene.play(scene.service(Command("endpoint", (sys.executable, "-c", program))))
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_nothing_is_started_any_more_once_all_end(scene: Scene) -> None:
+    """A fleet that is still being started when the stop comes leaves no process behind."""
+    processes = LocalProcesses()
+    starts = [
+        asyncio.ensure_future(processes.start(scene.command("worker", OBEDIENT))) for _ in range(9)
+    ]
+    await starts[0]
+    await processes.close()
+    there = len(processes.list())
+    outcomes = await asyncio.gather(*starts, return_exceptions=True)
+    assert [isinstance(one, OSError) for one in outcomes] == [False] * there + [True] * (9 - there)
+    assert there < 9
+    assert len(processes.list()) == there
+    await processes.kill()
 
 
 async def test_what_does_not_drain_is_ended(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +216,7 @@ async def test_stages_start_in_order_and_drain_in_reverse(scene: Scene) -> None:
 
 
 async def test_a_stage_that_cannot_start_lets_the_others_drain(scene: Scene) -> None:
-    """Exit 1, and what was started before has ended as it does at every other end."""
+    """It is said which one, and what was started before has ended as it does at every other end."""
     stages = [
         Stage(
             commands=[scene.command("store", OBEDIENT)],
@@ -189,7 +225,8 @@ async def test_a_stage_that_cannot_start_lets_the_others_drain(scene: Scene) -> 
         Stage(commands=[scene.command("balancer", DYING)], until_ready=asyncio.Event().wait),
         Stage(commands=[scene.command("endpoint", OBEDIENT)]),
     ]
-    assert await scene.play(Supervisor(stages)) == EXIT_FAILED
+    with pytest.raises(Unavailable, match=r"balancer ended .*exit code 7"):
+        await scene.play(Supervisor(stages))
     assert scene.lines("born endpoint") == []
     assert len(scene.lines("drained store")) == 1
 

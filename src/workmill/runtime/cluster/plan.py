@@ -21,6 +21,7 @@ import msgspec
 
 from workmill.controller.balancer import Place
 from workmill.endpoint.listening import reached
+from workmill.process.children import python_command
 from workmill.runtime.commands import controller_command, endpoint_command, worker_command
 from workmill.runtime.config import (
     ClusterConfig,
@@ -155,7 +156,7 @@ def store_commands(plan: ClusterPlan) -> list[Command]:
 def _host_commands(plan: ClusterPlan, host: Host) -> list[Command]:
     folder = plan.store_folder / host.name
     own = folder / "sentinel" / "sentinel.conf"
-    hosts = (sys.executable, "-P", "-m", "workmill.runtime.redis_hosts")
+    hosts = python_command("workmill.runtime.redis_hosts")
     words = {
         f"{host.name}-sentinel": (plan.programs.redis_server, str(own), "--sentinel"),
         host.name: (*hosts, "start", str(folder)),

@@ -6,15 +6,14 @@ it is still free at the next start.
 
 from __future__ import annotations
 
-import os
 import random
-import socket
 import time
 from collections.abc import Iterable
 from typing import Final
 
 from workmill.domain import limits
 from workmill.domain.errors import Unavailable
+from workmill.endpoint.listening import AddressTaken, listen
 from workmill.runtime.cluster.plan import ADDRESSES, LOOPBACK
 from workmill.telemetry import emit
 
@@ -33,16 +32,11 @@ Listening = tuple[str, int]
 
 def is_free(host: str, port: int) -> bool:
     """Whether this machine has that address and nobody listens there on this port."""
-    return _taken(host, port) is None
-
-
-def _taken(host: str, port: int) -> str | None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        return os.strerror(error.errno) if error.errno else str(error)
-    return None
+        listen(host, port).close()
+    except Unavailable:
+        return False
+    return True
 
 
 def choose_door(host: str, endpoints: int) -> int:
@@ -68,17 +62,26 @@ def choose_store(door: int, endpoints: int) -> tuple[int, int]:
 
 
 def wait_until_free(places: Iterable[Listening], patience_seconds: float = FREE_SECONDS) -> None:
-    """Return when nobody listens on any of these. Raises Unavailable when somebody stays."""
+    """Return when nobody listens on any of these. Raises Unavailable when somebody stays, or when
+    this machine has no such address."""
     deadline, told = time.monotonic() + patience_seconds, False
     for host, port in places:
-        while (reason := _taken(host, port)) is not None:
-            said = f"Cannot listen on {host} port {port}: {reason}."
+        while (taken := _taken(host, port)) is not None:
             if time.monotonic() > deadline:
                 raise Unavailable(
-                    f"{said} Nothing was started. Stop whatever uses that address, or choose "
-                    "another door with --port; the ports of a store that was founded stay."
-                )
+                    f"{taken.detail} The ports of a store that was founded stay."
+                ) from None
             if not told:
-                emit("cluster.waits", level="warning", detail=f"{said} It may just be ending.")
+                detail = f"{host} port {port} is in use. Whoever has it may just be ending."
+                emit("cluster.waits", level="warning", detail=detail)
                 told = True
             time.sleep(_LOOK_SECONDS)
+
+
+def _taken(host: str, port: int) -> AddressTaken | None:
+    """Whether it is worth waiting for. Raises Unavailable for what cannot be had at all."""
+    try:
+        listen(host, port).close()
+    except AddressTaken as error:
+        return error
+    return None

@@ -25,13 +25,13 @@ from workmill.runtime.cluster.programs import find_programs
 from workmill.runtime.cluster.restarting import Restarts
 from workmill.runtime.cluster.rolling import Rolling
 from workmill.runtime.cluster.stages import Fleets, stages
-from workmill.runtime.config import ClusterConfig
+from workmill.runtime.config import ClusterConfig, check_workers
+from workmill.runtime.data_directory import directory_of_cluster, unusable
 from workmill.runtime.keys import read_key
 from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in
+from workmill.runtime.role import begin
 from workmill.runtime.supervisor import Stage, Supervisor
-from workmill.store.sqlite.file import FILE_NAME
-from workmill.telemetry.events import describe
 
 MAX_FOLDER_CHARACTERS: Final = 70
 """The longest socket in it must fit into a socket's address, 107 bytes, with what HAProxy adds."""
@@ -53,7 +53,8 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
 
     Raises WorkmillError when the settings or the machine do not allow it to start.
     """
-    describe("supervisor")
+    begin("supervisor")
+    check_workers(config.workers.max_workers)
     programs = find_programs()
     key = read_key(config.key_file)
     secret = None if key is None else key.encode()
@@ -85,7 +86,7 @@ def _supervisor(cluster: ClusterPlan) -> Supervisor:
 
 
 def _folder(config: ClusterConfig) -> Path:
-    folder = Path(config.data).resolve()
+    folder = directory_of_cluster(config.data)
     if len(str(folder).encode()) > MAX_FOLDER_CHARACTERS:
         raise InvalidInput(
             f"The path of {folder} is too long for the sockets in it. Nothing was started. "
@@ -96,15 +97,10 @@ def _folder(config: ClusterConfig) -> Path:
             f"The path {str(folder)!r} cannot stand in the files of the store. Nothing was "
             f"started. Choose one without blanks and without {' '.join(FORBIDDEN)} with --data."
         )
-    if (folder / FILE_NAME).exists():
-        raise InvalidInput(
-            f"{folder} has the jobs of `workmill up`, which a cluster would not see. Nothing was "
-            "started, and they are kept. Choose another directory with --data."
-        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise _unusable(folder, error) from None
+        raise unusable(folder, error) from None
     return folder
 
 
@@ -114,7 +110,7 @@ def _owned(folder: Path) -> Iterator[None]:
     try:
         opened = (folder / "lock").open("w")
     except OSError as error:
-        raise _unusable(folder, error) from None
+        raise unusable(folder, error) from None
     with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,13 +120,6 @@ def _owned(folder: Path) -> Iterator[None]:
                 "or choose another directory with --data."
             ) from None
         yield
-
-
-def _unusable(folder: Path, error: OSError) -> InvalidInput:
-    return InvalidInput(
-        f"{folder} cannot be used: {error}. Nothing was started, and what is kept there stays. See "
-        "that there is room on the disk and that you may write there."
-    )
 
 
 def _store_plan(config: ClusterConfig, folder: Path) -> Plan:
@@ -159,4 +148,4 @@ def _prepare(cluster: ClusterPlan) -> None:
         store.prepare_store(cluster)
         cluster.slots_file.unlink(missing_ok=True)  # of the run before: its endpoints are gone
     except OSError as error:
-        raise _unusable(cluster.folder, error) from None
+        raise unusable(cluster.folder, error) from None

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from workmill.domain.errors import Unavailable
+from workmill.process.children import child_environment
 from workmill.runtime.commands import up_command
 from workmill.runtime.config import EndpointConfig, UpConfig
 from workmill.runtime.lifeline import GRACE_SECONDS
@@ -49,6 +50,7 @@ def private_service(directory: Path, workers: int | None = None) -> Iterator[Rea
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
+            env=child_environment(),
             process_group=0,
         ) as process,
     ):

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workmill.domain.errors import InvalidInput
+from workmill.process.entry import enter_program
 from workmill.runtime.redis_hosts.plan import (
     DEFAULT_MEMORY_BYTES,
     Plan,
@@ -29,7 +30,7 @@ from workmill.runtime.redis_hosts.rendering import HostSettings
 from workmill.runtime.redis_hosts.starting import admit, found, read_settings, start
 from workmill.runtime.redis_hosts.status import status
 from workmill.runtime.redis_hosts.watching import watch
-from workmill.telemetry.events import describe
+from workmill.runtime.role import begin
 
 ACTS: dict[str, Callable[[HostSettings], str | None]] = {
     "admit": admit,
@@ -47,7 +48,7 @@ def main() -> None:
         if words.act == "prepare":
             _prepare(words)
         else:
-            describe("redis-host")
+            begin("redis-host")
             said = ACTS[words.act](read_settings(words.configuration))
             print(said or "Done.")
     except InvalidInput as error:
@@ -90,4 +91,5 @@ def _prepare(words: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    enter_program()
     main()

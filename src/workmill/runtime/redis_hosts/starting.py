@@ -25,6 +25,7 @@ from workmill.runtime.redis_hosts.judging import (
 )
 from workmill.runtime.redis_hosts.rendering import HostSettings
 from workmill.telemetry import emit
+from workmill.telemetry.output import flush_output
 
 LOOK_SECONDS: Final = 0.5
 FOUNDING: Final = "found-new-store"
@@ -78,6 +79,7 @@ def start(settings: HostSettings) -> None:
     asking.close()
     (place / FOUNDING).unlink(missing_ok=True)
     emit("redis.starts", host=settings.host.name, replica_of=judged.primary)
+    flush_output()  # what becomes of this process does not know of it
     places = settings.plan.places
     os.execv(places.redis_server, server_command(settings, judged))  # noqa: S606, our own words
 

@@ -1,0 +1,148 @@
+"""Standard output and error of a process that serves: whoever reads them cannot hold it up.
+
+Theory. A write to a pipe that nobody empties, or to a terminal that was stopped with Ctrl-S, waits
+for ever, and with it the thread that logs. The description behind the descriptor is shared with
+other processes, so it cannot be made non-blocking, and asking first (poll) is a race with them. So
+one thread for each of the two writes, and everybody else hands over whole pieces in a bounded
+queue. What does not fit, or cannot be written (the reader is gone, the disk is full), is dropped
+and counted, and the count is the first thing written when it goes on. Python's own warnings and
+tracebacks, and what libraries print, go the same way: they write to `sys.stderr`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import os
+import select
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+MAX_WAITING_BYTES: Final = 1024 * 1024
+"""Per descriptor; about five thousand lines."""
+FLUSH_SECONDS: Final = 1.0
+"""How long the end of a process waits for a reader."""
+
+Told = Callable[[int], bytes]
+"""The line that says how many lines were dropped."""
+
+
+class Output(io.RawIOBase):
+    """A binary stream into `descriptor` whose `write` never waits."""
+
+    def __init__(self, descriptor: int, told: Told | None = None) -> None:
+        self._descriptor, self._told = descriptor, told
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._dropped = 0
+        self._torn = False
+        """Whether a line was begun and could not be ended."""
+        self._changed = threading.Condition()
+        threading.Thread(target=self._write_all, name="output", daemon=True).start()
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]  # only bytes are given
+        """Hand over a piece: one or more whole lines."""
+        piece = bytes(data)
+        with self._changed:
+            if self._waiting_bytes + len(piece) > MAX_WAITING_BYTES:
+                self._dropped += piece.count(b"\n") or 1
+            else:
+                self._waiting.append(piece)
+                self._waiting_bytes += len(piece)
+                self._changed.notify_all()
+        return len(piece)
+
+    def drain(self, seconds: float = FLUSH_SECONDS) -> bool:
+        """Wait until everything is written, at most so long; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, seconds)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def _write_all(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                piece, dropped = self._waiting[0], self._dropped
+            if dropped and self._told is not None and self._written(self._told(dropped)):
+                with self._changed:
+                    self._dropped -= dropped
+            written = self._written(piece)
+            with self._changed:
+                self._dropped += 0 if written else piece.count(b"\n") or 1
+                self._waiting_bytes -= len(self._waiting.popleft())
+                self._changed.notify_all()
+
+    def _written(self, piece: bytes) -> bool:
+        """Write all of it, however long that takes; whether that was possible."""
+        whole = memoryview(b"\n" + piece if self._torn else piece)
+        left = whole
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:  # somebody who shares the descriptor has made it so
+                _wait_until_writable(self._descriptor)
+            except OSError:
+                self._torn = self._torn or len(left) < len(whole)
+                return False
+        self._torn = False
+        return True
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    ready = select.poll()
+    ready.register(descriptor, select.POLLOUT)
+    ready.poll()
+
+
+_outputs: list[Output] = []
+
+
+def keep_output_flowing(told: Told) -> None:
+    """Write what goes to `sys.stdout` and `sys.stderr` in threads from now on, unless a program
+    around us (a test, a notebook) has put its own streams there. `told` makes the line about
+    lines that were dropped. What still waits when the process ends has `FLUSH_SECONDS`."""
+    for name, descriptor, line in (("stdout", 1, None), ("stderr", 2, told)):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper) and _leads_to(stream, descriptor):
+            with suppress(OSError):
+                stream.flush()
+            output = Output(descriptor, line)
+            _outputs.append(output)
+            setattr(sys, name, _text(output, stream.encoding))
+    atexit.register(flush_output)
+
+
+def flush_output(seconds: float = FLUSH_SECONDS) -> None:
+    """Before a process ends or becomes another program: wait for what was said to be written."""
+    for output in _outputs:
+        output.drain(seconds)
+
+
+def _leads_to(stream: io.TextIOWrapper, descriptor: int) -> bool:
+    if isinstance(stream.buffer, Output):
+        return False
+    try:
+        return stream.fileno() == descriptor
+    except (OSError, ValueError):
+        return False
+
+
+def _text(output: Output, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(
+        output,  # type: ignore[arg-type]  # its `write` takes all it is given
+        encoding=encoding,
+        errors="backslashreplace",
+        line_buffering=True,
+    )

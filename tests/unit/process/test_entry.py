@@ -1,0 +1,131 @@
+"""Whatever a process inherits from a shell, cron, a service manager or a container."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from itertools import chain, combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workmill.process.entry import MAX_OPEN_FILES
+
+SHELL_CLOSES = {0: "<&-", 1: ">&-", 2: "2>&-"}
+ALL = [list(some) for some in chain.from_iterable(combinations(range(3), n) for n in range(4))]
+
+LOOK = """
+import json, os, signal, sys
+from workmill.process.entry import enter
+enter()
+with open(sys.argv[1], "w") as said:
+    nulls = [os.path.samestat(os.fstat(n), os.stat(os.devnull)) for n in range(3)]
+    print("to standard output", flush=True)
+    print("to standard error", file=sys.stderr, flush=True)
+    json.dump({
+        "descriptor": said.fileno(),
+        "nulls": nulls,
+        "inherited": [os.get_inheritable(n) for n in range(3)],
+        "read": sys.stdin.read(),
+        "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+        "ignored": [int(n) for n in range(1, 32) if signal.getsignal(n) is signal.SIG_IGN],
+    }, said)
+"""
+
+
+def look(tmp_path: Path, prefix: str = "", program: str = LOOK, **options: Any) -> Any:
+    """What a process says of itself that a shell has started with this before its command."""
+    said = tmp_path / "said"
+    done = subprocess.run(
+        ["sh", "-c", f'{prefix} "$@"', "sh", sys.executable, "-P", "-c", program, str(said)],
+        check=True,
+        stdin=subprocess.DEVNULL if "<&-" not in prefix else None,
+        capture_output=True,
+        timeout=60,
+        **options,
+    )
+    assert b"Traceback" not in done.stderr
+    return json.loads(said.read_text())
+
+
+@pytest.mark.parametrize("closed", ALL, ids=str)
+def test_closed_descriptors_become_dev_null(tmp_path: Path, closed: list[int]) -> None:
+    """No file that is opened later gets the place of an input, an output or an error stream."""
+    found = look(tmp_path, f"exec {' '.join(SHELL_CLOSES[one] for one in closed)};")
+    assert found["descriptor"] > 2
+    assert found["nulls"] == [one == 0 or one in closed for one in range(3)]
+    assert found["inherited"] == [True] * 3
+    assert found["read"] == ""
+
+
+def test_signals_that_a_parent_ignores_or_blocks_arrive_again(tmp_path: Path) -> None:
+    """A parent that ignores SIGTERM or SIGCHLD makes no child that cannot be stopped, or that
+    loses exit statuses. What nohup and a shell's background job ignore stays ignored."""
+
+    def bad_parent() -> None:
+        for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+
+    found = look(tmp_path, "exec", preexec_fn=bad_parent)
+    assert found["blocked"] == []
+    assert set(found["ignored"]) == {signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ}
+
+
+@pytest.mark.parametrize(("soft", "hard", "then"), [(64, 512, 512), (64, 100_000, MAX_OPEN_FILES)])
+def test_the_soft_limit_of_files_is_raised(soft: int, hard: int, then: int) -> None:
+    """The limit that shells set for programs of the last century is no bound of a service."""
+    program = (
+        "import resource; from workmill.process.entry import enter; enter(); "
+        "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    hard = min(hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert list(map(int, run.stdout.split())) == [min(then, hard), hard]
+
+
+@pytest.mark.parametrize(
+    "words", [("-m", "workmill", "--version"), (str(Path(sys.executable).with_name("workmill")),)]
+)
+def test_nothing_is_imported_from_where_it_is_run(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A directory may hold a file called like a module, and a script's own directory too."""
+    for name in ("typer", "queue", "msgspec", "rich"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one was imported')")
+    environment = {name: it for name, it in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        [sys.executable, *words, "--version"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_directory_that_is_gone_is_no_hindrance(tmp_path: Path) -> None:
+    """A shell may stand in a directory that somebody has removed."""
+    place = tmp_path / "gone"
+    place.mkdir()
+    shell = 'cd "$1" && rmdir "$1" && exec "$2" -m workmill --version'
+    done = subprocess.run(
+        ["sh", "-c", shell, "sh", str(place), sys.executable],
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
