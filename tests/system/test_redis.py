@@ -53,7 +53,7 @@ def test_backup_and_restore_are_the_same_commands(store: tuple[str, str], tmp_pa
         queued = client.submit(b"queued", 1000)
         up.said("backup", str(copy))
         lost = client.submit(b"not in the copy", 50)
-        up.said("restore", str(copy))
+        up.said("restore", str(copy), "--yes")
         assert up.cli("job", lost.id).returncode == 1
     with Up(tmp_path / "two", *store) as up, up.client() as client:
         assert client.result(queued.id, 60).hex() == value_of(b"queued", 1000)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from workmill.cli import help as pages
 from workmill.cli import options
-from workmill.cli.console import print_json
+from workmill.cli.console import print_json, say
 
 if TYPE_CHECKING:
     from workmill.workloads.sha512.bench import KernelFigures
@@ -15,14 +16,23 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
-    bench = typer.Typer(help="Measure this machine.", no_args_is_help=True)
-    bench.command("kernel")(kernel)
-    bench.callback()(lambda: None)  # keeps `kernel` a word of its own while it is the only one
+    bench = typer.Typer(cls=pages.Group, help="Measure this machine.", rich_markup_mode=None)
+    bench.command("kernel", cls=pages.Command, help=KERNEL)(kernel)
+    bench.callback(invoke_without_command=True)(benches)
     app.add_typer(bench, name="bench")
 
 
+KERNEL = "Iterations per second of one core: a hashlib loop, one chain, all lanes, and the ratios."
+
+
+def benches(context: typer.Context) -> None:
+    """Without a name: which there are. It keeps `kernel` a word of its own while it is the only
+    one."""
+    pages.show_when_alone(context)
+
+
 def kernel(as_json: options.Json = False) -> None:
-    """Iterations per second of one core: a hashlib loop, one chain, all lanes, and the ratios."""
+    """Takes about ten seconds."""
     from workmill.workloads.sha512.bench import measure
 
     figures = measure()
@@ -33,7 +43,8 @@ def kernel(as_json: options.Json = False) -> None:
 
 
 def _show(figures: KernelFigures) -> None:
-    typer.echo(f"{figures.processor}; medians of {figures.pairs} alternating pairs, one core\n")
+    say(f"{figures.processor}; medians of {figures.pairs} alternating pairs, one core")
+    say()
     _line("hashlib loop", figures.hashlib_hz, 1.0, "")
     if figures.openssl_hz is not None:
         _line(
@@ -46,4 +57,4 @@ def _show(figures: KernelFigures) -> None:
 
 
 def _line(name: str, rate_hz: float, ratio: float, mark: str) -> None:
-    typer.echo(f"{name:<22} {rate_hz:>14,.0f} iterations/s  {ratio:>5.1f} x{mark}")
+    say(f"{name:<22} {rate_hz:>14,.0f} iterations/s  {ratio:>5.1f} x{mark}")

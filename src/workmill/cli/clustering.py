@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workmill.cli import options
+from workmill.cli.console import announce, say
+from workmill.cli.help import Command
 from workmill.cli.serving import CoolDown, Count, TargetWait, count_of
 from workmill.domain import limits
 from workmill.runtime.config import (
@@ -46,8 +49,17 @@ Workers = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Put this command on the command line."""
-    app.command("cluster")(cluster)
-    app.command("restart")(restart)
+    app.command("cluster", cls=Command, help=CLUSTER)(cluster)
+    app.command("restart", cls=Command, help=RESTART)(restart)
+
+
+CLUSTER = """Run three store hosts, a balancer, endpoints and workers here, as one service.
+
+Any process of it may die, the primary of the store included: it is replaced, and nothing
+acknowledged is lost. Ctrl-C drains it; a second one ends everything at once."""
+RESTART = """Replace every process of the cluster on --data, one after the other, while it serves.
+
+The supervisor alone stays. A step that does not become healthy stops it."""
 
 
 def cluster(
@@ -61,11 +73,7 @@ def cluster(
     key_file: options.KeyFile = None,
     open_without_key: options.OpenWithoutKey = False,
 ) -> None:
-    """Run three store hosts, a balancer, endpoints and workers on this machine, as one service.
-
-    Any process of it may die, the primary of the store included: it is replaced, and nothing
-    acknowledged is lost. Ctrl-C drains it; a second one ends everything at once.
-    """
+    """Supervise all of it until a stop signal. Raises BadParameter."""
     from workmill.runtime.cluster.running import run_cluster
 
     least, most = endpoints.least, endpoints.most
@@ -95,23 +103,20 @@ def cluster(
 
 
 def restart(data: options.Data = options.DEFAULT_CLUSTER_DATA) -> None:
-    """Replace every process of the cluster on --data, one after the other, while it serves.
-
-    The supervisor alone stays. A step that does not become healthy stops it.
-    """
+    """Ask the supervisor, and say each step when it is done."""
     from workmill.runtime.cluster.restarting import ask_restart
 
     for step in ask_restart(data.resolve()):
-        typer.echo(step)
-    typer.echo("Everything was restarted.")
+        say(step)
+    say("Everything was restarted.")
 
 
 def _announce(ready: Ready) -> None:
     config = ready.config
     endpoints = _span(config.endpoints.min_endpoints, config.endpoints.max_endpoints)
     workers = _span(config.workers.min_workers, config.workers.max_workers)
-    key = f" --key-file {config.key_file}" if config.key_file else ""
-    typer.echo(
+    key = f" --key-file {quote(config.key_file)}" if config.key_file else ""
+    announce(
         f"Workmill is ready at {ready.url} with {endpoints} endpoints and {workers} workers; jobs "
         f"are kept in {ready.kept}. Watch it: workmill status --watch --url {ready.url}{key}"
     )

@@ -1,23 +1,119 @@
-"""From `--url` and `--key-file` to a client."""
+"""From `--url` and `--key-file` to a client, and what is said when nobody is there.
+
+A person learns within two seconds that a service is not there: one look goes ahead of every
+command. Who is there and says "not now" is asked again for `PATIENCE_SECONDS`, and the person is
+told. Behind `workmill up` an endpoint that is replaced is not "nobody": its port stays taken.
+"""
 
 from __future__ import annotations
 
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from workmill.cli.console import note
 from workmill.cli.options import text_of
+from workmill.domain.errors import EndpointUnreachable, NotAuthorized, WorkmillError
 from workmill.runtime.keys import read_key
 
 if TYPE_CHECKING:
     from workmill import Client
+    from workmill.client.core import Reply
+    from workmill.client.transport import Transport
 
 PATIENCE_SECONDS: Final = 10.0
-"""How long a person waits for a service that does not answer: as long as an endpoint may take to
-be replaced, twice."""
+"""How long a person waits for a service that is there and cannot answer now: as long as an endpoint
+may take to be replaced, twice."""
+LOOK_SECONDS: Final = 1.8
+"""All of the look, names and several addresses included: nobody there is told within 2 s."""
+CONNECT_SECONDS: Final = 1.5
+NOT_READY: Final = 503
 
 
-def connect(url: list[str], key_file: Path | None) -> Client:
-    """A client of the service at these URLs; close it by `with`. Raises InvalidInput."""
+@contextmanager
+def connect(
+    url: list[str], key_file: Path | None, patience_seconds: float | None = None
+) -> Iterator[Client]:
+    """A client of the service at these URLs, for as long as a `with` block lasts, and as patient
+    as `PATIENCE_SECONDS` unless told otherwise.
+
+    Raises InvalidInput for what is no URL or no key, EndpointUnreachable within 2 s when nobody is
+    there, and NotAuthorized in the words of the command line.
+    """
     from workmill import Client
 
-    return Client(url, key=read_key(text_of(key_file)), timeout_seconds=PATIENCE_SECONDS)
+    key = read_key(text_of(key_file))
+    patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+    with Client(url, key=key, timeout_seconds=patience) as client:
+        _look(url)
+        try:
+            yield client
+        except NotAuthorized:
+            raise NotAuthorized(_about_key(key_file)) from None
+
+
+def _about_key(key_file: Path | None) -> str:
+    if key_file is None:
+        return "Name the file that holds the service's key: --key-file FILE, or WORKMILL_KEY_FILE."
+    return (
+        f"The service does not take the key in {key_file}. Nothing was changed. Name the file that "
+        "holds its key: --key-file FILE, or WORKMILL_KEY_FILE."
+    )
+
+
+def _look(urls: Sequence[str]) -> None:
+    """Whether anybody is there. In a thread, for nothing bounds the time that a name may take."""
+    from workmill.client.transport import Transport
+
+    answer: list[Reply | Exception] = []
+    transport = Transport(urls)
+    thread = threading.Thread(target=_ask, args=(transport, answer), daemon=True)
+    thread.start()
+    thread.join(LOOK_SECONDS)
+    if not answer:
+        raise _nobody(urls, f"no answer within {LOOK_SECONDS:.0f} s")
+    (found,) = answer
+    transport.close()
+    if isinstance(found, EndpointUnreachable):
+        _judge(urls, found)
+    elif isinstance(found, Exception):
+        if not isinstance(found, WorkmillError):
+            raise found
+    elif found.status == NOT_READY:
+        note(f"The service is not ready; retrying for up to {PATIENCE_SECONDS:.0f} s.")
+
+
+def _ask(transport: Transport, answer: list[Reply | Exception]) -> None:
+    """The thread's body: whatever comes of it is for the one who waits."""
+    from workmill.client.core import Request
+    from workmill.wire import paths
+
+    try:
+        answer.append(transport.send(Request("GET", paths.READYZ, timeout_seconds=CONNECT_SECONDS)))
+    except Exception as error:  # noqa: BLE001 - raised again where it is seen
+        answer.append(error)
+
+
+def _judge(urls: Sequence[str], error: EndpointUnreachable) -> None:
+    """Who took the connection and is silent may only be slow; all else is nobody."""
+    import httpcore
+    import httpx
+
+    if not isinstance(error.__cause__, httpx.ReadTimeout | httpcore.ReadTimeout):
+        raise _nobody(urls, str(error.__cause__ or error.detail))
+    note(f"The service is slow to answer; waiting for up to {PATIENCE_SECONDS:.0f} s.")
+
+
+def _nobody(urls: Sequence[str], cause: str) -> EndpointUnreachable:
+    return EndpointUnreachable(
+        f"{', '.join(urls)}: {_plain(cause) or 'no reply'}. Nothing was asked of the service. "
+        "Check --url or WORKMILL_URL, and that the service runs."
+    )
+
+
+def _plain(cause: str) -> str:
+    """What the system says, without its number."""
+    return re.sub(r"^\[(Errno|SSL:?) ?[\w-]+\] ", "", cause).strip().rstrip(".")

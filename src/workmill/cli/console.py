@@ -1,41 +1,149 @@
-"""Words for people, JSON for scripts.
+"""The one edge where words leave for people, and JSON for scripts.
 
-Results go to standard output. What is only of interest now (progress, notes, errors) goes
-to standard error: bars and colour on a terminal, plain lines in a pipe.
+Results go to standard output by `say`, `print_json` and `draw`; what is only of interest now
+(notes, errors, progress) to standard error by `note`. What a person reads is escaped
+(`screen.printable`); JSON is UTF-8 whatever the terminal speaks. A character that the encoding
+lacks is replaced. Standard output that takes nothing raises Unwritable, so that no command says
+that it has shown what it has not; standard error that takes nothing stops nothing.
 """
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import stat
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
-import typer
-
-from workmill.domain.errors import WorkmillError
-from workmill.wire import codecs
+from workmill.domain.errors import InvalidInput, Unavailable, WorkmillError
+from workmill.process.entry import was_closed
+from workmill.telemetry import screen
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.console import Console, RenderableType
+
+STDIN, STDOUT = 0, 1
+LONGEST_RETRY_SECONDS: Final = 86_400.0
+"""A longer time to wait is not worth telling."""
+PIPE_WIDTH: Final = 80
+
+
+class Unwritable(Exception):
+    """Standard output took nothing, or nothing more; the error of the write is the cause."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Styled(NamedTuple):
+    """A part of a line in a colour of `screen`."""
+
+    text: str
+    colour: str
+
+
+def prepare() -> None:
+    """Have both streams replace what their encoding lacks (ASCII, Latin-1) instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def say(*parts: str | Styled) -> None:
+    """One line on standard output. Raises Unwritable."""
+    _write(_line(parts, sys.stdout))
+
+
+def note(*parts: str | Styled) -> None:
+    """One line for the person at the terminal; never raises."""
+    stream = sys.stderr
+    if stream is None:  # closed at the start
+        return
+    with suppress(OSError, ValueError):
+        stream.write(_line(parts, stream))
+        stream.flush()
+
+
+def announce(text: str) -> None:
+    """A line on standard output of somebody who goes on whether or not it can be written."""
+    try:
+        say(text)
+    except Unwritable as error:
+        note(f"{text} (Standard output cannot be written: {error.cause.strerror}.)")
 
 
 def print_json(message: object) -> None:
-    """One JSON document and a line's end on standard output."""
-    typer.echo(codecs.to_json(message))
+    """One JSON document, always UTF-8, and a line's end on standard output. Raises Unwritable."""
+    from workmill.wire import codecs
+
+    try:
+        document = codecs.to_json(message)
+    except UnicodeEncodeError:  # JSON has no way to say a byte that is no character
+        document = codecs.to_json(_escaped(message))
+    _write(document + b"\n")
 
 
-def note(text: str) -> None:
-    """A line for the person at the terminal."""
-    typer.echo(text, err=True)
+def draw(view: RenderableType, width: int | None = None) -> None:
+    """A table or the like on standard output; `width` is that of a pipe. Raises Unwritable."""
+    console = rich_console(sys.stdout, width)
+    with console.capture() as drawn:
+        console.print(view)
+    _write(drawn.get())
+
+
+def rich_console(stream: TextIO, width: int | None = None) -> Console:
+    """Rich as it may draw on this stream: its own opinions on colour and markup do not count."""
+    from rich.console import Console
+
+    redraw, colour = screen.can_redraw(stream), screen.has_colour(stream)
+    return Console(
+        file=stream,
+        force_terminal=redraw,
+        force_interactive=redraw,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        width=None if screen.is_terminal(stream) else width or PIPE_WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def flush_to_disk() -> None:
+    """Have what was said on stable storage when standard output is a file. Raises Unwritable."""
+    try:
+        place = sys.stdout.fileno()
+        if stat.S_ISREG(os.fstat(place).st_mode):
+            os.fsync(place)
+    except (AttributeError, io.UnsupportedOperation):
+        return  # closed, as every `say` has told, or no descriptor at all
+    except OSError as error:
+        raise Unwritable(error) from None
+
+
+def check_output() -> None:
+    """Raises Unwritable when standard output was closed before this process began."""
+    _write("")
+
+
+_TOLD_BY_DETAIL: Final = frozenset({InvalidInput, Unavailable})
+"""Too general to be told: the detail says what it is, and it may be this machine's own."""
 
 
 def show_error(error: WorkmillError) -> None:
     """What happened, what was kept, what to do: each error says it in its own words."""
-    typer.secho(f"{error.title}.", err=True, fg="red", bold=True)
+    parts = [] if type(error) in _TOLD_BY_DETAIL else [f"{error.title}."]
     if error.detail.rstrip(".") != error.title:
-        note(error.detail)
-    if error.retry_after_seconds:
+        parts.append(error.detail)
+    head, *rest = parts or [f"{error.title}."]
+    note(Styled(head, screen.BOLD_RED))
+    for part in rest:
+        note(part)
+    if 0 < (error.retry_after_seconds or 0) <= LONGEST_RETRY_SECONDS:
         note(f"Try again in {error.retry_after_seconds:.0f} s.")
 
 
@@ -51,83 +159,54 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-WORTH_SHOWING_BYTES: Final = 4 * 1024 * 1024
-"""Less is gone before a bar could be read, on all but the slowest lines."""
+def _line(parts: tuple[str | Styled, ...], stream: TextIO) -> str:
+    said = (Styled(part, "") if isinstance(part, str) else part for part in parts)
+    shown = (screen.coloured(screen.printable(text), colour, stream) for text, colour in said)
+    return "".join(shown) + "\n"
 
 
-class Meter(Protocol):
-    """Shows how far something is."""
-
-    def show(self, done: int, total: int, status: str) -> None: ...
-
-
-@contextmanager
-def meter(label: str) -> Iterator[Meter]:
-    """A progress bar on a terminal; in a pipe, one line for each new status."""
-    if not sys.stderr.isatty():
-        yield _Lines(label)
-        return
-    with _progress() as progress:
-        yield _Bar(label, progress)
-
-
-@contextmanager
-def byte_meter(label: str, total_bytes: int) -> Iterator[Callable[[int], None]]:
-    """A bar for bytes that take a while, on a terminal; otherwise not a word."""
-    if total_bytes < WORTH_SHOWING_BYTES or not sys.stderr.isatty():
-        yield lambda _done_bytes: None
-        return
-    with _byte_progress() as progress:
-        task = progress.add_task(label, total=total_bytes)
-        yield lambda done_bytes: progress.update(task, completed=done_bytes)
+def _write(data: str | bytes) -> None:
+    """Write and flush, so that what cannot be written is known here and not at the exit."""
+    stream = sys.stdout
+    if stream is None or was_closed(STDOUT):
+        raise Unwritable(_closed())
+    try:
+        if isinstance(data, bytes):
+            stream.flush()
+            stream.buffer.write(data)
+        else:
+            stream.write(data)
+        stream.flush()
+    except OSError as error:
+        raise Unwritable(error) from None
+    except ValueError:
+        raise Unwritable(_closed()) from None
 
 
-class _Lines:
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._status = ""
-
-    def show(self, done: int, total: int, status: str) -> None:
-        if status != self._status:
-            self._status = status
-            note(f"{self._label}: {status}, {done:,} of {total:,} iterations")
+def _closed() -> OSError:
+    return OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
-class _Bar:
-    def __init__(self, label: str, progress: Progress) -> None:
-        self._progress = progress
-        self._task = progress.add_task(label, total=None, status="")
+def _escaped(message: object) -> object:
+    """The message with every text in it escaped where it is no valid Unicode."""
+    import msgspec
 
-    def show(self, done: int, total: int, status: str) -> None:
-        self._progress.update(self._task, completed=done, total=total, status=status)
+    return _walk(msgspec.to_builtins(message), _utf8)
 
 
-def _progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeftColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[status]}"),
-        TimeLeftColumn(compact=True),
-        console=Console(stderr=True),
-    )
+def _utf8(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return screen.printable(text)
+    return text
 
 
-def _byte_progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-    from rich.progress import TimeRemainingColumn as TimeLeftColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeLeftColumn(compact=True),
-        console=Console(stderr=True),
-        transient=True,
-    )
+def _walk(value: object, change: Callable[[str], str]) -> object:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {_walk(name, change): _walk(one, change) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_walk(one, change) for one in value]
+    return value

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from workmill.cli.console import meter
-from workmill.domain.errors import JobEnded, WaitTimeout
+from workmill.cli.console import note
+from workmill.cli.progress import meter
+from workmill.domain.errors import JobEnded, Unavailable, WaitTimeout
 
 if TYPE_CHECKING:
     from workmill import Client
@@ -18,7 +19,15 @@ RUNNING: Final = frozenset({"queued", "leased", "attached"})
 
 
 def follow(client: Client, job_id: str) -> JobView:
-    """The job once it has ended."""
+    """The job once it has ended. Whoever leaves before that is told how to come back."""
+    try:
+        return _until_ended(client, job_id)
+    except (Unavailable, KeyboardInterrupt):
+        note(f"Job {job_id} goes on without this command: workmill job {job_id} --wait")
+        raise
+
+
+def _until_ended(client: Client, job_id: str) -> JobView:
     with meter(f"Job {job_id}") as shown:
         while True:
             view = client.job(job_id)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workmill.cli import options
+from workmill.cli import inputs, options
 from workmill.cli.connection import connect
-from workmill.cli.console import byte_meter, duration, note, print_json
+from workmill.cli.console import Unwritable, duration, note, print_json, say
 from workmill.cli.following import follow
+from workmill.cli.help import Command
+from workmill.cli.progress import byte_meter
 from workmill.domain import limits
+from workmill.domain.errors import Unavailable
 
 if TYPE_CHECKING:
+    from workmill import Client
     from workmill.wire.messages import JobView
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job has ended.")]
@@ -24,29 +28,47 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job has ended
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
-    app.command("submit")(submit)
-    app.command("job")(job)
-    app.command("jobs")(jobs)
-    app.command("cancel")(cancel)
+    app.command("submit", cls=Command, help=SUBMIT)(submit)
+    app.command("job", cls=Command, help=JOB)(job)
+    app.command("jobs", cls=Command, help=JOBS)(jobs)
+    app.command("cancel", cls=Command, help=CANCEL)(cancel)
 
 
-def _readable(file: Path) -> Path:
-    """The file, or `-`. Typer's own check does not know what `-` stands for."""
-    if str(file) != "-" and not (file.is_file() and os.access(file, os.R_OK)):
-        raise typer.BadParameter(f"{str(file)!r} is no file that can be read")
-    return file
+SUBMIT = """Submit a file's bytes, or those of standard input (-), and print the job's id.
+
+With --wait, print the value instead, once it is there."""
+JOB = "Show one job; with --wait, print its value once it is there."
+JOBS = "List jobs, newest first."
+CANCEL = """End jobs without a result, all in one request.
+
+One that has ended, or is not there, does not keep the others from being cancelled."""
 
 
 def submit(
     file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE|-", callback=_readable, help="The data."),
+        str,
+        typer.Argument(
+            metavar="FILE|-",
+            callback=inputs.existing,
+            help="The data; - is standard input, and ./- a file of that name.",
+        ),
     ],
     iterations: Annotated[
-        int, typer.Option("--iterations", "-n", min=1, help="How often to hash the data.")
+        int,
+        typer.Option(
+            "--iterations",
+            "-n",
+            min=1,
+            metavar="N",
+            callback=options.count,
+            help="How often to hash the data.",
+        ),
     ],
     job_id: Annotated[
-        str | None, typer.Option("--id", help="Your own UUID: repeating the submit is harmless.")
+        str | None,
+        typer.Option(
+            "--id", metavar="UUID", help="Your own UUID: repeating the submit is harmless."
+        ),
     ] = None,
     priority: Annotated[
         int,
@@ -64,33 +86,50 @@ def submit(
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """Submit a file's bytes, or those of standard input, and print the job's id.
+    """Submit under an id that was chosen here, so that it can be told whatever happens."""
+    from workmill.domain.ids import id_text, new_id
 
-    With --wait, print the value instead, once it is there.
-    """
-    data = sys.stdin.buffer.read() if str(file) == "-" else file
+    chosen = job_id or id_text(new_id())
     with connect(url, key_file) as client:
-        with byte_meter(*_journey(file, fold=fold)) as heard:
+        found = inputs.opened(file)
+        with _telling(chosen), byte_meter(_journey(file, fold=fold), found.size_bytes) as heard:
             handle = client.submit(
-                *(data, iterations),
-                id=job_id,
+                *(found.data, iterations),
+                id=chosen,
                 priority=priority,
                 workload=workload,
                 fold_locally=fold,
                 heard=heard,
             )
-        if wait:
-            _show_end(follow(client, handle.id), as_json=as_json)
-        elif as_json:
-            print_json(client.job(handle.id))
-        else:
-            typer.echo(handle.id)
+        try:
+            _show_submitted(client, handle.id, wait=wait, as_json=as_json)
+        except Unwritable:
+            note(f"Job {handle.id} is submitted.")
+            raise
 
 
-def _journey(file: Path, *, fold: bool) -> tuple[str, int]:
-    """What a bar says of the file, and its bytes. Standard input is in memory by then."""
-    size = 0 if str(file) == "-" else file.stat().st_size
-    return f"{'Folding' if fold else 'Sending'} {file.name}", size
+def _show_submitted(client: Client, job_id: str, *, wait: bool, as_json: bool) -> None:
+    if wait:
+        _show_end(follow(client, job_id), as_json=as_json)
+    elif as_json:
+        print_json(client.job(job_id))
+    else:
+        say(job_id)
+
+
+@contextmanager
+def _telling(job_id: str) -> Iterator[None]:
+    """When it is not known whether the job was taken, the person learns how to ask again."""
+    try:
+        yield
+    except (Unavailable, KeyboardInterrupt):
+        note(f"The job may have been taken. Submit it again with --id {job_id}: it stays one job.")
+        raise
+
+
+def _journey(file: str, *, fold: bool) -> str:
+    """What a bar says of the file."""
+    return f"{'Folding' if fold else 'Sending'} {Path(file).name}"
 
 
 def job(
@@ -100,7 +139,7 @@ def job(
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """Show one job; with --wait, print its value once it is there."""
+    """Ask once, or follow it to its end."""
     with connect(url, key_file) as client:
         if wait:
             _show_end(follow(client, job_id), as_json=as_json)
@@ -116,7 +155,7 @@ def _show_end(view: JobView, *, as_json: bool) -> None:
     if as_json:
         print_json(view)
     elif view.value is not None:
-        typer.echo(view.value)
+        say(view.value)
     else:
         note(f"Job {view.id} {view.status}. {view.reason or ''}".rstrip())
     if view.value is None:
@@ -135,7 +174,7 @@ def _describe(view: JobView) -> None:
     }
     for name, fact in facts.items():
         if fact is not None:
-            typer.echo(f"{name:>9}  {fact}")
+            say(f"{name:>9}  {fact}")
 
 
 def jobs(
@@ -145,7 +184,7 @@ def jobs(
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """List jobs, newest first."""
+    """Fetch pages until there are enough."""
     with connect(url, key_file) as client:
         views = list(islice(client.jobs(status=status), limit))
     if as_json:
@@ -153,7 +192,7 @@ def jobs(
         return
     for view in views:
         percent = 100 * view.done // view.iterations
-        typer.echo(f"{view.id}  {view.status:<9}  {percent:>3} %  {view.iterations:>14,}")
+        say(f"{view.id}  {view.status:<9}  {percent:>3} %  {view.iterations:>14,}")
 
 
 def cancel(
@@ -161,15 +200,12 @@ def cancel(
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """End jobs without a result, all in one request.
-
-    One that has ended, or is not there, does not keep the others from being cancelled.
-    """
+    """One request; exit 1 when any was refused."""
     refused = False
     with connect(url, key_file) as client:
         for reply in client.cancel_many(job_ids):
             if reply.problem is None:
-                typer.echo(f"Job {reply.id} is cancelled.")
+                say(f"Job {reply.id} is cancelled.")
             else:
                 refused = True
                 note(reply.problem)

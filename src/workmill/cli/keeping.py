@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -11,43 +11,78 @@ import typer
 
 from workmill.cli import options
 from workmill.cli.connection import connect
+from workmill.cli.console import note, say
+from workmill.cli.help import Command
+from workmill.cli.progress import busy
+from workmill.telemetry.screen import is_terminal
 
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
-    app.command("backup")(backup)
-    app.command("restore")(restore)
+    app.command("backup", cls=Command, help=BACKUP)(backup)
+    app.command("restore", cls=Command, help=RESTORE)(restore)
+
+
+BACKUP = """Copy everything that the service keeps into FILE, while it runs.
+
+FILE appears when the copy is whole; a file of that name is replaced then, and not before."""
+
+RESTORE = """Replace everything that the service keeps by the backup in FILE.
+
+It asks first; where nobody can be asked, --yes is needed."""
+
+
+def _readable(file: str) -> str:
+    """A regular file that can be read; a pipe could not be sent again."""
+    path = Path(file)
+    if not path.exists():
+        raise typer.BadParameter(f"there is no file {file!r}")
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        raise typer.BadParameter(f"{file!r} is no regular file that can be read")
+    return file
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where the copy goes.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where the copy goes.")],
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """Copy everything that the service keeps into FILE, while it runs."""
-    with connect(url, key_file) as client, _busy("Copying the store"):
-        client.backup(file)
-    typer.echo(f"{file} holds a complete, checked copy ({file.stat().st_size:,} bytes).")
+    """Look at the target, then ask for the copy. Raises what `download.look_at` does."""
+    from workmill.client.download import look_at
+
+    target = Path(file)
+    look_at(target)
+    with connect(url, key_file) as client:
+        client.stats()  # any page of any server would do for a copy: this proves who it is
+        with busy("Copying the store"):
+            client.backup(target)
+    say(f"{file} holds a complete, checked copy ({target.stat().st_size:,} bytes).")
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A backup.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", callback=_readable, help="A backup.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """Replace everything that the service keeps by the backup in FILE."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm("Every job that the service keeps now is replaced. Go on?", abort=True)
-    with connect(url, key_file) as client, _busy("Restoring the store"):
-        client.restore(file)
-    typer.echo(f"The service now keeps what {file} holds; running jobs are queued again.")
+    """Ask, then send the backup. Raises Abort when the person says no."""
+    if not yes and not is_terminal(sys.stdin):
+        raise typer.BadParameter(
+            "every job that the service keeps would be replaced, and nobody can be asked here. "
+            "Nothing was changed. Say --yes to do it.",
+            param_hint="'--yes'",
+        )
+    with connect(url, key_file) as client:
+        jobs = sum(client.stats().stats.jobs.values())  # which proves who it is, too
+        if not yes and not _agreed(jobs, file):
+            raise typer.Abort
+        with busy("Restoring the store"):
+            client.restore(Path(file))
+    say(f"The service now keeps what {file} holds; running jobs are queued again.")
 
 
-def _busy(text: str) -> AbstractContextManager[object]:
-    """A sign of life on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from rich.console import Console
-
-    return Console(stderr=True).status(f"{text} …")
+def _agreed(jobs: int, file: str) -> bool:
+    """Whether the person at the terminal wants it, knowing what would go."""
+    note(f"The service keeps {jobs:,} jobs now. All of them are replaced by what {file} holds.")
+    note("Type yes to go on:")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

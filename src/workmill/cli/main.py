@@ -1,66 +1,60 @@
-"""The `workmill` command: its groups put together, and the one place that shows errors.
+"""The `workmill` command, and the one place where errors end: no input shows a traceback.
 
-Everything heavy is imported by the command that needs it, so `workmill --help` is quick.
+Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 130 ended by Ctrl-C. Nothing heavy is
+imported before `main` runs, so a Ctrl-C while it loads ends here, too.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from typing import Final
 
-import typer
-
-from workmill.cli import (
-    benching,
-    checking,
-    clustering,
-    jobs,
-    keeping,
-    proving,
-    results,
-    serving,
-    simulating,
-    watching,
-)
-from workmill.cli.console import show_error
-from workmill.domain.errors import WorkmillError
 from workmill.process.entry import enter, enter_program, raise_on_interrupt
 
-EXIT_REFUSED = 1
-
-app = typer.Typer(
-    help="An elastic, durable work queue for CPU-bound computation.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for group in (
-    *(serving, clustering, jobs, results, watching, keeping),
-    *(checking, benching, simulating, proving),
-):
-    group.add_to(app)
-
-
-@app.callback(invoke_without_command=True)
-def about(
-    version: bool = typer.Option(False, "--version", help="Show the version and end."),
-) -> None:
-    """What holds before any command."""
-    if version:
-        from workmill import __version__
-
-        typer.echo(__version__)
-        raise typer.Exit
+EXIT_INTERRUPTED: Final = 130
+"""128 and the number of SIGINT, as shells say it."""
 
 
 def main() -> None:
-    """Run the command line: exit 0 done, 1 refused or failed, 2 used wrongly."""
+    """Run the command line with the process's arguments, and exit."""
     enter()
-    raise_on_interrupt()
     try:
-        app()
-    except WorkmillError as error:
-        show_error(error)
-        sys.exit(EXIT_REFUSED)
+        code = _guarded(lambda: _run(sys.argv[1:]))
+    except KeyboardInterrupt:  # a second one, while the first was being told
+        code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+def _guarded(run: Callable[[], int]) -> int:
+    try:
+        return run()
+    except KeyboardInterrupt:
+        from workmill.cli.console import note
+
+        note("Interrupted.")
+        return EXIT_INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the outermost edge: whatever it is, in words
+        from workmill.cli.endings import tell
+
+        return tell(error)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    raise_on_interrupt()
+    from workmill.cli.console import prepare
+
+    prepare()
+    import typer
+
+    from workmill.cli.app import app
+
+    try:
+        with typer.main.get_command(app).make_context("workmill", list(arguments)) as context:
+            context.command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from workmill.domain import limits
 from workmill.runtime import config
+
+
+def number(value: float | None) -> float | None:
+    """The value itself; `nan` passes every bound, and is no number. Raises BadParameter."""
+    if value is not None and not isfinite(value):
+        raise typer.BadParameter(f"{value} is not a number")
+    return value
+
+
+MAX_COUNT: Final = 2**63 - 1
+"""The largest number that travels."""
+
+
+def count(value: int) -> int:
+    """The value itself. Raises BadParameter for one that no message can hold."""
+    if value > MAX_COUNT:
+        raise typer.BadParameter(f"it is larger than {MAX_COUNT}")
+    return value
+
 
 Url = Annotated[
     list[str],
@@ -69,6 +89,7 @@ NoticeSeconds = Annotated[
     float,
     typer.Option(
         "--notice-seconds",
+        callback=number,
         min=0,
         max=120,
         help="How long /readyz says no before a drain begins; 3 behind the shipped balancer.",

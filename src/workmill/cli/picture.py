@@ -16,6 +16,7 @@ import msgspec
 
 from workmill.cli.console import duration
 from workmill.domain.job import Node
+from workmill.telemetry.screen import printable
 from workmill.wire.messages import StatsView
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def picture(
     known = [_as_of(node, max((one.leads for one in nodes), default=0)) for node in nodes]
     whole = Table.grid(padding=(0, 0))
     if trouble:
-        whole.add_row(Text(trouble, style="bold red"))
+        whole.add_row(Text(printable(trouble), style="bold red"))
         whole.add_row("")
     whole.add_row(_facts(service))
     for role, columns in _COLUMNS.items():
@@ -102,6 +103,7 @@ def amount(number: float) -> str:
 
 def _facts(service: StatsView) -> RenderableType:
     from rich.table import Table
+    from rich.text import Text
 
     stats, wait = service.stats, service.backlog_seconds
     backlog = f"{stats.backlog_iterations:,} iterations"
@@ -129,7 +131,7 @@ def _facts(service: StatsView) -> RenderableType:
     grid.add_column(justify="right", style="cyan", min_width=8)
     grid.add_column(max_width=WIDTH - 10)
     for name, fact in facts.items():
-        grid.add_row(name, fact, style="bold red" if name == "away" else None)
+        grid.add_row(name, Text(printable(fact)), style="bold red" if name == "away" else None)
     return grid
 
 
@@ -209,7 +211,7 @@ def _order(node: Node) -> tuple[bool, list[tuple[int, str]], str]:
 
 def _short(name: str) -> str:
     """Its end tells one from another."""
-    shown = "".join(one if one.isprintable() else "?" for one in name)
+    shown = printable(name)
     return shown if len(shown) <= _NAME_WIDTH else "…" + shown[1 - _NAME_WIDTH :]
 
 

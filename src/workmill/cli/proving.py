@@ -11,7 +11,9 @@ import typer
 
 from workmill.cli import options
 from workmill.cli.connection import connect
-from workmill.cli.console import note
+from workmill.cli.console import Styled, note, say
+from workmill.cli.help import Command
+from workmill.telemetry.screen import BOLD_GREEN, BOLD_RED
 
 if TYPE_CHECKING:
     from workmill.runtime.demo import Verdict
@@ -19,7 +21,12 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Put this command on the command line."""
-    app.command("demo")(demo)
+    app.command("demo", cls=Command, help=DEMO)(demo)
+
+
+DEMO = """Submit real files of this machine, watch them being computed, check every value.
+
+Exit 1 when any value is wrong or any promise shown does not hold."""
 
 
 def demo(
@@ -33,14 +40,12 @@ def demo(
     ] = None,
     key_file: options.KeyFile = None,
 ) -> None:
-    """Submit real files of this machine, watch them being computed, check every value.
-
-    Exit 1 when any value is wrong or any promise shown does not hold.
-    """
+    """Play on a private service, or on the one at --url."""
     from workmill.cli.stage import stage
     from workmill.runtime.demo import Play, private_service
     from workmill.runtime.demo.files import real_files
 
+    Path.cwd()  # hashlib's processes begin there, at the end of the play: it must be there
     with ExitStack() as stack:
         if not url:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="workmill-")))
@@ -56,21 +61,18 @@ def demo(
 def _judge(verdict: Verdict) -> None:
     if verdict.iterations_computed is not None:
         saved = verdict.iterations_asked - verdict.iterations_computed
-        typer.echo(
-            f"\n{verdict.iterations_asked:,} iterations were asked for, "
+        say()
+        say(
+            f"{verdict.iterations_asked:,} iterations were asked for, "
             f"{verdict.iterations_computed:,} computed, {saved:,} saved."
         )
     if verdict.right:
-        typer.secho(
-            f"All {verdict.values_checked} values are right, and every promise held.",
-            fg="green",
-            bold=True,
-        )
+        text = f"All {verdict.values_checked} values are right, and every promise held."
+        say(Styled(text, BOLD_GREEN))
         return
-    typer.secho(
+    text = (
         f"{verdict.values_wrong} of {verdict.values_checked} values are wrong, and "
-        f"{verdict.claims_broken} promises did not hold. Please report this.",
-        fg="red",
-        bold=True,
+        f"{verdict.claims_broken} promises did not hold. Please report this."
     )
+    say(Styled(text, BOLD_RED))
     raise typer.Exit(1)

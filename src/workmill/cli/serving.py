@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workmill.cli import options
+from workmill.cli.console import announce
+from workmill.cli.help import Command
 from workmill.domain import limits
 from workmill.runtime.config import (
     DEFAULT_HOST,
@@ -27,10 +29,21 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
-    app.command("up")(up)
-    app.command("endpoint")(endpoint)
-    app.command("worker")(worker)
-    app.command("controller")(controller)
+    app.command("up", cls=Command, help=UP)(up)
+    app.command("endpoint", cls=Command, help=ENDPOINT)(endpoint)
+    app.command("worker", cls=Command, help=WORKER)(worker)
+    app.command("controller", cls=Command, help=CONTROLLER)(controller)
+
+
+UP = """Run the whole service on this machine: an endpoint, its store, and workers.
+
+Ctrl-C drains it: work in progress is handed back with its checkpoint and kept. A second
+Ctrl-C ends everything at once; nothing acknowledged is lost by that either."""
+ENDPOINT = "Run one endpoint and its store, without workers."
+WORKER = "Run one worker, which keeps one core busy with the work of the service at --url."
+CONTROLLER = """Run one controller of a service: for workers on EC2, for HAProxy, or both.
+
+Run two or three: one leads, the others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,7 @@ TargetWait = Annotated[
     float,
     typer.Option(
         "--target-wait",
+        callback=options.number,
         min=0.1,
         max=86400,
         metavar="SECONDS",
@@ -80,6 +94,7 @@ CoolDown = Annotated[
     float,
     typer.Option(
         "--cool-down",
+        callback=options.number,
         min=0,
         max=3600,
         metavar="SECONDS",
@@ -102,11 +117,7 @@ def up(
     max_body_bytes: options.MaxBodyBytes = limits.MAX_BODY_BYTES,
     max_iterations: options.MaxIterations = limits.MAX_ITERATIONS,
 ) -> None:
-    """Run the whole service on this machine: an endpoint, its store, and workers.
-
-    Ctrl-C drains it: work in progress is handed back with its checkpoint and kept. A second
-    Ctrl-C ends everything at once; nothing acknowledged is lost by that either.
-    """
+    """Supervise all of it until a stop signal; its exit code is this command's."""
     from workmill.runtime.up import run_up
 
     settings = EndpointConfig(
@@ -135,7 +146,7 @@ def _announce(ready: Ready) -> None:
     workers = "1 worker" if ready.workers == 1 else f"{ready.workers} workers"
     if ready.max_workers > ready.workers:
         workers = f"{ready.workers} to {ready.max_workers} workers"
-    typer.echo(f"Workmill is ready at {ready.url} with {workers}; jobs are kept in {ready.kept}.")
+    announce(f"Workmill is ready at {ready.url} with {workers}; jobs are kept in {ready.kept}.")
 
 
 def endpoint(
@@ -150,7 +161,7 @@ def endpoint(
     max_iterations: options.MaxIterations = limits.MAX_ITERATIONS,
     notice_seconds: options.NoticeSeconds = 0.0,
 ) -> None:
-    """Run one endpoint and its store, without workers."""
+    """Serve until a stop signal."""
     from workmill.runtime.compose import run_endpoint
 
     run_endpoint(
@@ -170,7 +181,7 @@ def endpoint(
 
 
 def worker(url: options.Url = options.DEFAULT_URLS, key_file: options.KeyFile = None) -> None:
-    """Run one worker, which keeps one core busy with the work of the service at --url."""
+    """Compute until a stop signal."""
     from workmill.runtime.compose import run_worker
 
     run_worker(WorkerConfig(urls=tuple(url), key_file=options.text_of(key_file)))
@@ -204,10 +215,7 @@ def controller(
         str | None, typer.Option("--ec2-url", metavar="URL", help="Another EC2: a rehearsal.")
     ] = None,
 ) -> None:
-    """Run one controller of a service: for workers on EC2, for HAProxy, or both.
-
-    Run two or three: one leads, the others wait.
-    """
+    """Judge and order until a stop signal. Raises BadParameter."""
     from workmill.runtime.controlling import run_controller
 
     if workers.least is None or workers.most is None:

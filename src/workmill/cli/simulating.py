@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workmill.cli import options
-from workmill.cli.console import note, print_json
+from workmill.cli.console import note, print_json, say
+from workmill.cli.help import Command
 
 if TYPE_CHECKING:
     from workmill.controller.simulation import Report
@@ -22,12 +23,23 @@ Shape = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same run.")]
 Scale = Annotated[
-    float, typer.Option("--scale", min=0.01, max=100, help="So many times the shape's load.")
+    float,
+    typer.Option(
+        "--scale",
+        min=0.01,
+        max=100,
+        callback=options.number,
+        help="So many times the shape's load.",
+    ),
 ]
 StartSeconds = Annotated[
     float | None,
     typer.Option(
-        "--start-seconds", min=0, max=3600, help="How long a worker takes to start; the shape's."
+        "--start-seconds",
+        min=0,
+        max=3600,
+        callback=options.number,
+        help="How long a worker takes to start; the shape's.",
     ),
 ]
 Plot = Annotated[
@@ -37,7 +49,10 @@ Plot = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Put this command on the command line."""
-    app.command("simulate")(simulate)
+    app.command("simulate", cls=Command, help=SIMULATE)(simulate)
+
+
+SIMULATE = "Play a load shape against the scaling policy in virtual time, and against other rules."
 
 
 def simulate(
@@ -48,13 +63,17 @@ def simulate(
     plot: Plot = None,
     as_json: options.Json = False,
 ) -> None:
-    """Play a load shape against the scaling policy in virtual time, and against other rules."""
+    """The same seed gives the same run. Raises what `download.look_at` does for --plot."""
+    from workmill.client.download import Download, look_at
     from workmill.controller.simulation import simulate as run
     from workmill.controller.simulation import svg
 
+    if plot is not None:
+        look_at(plot)
     report, courses = run(shape, seed=seed, scale=scale, start_seconds=start_seconds)
     if plot is not None:
-        plot.write_text(svg(report, courses))
+        with Download(plot) as file:
+            file.write(svg(report, courses).encode())
         note(f"The picture is in {plot}.")
     if as_json:
         print_json(report)
@@ -63,12 +82,13 @@ def simulate(
 
 
 def _show(report: Report) -> None:
-    typer.echo(
+    say(
         f"{report.shape}: {report.text}; {report.jobs:,} jobs, seed {report.seed}, "
-        f"workers start in {report.start_seconds:g} s\n"
+        f"workers start in {report.start_seconds:g} s"
     )
-    typer.echo(f"{'':<26}{'wait p50':>10}{'p95':>10}{'p99':>10}{'worker-s':>12}{'most':>8}")
+    say()
+    say(f"{'':<26}{'wait p50':>10}{'p95':>10}{'p99':>10}{'worker-s':>12}{'most':>8}")
     for one in report.figures:
         waits = (one.p50_wait_seconds, one.p95_wait_seconds, one.p99_wait_seconds)
         words = "".join(f"{wait:>8.1f} s" for wait in waits)
-        typer.echo(f"{one.rule:<26}{words}{one.worker_seconds:>12,}{one.most_workers:>8,}")
+        say(f"{one.rule:<26}{words}{one.worker_seconds:>12,}{one.most_workers:>8,}")

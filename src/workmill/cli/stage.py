@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+from rich.text import Text
 
+from workmill.cli.console import rich_console, say
 from workmill.runtime.demo import Show
+from workmill.telemetry.screen import can_redraw, printable
 from workmill.wire.messages import JobView
 
 _MARKS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "yellow")}
@@ -22,10 +24,10 @@ _DIGITS: Final = 24
 @contextmanager
 def stage() -> Iterator[Show]:
     """Whoever presents the demo on this output."""
-    if not sys.stdout.isatty():
+    if not can_redraw(sys.stdout):
         yield _Lines()
         return
-    show = _Bars(Console())
+    show = _Bars(rich_console(sys.stdout))
     try:
         yield show
     finally:
@@ -36,19 +38,20 @@ class _Lines:
     """One line for an act, a claim, a value."""
 
     def act(self, title: str) -> None:
-        typer.echo(f"\n{title}")
+        say()
+        say(title)
 
     def progress(self, names: Sequence[str], jobs: Sequence[JobView]) -> None:
         if any(job.value is None for job in jobs):
             return
         for name, job in zip(names, jobs, strict=True):
-            typer.echo(f"    {_cut(name):<{_NAME_CHARACTERS}}  {_short(job)}")
+            say(f"    {_cut(name):<{_NAME_CHARACTERS}}  {_short(job)}")
 
     def checked(self, done: int, total: int) -> None:
         """In a pipe the claim that follows says enough."""
 
     def claim(self, text: str, *, holds: bool | None) -> None:
-        typer.echo(f"  {'ok' if holds else 'not judged' if holds is None else 'BROKEN'}: {text}")
+        say(f"  {'ok' if holds else 'not judged' if holds is None else 'BROKEN'}: {text}")
 
 
 class _Bars:
@@ -61,7 +64,7 @@ class _Bars:
 
     def act(self, title: str) -> None:
         self.finish()
-        self._console.print(f"\n{title}", style="bold", highlight=False, markup=False)
+        self._console.print(Text(f"\n{title}", style="bold"))
 
     def progress(self, names: Sequence[str], jobs: Sequence[JobView]) -> None:
         bars = self._bars(names)
@@ -77,7 +80,7 @@ class _Bars:
 
     def claim(self, text: str, *, holds: bool | None) -> None:
         mark, colour = _MARKS[holds]
-        self._console.print(f"  [{colour}]{mark}[/{colour}] {text}", highlight=False)
+        self._console.print(Text.assemble("  ", (mark, colour), f" {printable(text)}"))
 
     def finish(self) -> None:
         """Leave the bars as they stand and go on below them."""
@@ -106,4 +109,5 @@ def _short(job: JobView) -> str:
 
 
 def _cut(name: str) -> str:
+    name = printable(name)
     return name if len(name) <= _NAME_CHARACTERS else f"{name[: _NAME_CHARACTERS - 1]}…"

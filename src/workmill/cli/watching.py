@@ -10,10 +10,12 @@ import typer
 
 from workmill.cli import options
 from workmill.cli.connection import connect
-from workmill.cli.console import duration, print_json
+from workmill.cli.console import draw, duration, note, print_json, rich_console
+from workmill.cli.help import Command
 from workmill.cli.picture import WIDTH, picture, rows_within
 from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Node
+from workmill.telemetry.screen import can_redraw
 from workmill.wire.messages import Message, StatsView
 
 if TYPE_CHECKING:
@@ -33,7 +35,12 @@ class Status(Message, frozen=True, kw_only=True):
 
 def add_to(app: typer.Typer) -> None:
     """Put this command on the command line."""
-    app.command("status")(status)
+    app.command("status", cls=Command, help=STATUS)(status)
+
+
+STATUS = """Show the jobs, the predicted wait, and every endpoint, worker and controller.
+
+With --watch, again every second until Ctrl-C, also while the service is away."""
 
 
 def status(
@@ -42,31 +49,31 @@ def status(
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
-    """Show the jobs, the predicted wait, and every endpoint, worker and controller."""
-    with connect(url, key_file) as client:
-        if watch and sys.stdout.isatty() and not as_json:
+    """Once, or in place on a terminal that can be redrawn, or one view after the other."""
+    with connect(url, key_file, WATCH_SECONDS if watch else None) as client:
+        if watch and can_redraw(sys.stdout) and not as_json:
             _watch(client)
             return
-        while True:
-            found = _look(client)
-            if as_json:
-                print_json(found)
-            else:
-                _print(picture(found.service, found.nodes))
-            if not watch:
-                return
+        _show(_look(client), as_json=as_json)
+        while watch:
             time.sleep(WATCH_SECONDS)
+            try:
+                found = _look(client)
+            except WorkmillError as error:
+                note(f"{error.title}. Asking again.")
+            else:
+                _show(found, as_json=as_json)
 
 
 def _look(client: Client) -> Status:
     return Status(service=client.stats(), nodes=client.nodes())
 
 
-def _print(view: RenderableType) -> None:
-    """In a pipe too the tables are whole: it has no width of its own."""
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else WIDTH).print(view)
+def _show(found: Status, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        draw(picture(found.service, found.nodes), WIDTH)
 
 
 def _watch(client: Client) -> None:
@@ -75,7 +82,7 @@ def _watch(client: Client) -> None:
 
     found, trouble = _look(client), None
     found_at = time.monotonic()
-    with Live(auto_refresh=False) as live:
+    with Live(console=rich_console(sys.stdout), auto_refresh=False) as live:
         while True:
             rows = rows_within(live.console.height, found.nodes)
             live.update(_framed(found, rows, trouble), refresh=True)
@@ -90,6 +97,8 @@ def _watch(client: Client) -> None:
 
 def _framed(found: Status, rows: int, trouble: str | None) -> RenderableType:
     from rich.panel import Panel
+    from rich.text import Text
 
     view = picture(found.service, found.nodes, rows=rows, trouble=trouble)
-    return Panel(view, title="[bold]Workmill[/]", border_style="cyan", width=WIDTH + 4)
+    title = Text("Workmill", style="bold")
+    return Panel(view, title=title, border_style="cyan", width=WIDTH + 4)

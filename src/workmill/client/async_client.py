@@ -6,18 +6,31 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
-from pathlib import Path
+from contextlib import suppress
+from os import PathLike
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
+from workmill.client import arguments
 from workmill.client.addresses import DEFAULT_URL
 from workmill.client.async_transport import AsyncTransport
-from workmill.client.batches import BATCHES_IN_FLIGHT, batch_items, batches_of, cut, works
-from workmill.client.handles import SubmittedJob
-from workmill.client.operations import Operations
+from workmill.client.batches import (
+    BATCHES_IN_FLIGHT,
+    Batches,
+    batches_of,
+    cut,
+    folded_item,
+    prepared,
+    streamed,
+    works,
+)
+from workmill.client.handles import SubmittedJob, Uncopied
+from workmill.client.operations import TIDY_SECONDS, Operations
 from workmill.client.reading import Heard, unheard
 from workmill.client.retries import PATIENCE_SECONDS
 from workmill.client.values import Data, Finished, Progress, PulledBatch, Work
+from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Node
 from workmill.domain.limits import RECEIPT_SECONDS
 from workmill.wire.messages import CancelReply, JobView, StatsView, SubmitReply
@@ -52,7 +65,7 @@ class AsyncHandle(SubmittedJob):
         await self._client.cancel(self.id)
 
 
-class AsyncClient:
+class AsyncClient(Uncopied):
     """A service's face in Python, to be awaited; `Client` tells the same at more length.
 
     >>> async with AsyncClient("http://127.0.0.1:5000") as client:     # doctest: +SKIP
@@ -80,7 +93,7 @@ class AsyncClient:
         data: Data,
         iterations: int,
         *,
-        id: str | None = None,  # noqa: A002  the name it has everywhere else
+        id: str | UUID | None = None,  # noqa: A002  the name it has everywhere else
         priority: int = 0,
         workload: str = DEFAULT_WORKLOAD,
         fold_locally: bool = False,
@@ -88,16 +101,17 @@ class AsyncClient:
     ) -> AsyncHandle:
         """Submit one job; when this returns, it is durable.
 
-        `data` is bytes, or the path of a file, which is streamed. With `fold_locally` the first
-        iteration is made here and only 64 bytes travel. `heard` is told how many bytes of a file
-        are done with, again and again, perhaps in another thread. Raises Conflict when `id` names
-        other work already; the same work again is harmless.
+        `data` is bytes or whatever holds them, the path of a file, which is streamed, or a binary
+        stream, which is read once and so not sent again when that fails. With `fold_locally` the
+        first iteration is made here and only 64 bytes travel. `heard` is told how many bytes of a
+        file are done with, again and again, perhaps in another thread. Raises Conflict when `id`
+        names other work already; the same work again is harmless. Raises InvalidInput for what is
+        no data, number or id, and for a file that is written to meanwhile; OSError for one that
+        cannot be read. Nothing is stored then.
         """
         if fold_locally:
             work = Work(data, iterations, id, priority)
-            (item,) = await asyncio.to_thread(
-                batch_items, [work], workload, fold_locally=True, heard=heard
-            )
+            item = await asyncio.to_thread(folded_item, work, workload, heard)
             steps = self._operations.submit_item(item)
         else:
             steps = self._operations.submit(data, iterations, id, priority, workload, heard)
@@ -119,17 +133,23 @@ class AsyncClient:
         under way, and nothing is sent until the first handle is asked for. An item that is
         refused does not touch the others: its handle has a `problem`, its `result()` raises.
         Items whose part of the store is away are sent again for up to `timeout_seconds` first.
+        What is larger than a batch is streamed by itself. Whoever leaves early leaves at once:
+        which of the jobs without a handle are stored is not known then.
         """
 
         async def send(batch: list[Work]) -> list[AsyncHandle]:
-            encode = asyncio.to_thread(batch_items, batch, workload, fold_locally=fold_locally)
-            items = await encode
-            replies = await self._transport.run(self._operations.submit_batch(items))
+            if streamed(batch) and not fold_locally:
+                steps = self._operations.submit_alone(batch[0], workload)
+                return [AsyncHandle(self, await self._transport.run(steps))]
+            encode = asyncio.to_thread(prepared, batch, workload, fold_locally=fold_locally)
+            replies = await self._transport.run(self._operations.submit_some(await encode))
             return [AsyncHandle(self, reply) for reply in replies]
 
+        workload = arguments.text(workload, "workload")
+        batches = Batches(cut(works(items, iterations, priority)))
         under_way: deque[asyncio.Task[list[AsyncHandle]]] = deque()
         try:
-            for batch in cut(works(items, iterations, priority)):
+            for batch in batches:
                 under_way.append(asyncio.create_task(send(batch)))
                 if len(under_way) == BATCHES_IN_FLIGHT:
                     for handle in await under_way.popleft():
@@ -137,10 +157,13 @@ class AsyncClient:
             while under_way:
                 for handle in await under_way.popleft():
                     yield handle
+            batches.end()
         finally:
+            for task in under_way:
+                task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def result(self, job_id: str, timeout_seconds: float | None = None) -> bytes:
+    async def result(self, job_id: str | UUID, timeout_seconds: float | None = None) -> bytes:
         """Wait for a job's raw value; see `Handle.result`."""
         return await self._transport.run(self._operations.result(job_id, timeout_seconds))
 
@@ -154,7 +177,7 @@ class AsyncClient:
         """
         if timeout_seconds is None:
             return [await handle.result() for handle in handles]
-        deadline = time.monotonic() + timeout_seconds
+        deadline = time.monotonic() + arguments.seconds(timeout_seconds, "timeout_seconds")
         return [await handle.result(max(deadline - time.monotonic(), 0.0)) for handle in handles]
 
     async def pull(
@@ -171,15 +194,14 @@ class AsyncClient:
         """
         return await self._transport.run(self._operations.pull(top, receipt_seconds, wait_seconds))
 
-    async def acknowledge(self, batch: PulledBatch | str, ids: Sequence[str] | None = None) -> int:
+    async def acknowledge(
+        self, batch: PulledBatch | str, ids: Iterable[str | UUID] | None = None
+    ) -> int:
         """The results of this batch or receipt have arrived, or only those with these `ids`.
 
         Returns how many are now delivered for good.
         """
-        receipt = batch.receipt if isinstance(batch, PulledBatch) else batch
-        if receipt is None:
-            return 0
-        return await self._transport.run(self._operations.acknowledge(receipt, ids))
+        return await self._transport.run(self._operations.acknowledge(batch, ids))
 
     async def results(
         self,
@@ -202,10 +224,14 @@ class AsyncClient:
                     yield result
                     received.append(result.id)
             finally:
-                if received:
-                    await self.acknowledge(batch, received if len(received) < len(batch) else None)
+                if 0 < len(received) < len(batch):
+                    with suppress(WorkmillError):  # whoever leaves has an error of his own
+                        await self._transport.run(
+                            self._operations.acknowledge(batch, received, TIDY_SECONDS)
+                        )
+            await self.acknowledge(batch)
 
-    async def job(self, job_id: str) -> JobView:
+    async def job(self, job_id: str | UUID) -> JobView:
         """A job as it stands. Raises NotFound."""
         return await self._transport.run(self._operations.job(job_id))
 
@@ -220,15 +246,15 @@ class AsyncClient:
             if after is None:
                 return
 
-    async def cancel(self, job_id: str) -> None:
+    async def cancel(self, job_id: str | UUID) -> None:
         """End a running job without a result. Raises NotFound, or Conflict when it has ended."""
         await self._transport.run(self._operations.cancel(job_id))
 
-    async def cancel_many(self, job_ids: Iterable[str]) -> list[CancelReply]:
+    async def cancel_many(self, job_ids: Iterable[str | UUID]) -> list[CancelReply]:
         """End many jobs, a thousand a request; see `Client.cancel_many`."""
         replies: list[CancelReply] = []
-        for batch in batches_of(job_ids):
-            replies += await self._transport.run(self._operations.cancel_batch(batch))
+        for batch in batches_of(arguments.several(job_ids, "job_ids")):
+            replies += await self._transport.run(self._operations.cancel_some(batch))
         return replies
 
     async def stats(self) -> StatsView:
@@ -239,11 +265,11 @@ class AsyncClient:
         """The service's live processes."""
         return await self._transport.run(self._operations.nodes())
 
-    async def backup(self, file: Path) -> None:
+    async def backup(self, file: str | PathLike[str]) -> None:
         """Copy the whole store to `file` while the service runs; the file appears when whole."""
         await self._transport.run(self._operations.backup(file))
 
-    async def restore(self, file: Path) -> None:
+    async def restore(self, file: str | PathLike[str]) -> None:
         """Replace everything in the store by a backup. Raises InvalidInput when it is none."""
         await self._transport.run(self._operations.restore(file))
 

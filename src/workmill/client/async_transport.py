@@ -1,37 +1,49 @@
-"""The way to reach an endpoint that awaits: `transport` again, for one event loop of asyncio."""
+"""The way to reach an endpoint that awaits: `transport` again, for event loops of asyncio.
+
+Connections belong to the loop that opened them. So there is a network for each loop that the client
+is awaited in, and a forked child, whose loops are others, has none of its parent's.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar, cast
 
 import httpx
 
+from workmill.client import forks
 from workmill.client.addresses import Addresses
 from workmill.client.core import Reply, Request, Steps
 from workmill.client.download import Download
 from workmill.client.edge import (
-    CHUNK_BYTES,
+    LONGEST_SECONDS,
     NO_CONNECTION,
+    Reading,
+    all_busy,
     built,
+    closed,
+    context_for,
     headers_of,
+    is_callers,
     noted,
-    reply_of,
-    settings,
-    unreachable,
+    too_slow,
+    translated,
 )
-from workmill.client.reading import Heard
-from workmill.domain.errors import EndpointUnreachable
+from workmill.client.network import MOST_CALLS, AsyncNetwork
+from workmill.client.pace import Pace
+from workmill.client.reading import Body
+from workmill.domain.errors import InvalidInput, Unavailable
 
 T = TypeVar("T")
 
+_left_alone: Final[list[object]] = []
+"""What a forked child has of its parent's loops. To close it would end it for the parent, too."""
+
 
 class AsyncTransport:
-    """Carries requests over the pooled connections of one event loop; promises what `Transport`
-    promises."""
+    """Carries requests over pooled connections; promises what `Transport` promises."""
 
     def __init__(
         self,
@@ -40,23 +52,90 @@ class AsyncTransport:
         key: str | None = None,
         through: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`through` replaces the network. Raises InvalidInput for a URL that is none."""
+        """`through` replaces the network. Raises InvalidInput for a URL that is none, and for a
+        key that cannot be one."""
         self._addresses = Addresses(urls)
         self._headers = headers_of(key)
-        self._http = through or httpx.AsyncHTTPTransport(**settings(self._addresses))
+        self._through = through
+        self._context = context_for(self._addresses)
+        self._networks: dict[asyncio.AbstractEventLoop, AsyncNetwork] = {}
+        self._closed = False
+        forks.watch(self)
+
+    def after_fork(self) -> None:
+        """In a child: connections of its own, in loops of its own."""
+        _left_alone.append(self._networks)
+        self._networks = {}
 
     async def send(self, request: Request) -> Reply:
         """Send once, to the first endpoint that takes a connection. Any status is a reply."""
-        failure: httpx.RequestError | None = None
+        network = self._network()
+        await _turn(network, request)
+        source, body = request.source(), None
+        try:
+            body = None if source is None else await asyncio.to_thread(source.begin)
+            return await self._send(network, request, body)
+        finally:
+            network.turns.release()
+            if source is not None and body is not None:
+                source.end(body)
+
+    def _network(self) -> AsyncNetwork:
+        """The connections of the running loop; those of loops that ended are forgotten."""
+        if self._closed:
+            raise closed()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise InvalidInput(
+                "An AsyncClient is awaited in a running event loop of asyncio. Nothing was sent."
+            ) from None
+        found = self._networks.get(loop)
+        if found is None:
+            for other in list(self._networks):
+                if other.is_closed():
+                    self._networks.pop(other, None)
+            found = self._networks[loop] = AsyncNetwork(self._context)
+        return found
+
+    async def _send(self, network: AsyncNetwork, request: Request, body: Body | None) -> Reply:
+        failure: Exception | None = None
+        connecting = Pace(request.timeout_seconds)
         for url in self._addresses.in_turn():
+            if failure is not None and connecting.left() <= 0.0:
+                break
             try:
-                return noted(await self._exchange(url, request), url, self._addresses)
-            except httpx.RequestError as error:
-                self._addresses.avoid(url)
+                reply = await self._exchange(network, url, request, body)
+                return noted(reply, url, self._addresses)
+            except Exception as error:
+                if is_callers(error, request, body):
+                    raise
                 failure = error
-                if not isinstance(error, NO_CONNECTION):
-                    break
-        raise unreachable(failure) from failure
+            self._addresses.avoid(url)
+            if not isinstance(failure, NO_CONNECTION):
+                break
+        raise translated(failure)
+
+    async def _exchange(
+        self, network: AsyncNetwork, url: str, request: Request, body: Body | None
+    ) -> Reply:
+        through = self._through or network
+        clock = _Clock(request.timeout_seconds)
+        content = request.content if body is None else _chunks(body, clock)
+        length = None if body is None else body.length
+        try:
+            async with clock.timeout:
+                answer = await through.handle_async_request(
+                    built(url, request, self._headers, content, length)
+                )
+                try:
+                    return await _read(answer, request, clock)
+                finally:
+                    await answer.aclose()
+        except TimeoutError as error:
+            if clock.timeout.expired():
+                raise too_slow() from error
+            raise
 
     async def run(self, steps: Steps[T]) -> T:
         """Carry an operation to its end and return its value."""
@@ -67,32 +146,25 @@ class AsyncTransport:
                     await asyncio.sleep(request.delay_seconds)
                 try:
                     reply = await self.send(request)
-                except EndpointUnreachable as error:
+                except Unavailable as error:
                     request = steps.throw(error)
                 else:
                     request = steps.send(reply)
-        except StopIteration as stop:
-            value: T = stop.value
+        except StopIteration as end:
+            value: T = end.value
             return value
-
-    async def _exchange(self, url: str, request: Request) -> Reply:
-        content = request.content
-        body = _chunks(content, request.heard) if isinstance(content, Path) else content
-        incoming = await self._http.handle_async_request(built(url, request, self._headers, body))
-        try:
-            if request.into is None or not incoming.is_success:
-                await incoming.aread()
-                return reply_of(incoming)
-            with Download(request.into) as download:
-                async for chunk in incoming.aiter_bytes(CHUNK_BYTES):
-                    await asyncio.to_thread(download.write, chunk)
-            return Reply(incoming.status_code, b"", incoming.headers)
         finally:
-            await incoming.aclose()
+            steps.close()
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._http.aclose()
+        """Close every connection of this loop; those of others go with their loops."""
+        self._closed = True
+        network = self._networks.pop(asyncio.get_running_loop(), None)
+        self._networks.clear()
+        if network is not None:
+            await network.aclose()
+        if self._through is not None:
+            await self._through.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,10 +178,48 @@ class AsyncTransport:
         await self.close()
 
 
-async def _chunks(path: Path, heard: Heard) -> AsyncIterator[bytes]:
-    done_bytes = 0
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-            yield chunk
-            done_bytes += len(chunk)
-            heard(done_bytes)
+async def _turn(network: AsyncNetwork, request: Request) -> None:
+    if not network.turns.locked():
+        await network.turns.acquire()
+        return
+    try:
+        async with asyncio.timeout(min(request.timeout_seconds, LONGEST_SECONDS)):
+            await network.turns.acquire()
+    except TimeoutError:
+        raise all_busy(MOST_CALLS) from None
+
+
+class _Clock:
+    """A time-out of asyncio that is put off as bodies move."""
+
+    def __init__(self, silence_seconds: float) -> None:
+        self._now = asyncio.get_running_loop().time
+        self._pace = Pace(min(silence_seconds, LONGEST_SECONDS), self._now)
+        self.timeout = asyncio.timeout_at(self._pace.deadline)
+
+    def moved(self, size_bytes: int) -> None:
+        self._pace.moved(size_bytes)
+        if not self.timeout.expired():
+            self.timeout.reschedule(self._pace.deadline)
+
+
+async def _chunks(body: Body, clock: _Clock) -> AsyncIterator[bytes]:
+    while (chunk := await asyncio.to_thread(body.take)) is not None:
+        clock.moved(len(chunk))
+        yield chunk
+
+
+async def _read(answer: httpx.Response, request: Request, clock: _Clock) -> Reply:
+    reading = Reading(answer, request.most_bytes)
+    stream = cast("httpx.AsyncByteStream", answer.stream)
+    if request.into is None or not answer.is_success:
+        async for chunk in stream:
+            clock.moved(len(chunk))
+            if not reading.add(chunk):
+                break
+        return reading.reply()
+    with Download(request.into) as download:
+        async for chunk in stream:
+            clock.moved(len(chunk))
+            await asyncio.to_thread(download.write, chunk)
+    return reading.reply()

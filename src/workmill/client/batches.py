@@ -1,22 +1,30 @@
 """From any number of items to batches that one request carries: bounded in jobs and bytes.
 
-Ids are chosen before a batch is first sent, so that every repeat of it names the same jobs.
+Ids are chosen before a batch is first sent, so that every repeat of it names the same jobs. An item
+that is wrong does not touch its neighbours: in its place stands the refusal, under its id.
+
+What is larger than a batch, or of unknown size, travels alone and is streamed: it is never in
+memory whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
-from workmill.client.reading import Heard, chunks_of, unheard
+from workmill.client import arguments
+from workmill.client.payload import payload, size_of
+from workmill.client.reading import Heard, Source, unheard
 from workmill.client.values import Data, Work
-from workmill.domain.errors import InvalidInput
-from workmill.domain.ids import id_text, new_id, parse_id
+from workmill.domain.errors import BodyTooLarge, InvalidInput, WorkmillError
+from workmill.domain.ids import id_text, new_id
 from workmill.domain.limits import MAX_BATCH_JOBS
-from workmill.wire.messages import BatchItem
+from workmill.wire.messages import BatchItem, SubmitReply
+from workmill.workloads.port import Workload
 from workmill.workloads.registry import find_workload
+
+T = TypeVar("T")
 
 BATCH_BYTES: Final = 2 * 1024 * 1024
 """Data in one batch: enough to make the cost of a request vanish, small beside the limit of an
@@ -25,90 +33,205 @@ endpoint. An item larger than this travels alone."""
 BATCHES_IN_FLIGHT: Final = 12
 """Enough that the endpoint always has the next batch while it makes one durable."""
 
+Prepared: TypeAlias = BatchItem | SubmitReply
+"""An item that may be sent, or its refusal."""
+
+
+class _Checked(NamedTuple):
+    id: str
+    iterations: int
+    priority: int
+    content: bytes | Source
+
 
 def works(items: Iterable[Data | Work], iterations: int | None, priority: int) -> Iterator[Work]:
-    """Every item as Work. Raises InvalidInput for bare data when no `iterations` were given."""
+    """Every item as Work; bare data takes what was said for all."""
+    arguments.several(items, "items")
     for item in items:
         if isinstance(item, Work):
             yield item
-        elif iterations is None:
-            raise InvalidInput("An item has no iterations. Give them for all, or send Work items.")
         else:
-            yield Work(item, iterations, None, priority)
+            yield Work(item, iterations, None, priority)  # type: ignore[arg-type]
 
 
 def cut(
     stream: Iterable[Work], max_jobs: int = MAX_BATCH_JOBS, max_bytes: int = BATCH_BYTES
 ) -> Iterator[list[Work]]:
-    """Batches of at most `max_jobs` and `max_bytes` of data, in order, taken as they are needed."""
+    """Batches of at most `max_jobs` and `max_bytes` of data, in order, taken as they are needed.
+
+    When the stream raises, what came before goes out first, so that its ids are known.
+    """
     batch: list[Work] = []
     size = 0
-    for work in stream:
-        more = _size(work.data)
-        if batch and (len(batch) == max_jobs or size + more > max_bytes):
+    try:
+        for work in stream:
+            known = size_of(work.data)
+            more = max_bytes + 1 if known is None else known
+            if batch and (len(batch) == max_jobs or size + more > max_bytes):
+                yield batch
+                batch, size = [], 0
+            batch.append(work)
+            size += more
+    except Exception:
+        if batch:
             yield batch
-            batch, size = [], 0
-        batch.append(work)
-        size += more
+        raise
     if batch:
         yield batch
 
 
-def batches_of(ids: Iterable[str]) -> Iterator[list[str]]:
+class Batches(Iterator[list[Work]]):
+    """Batches as long as the caller's items come. When those raise, the batches end, so that what
+    was taken already is told of first; `end()` raises it then."""
+
+    def __init__(self, stream: Iterable[list[Work]]) -> None:
+        self._stream = iter(stream)
+        self._failure: Exception | None = None
+
+    def __next__(self) -> list[Work]:
+        try:
+            return next(self._stream)
+        except StopIteration:
+            raise
+        except Exception as error:  # noqa: BLE001  the caller's own, raised by `end`
+            self._failure = error
+            raise StopIteration from None
+
+    def end(self) -> None:
+        """Raise what ended the caller's items early, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+
+def batches_of(ids: Iterable[T]) -> Iterator[list[T]]:
     """At most `MAX_BATCH_JOBS` ids each, in order, taken as they are needed."""
     stream = iter(ids)
     while batch := list(islice(stream, MAX_BATCH_JOBS)):
         yield batch
 
 
-def batch_items(
-    batch: Sequence[Work], workload: str, *, fold_locally: bool, heard: Heard = unheard
-) -> list[BatchItem]:
-    """The batch as it travels, each job under its id. Reads files; folds when that is asked for."""
-    all_data: list[memoryview | None] = [None] * len(batch)
-    all_digests: list[bytes | None] = [None] * len(batch)
-    if fold_locally:
-        all_digests[:] = digests([work.data for work in batch], workload, heard)
-    else:
-        all_data[:] = [memoryview(content(work.data)) for work in batch]
+def streamed(batch: Sequence[Work]) -> bool:
+    """Whether this is one item that is sent by itself, as it is read."""
+    if len(batch) > 1:
+        return False
+    size = size_of(batch[0].data)
+    return size is None or size > BATCH_BYTES
+
+
+def prepared(batch: Sequence[Work], workload: str, *, fold_locally: bool) -> list[Prepared]:
+    """The batch as it travels, each job under its id, or its refusal. Reads files; folds when that
+    is asked for. Raises InvalidInput when `workload` is not known here and must be."""
+    mill = find_workload(workload) if fold_locally else None
+    checked = [_checked(work) for work in batch]
+    folded = {} if mill is None else _folded_together(checked, mill)
     return [
-        BatchItem(
-            iterations=work.iterations,
-            id=chosen_id(work.id),
-            data=data,
-            digest=digest,
-            priority=work.priority,
-            workload=workload,
-        )
-        for work, data, digest in zip(batch, all_data, all_digests, strict=True)
+        one if isinstance(one, SubmitReply) else _item(one, place, workload, mill, folded)
+        for place, one in enumerate(checked)
     ]
 
 
-def chosen_id(given: str | None) -> str:
+def folded_item(work: Work, workload: str, heard: Heard = unheard) -> BatchItem:
+    """One job as it travels, folded here. Raises InvalidInput, and OSError for a file that cannot
+    be read."""
+    chosen = chosen_id(work.id)
+    iterations, priority = iterations_of(work.iterations), priority_of(work.priority)
+    mill = find_workload(arguments.text(workload, "workload"))
+    content = payload(work.data, heard)
+    digest = mill.fold(content.chunks() if isinstance(content, Source) else (content,))
+    return BatchItem(
+        iterations=iterations, id=chosen, digest=digest, priority=priority, workload=workload
+    )
+
+
+def chosen_id(given: object) -> str:
     """The given id in its canonical text, or a new UUIDv7. Raises InvalidInput."""
-    return id_text(new_id() if given is None else parse_id(given))
+    return id_text(new_id()) if given is None else arguments.job_id(given)
 
 
-def content(data: Data) -> bytes:
-    """All of the data in memory."""
-    if isinstance(data, bytes):
-        return data
-    return data.read_bytes() if isinstance(data, Path) else bytes(data)
+def refused(job_id: str, error: WorkmillError | OSError) -> SubmitReply:
+    """The answer to an item that was refused here, or by itself."""
+    slug = error.slug if isinstance(error, WorkmillError) else InvalidInput.slug
+    return SubmitReply(id=job_id, status="refused", problem=str(error), slug=slug)
 
 
-def digests(all_data: Sequence[Data], workload: str, heard: Heard = unheard) -> list[bytes]:
-    """Each first state, as the endpoint would fold it; what is in memory in one call. A file may
-    be large: it is read in chunks, and `heard` of each."""
-    mill = find_workload(workload)
-    in_memory = [content(data) for data in all_data if not isinstance(data, Path)]
-    folded = iter(mill.fold_all(in_memory))
-    return [
-        mill.fold(chunks_of(data, heard)) if isinstance(data, Path) else next(folded)
-        for data in all_data
-    ]
+def iterations_of(value: object) -> int:
+    """How often to compute. Raises InvalidInput."""
+    return (
+        value
+        if type(value) is int and 0 < value < arguments.MAX_WHOLE
+        else arguments.whole(value, "iterations", 1)
+    )
 
 
-def _size(data: Data) -> int:
-    if isinstance(data, bytes):
-        return len(data)
-    return data.stat().st_size if isinstance(data, Path) else memoryview(data).nbytes
+def priority_of(value: object) -> int:
+    """A priority; its range is the endpoint's to judge. Raises InvalidInput."""
+    return (
+        value
+        if type(value) is int and abs(value) < arguments.MAX_WHOLE
+        else arguments.whole(value, "priority")
+    )
+
+
+def _checked(work: Work) -> _Checked | SubmitReply:
+    try:
+        return _Checked(
+            chosen_id(work.id),
+            iterations_of(work.iterations),
+            priority_of(work.priority),
+            payload(work.data),
+        )
+    except WorkmillError as error:
+        return refused(id_to_show(work.id), error)
+
+
+def id_to_show(given: object) -> str:
+    """The id of an item that is refused: the one it has, however wrong, or a new one."""
+    try:
+        return chosen_id(given)
+    except InvalidInput:
+        return str(given)[:64].encode(errors="replace").decode()
+
+
+def _folded_together(checked: Sequence[_Checked | SubmitReply], mill: Workload) -> dict[int, bytes]:
+    """The first states of all that is in memory, in one call."""
+    held = {
+        place: one.content
+        for place, one in enumerate(checked)
+        if isinstance(one, _Checked) and isinstance(one.content, bytes)
+    }
+    return dict(zip(held, mill.fold_all(list(held.values())), strict=True))
+
+
+def _item(
+    one: _Checked, place: int, workload: str, mill: Workload | None, folded: dict[int, bytes]
+) -> Prepared:
+    data: memoryview | None = None
+    digest: bytes | None = folded.get(place)
+    try:
+        if mill is None:
+            content = one.content
+            data = memoryview(content if isinstance(content, bytes) else _read(content))
+        elif digest is None and isinstance(one.content, Source):
+            digest = mill.fold(one.content.chunks())
+    except (WorkmillError, OSError) as error:
+        return refused(one.id, error)
+    return BatchItem(
+        iterations=one.iterations,
+        id=one.id,
+        data=data,
+        digest=digest,
+        priority=one.priority,
+        workload=workload,
+    )
+
+
+def _read(source: Source) -> bytes:
+    """All of a file that was small when it was put into this batch."""
+    pieces: list[bytes] = []
+    size = 0
+    for piece in source.chunks():
+        pieces.append(piece)
+        size += len(piece)
+        if size > BATCH_BYTES:
+            raise BodyTooLarge("The file grew while it was read. No job was stored over it.")
+    return b"".join(pieces)

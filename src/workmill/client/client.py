@@ -5,19 +5,35 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from os import PathLike
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
+from workmill.client import arguments
 from workmill.client.addresses import DEFAULT_URL
-from workmill.client.batches import BATCHES_IN_FLIGHT, batch_items, batches_of, cut, works
-from workmill.client.handles import SubmittedJob
-from workmill.client.operations import Operations
+from workmill.client.background import Background
+from workmill.client.batches import (
+    BATCHES_IN_FLIGHT,
+    Batches,
+    batches_of,
+    cut,
+    folded_item,
+    prepared,
+    streamed,
+    works,
+)
+from workmill.client.handles import SubmittedJob, Uncopied
+from workmill.client.operations import TIDY_SECONDS, Operations
 from workmill.client.reading import Heard, unheard
 from workmill.client.retries import PATIENCE_SECONDS
+from workmill.client.sockets import Stop
 from workmill.client.transport import Transport
 from workmill.client.values import Data, Finished, Progress, PulledBatch, Work
+from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Node
 from workmill.domain.limits import RECEIPT_SECONDS
 from workmill.wire.messages import CancelReply, JobView, StatsView, SubmitReply
@@ -52,7 +68,7 @@ class Handle(SubmittedJob):
         self._client.cancel(self.id)
 
 
-class Client:
+class Client(Uncopied):
     """A service's face in Python.
 
     >>> with Client("http://127.0.0.1:5000") as client:     # doctest: +SKIP
@@ -80,7 +96,7 @@ class Client:
         data: Data,
         iterations: int,
         *,
-        id: str | None = None,  # noqa: A002  the name it has everywhere else
+        id: str | UUID | None = None,  # noqa: A002  the name it has everywhere else
         priority: int = 0,
         workload: str = DEFAULT_WORKLOAD,
         fold_locally: bool = False,
@@ -88,14 +104,16 @@ class Client:
     ) -> Handle:
         """Submit one job; when this returns, it is durable.
 
-        `data` is bytes, or the path of a file, which is streamed. With `fold_locally` the first
-        iteration is made here and only 64 bytes travel. `heard` is told how many bytes of a file
-        are done with, again and again, perhaps in another thread. Raises Conflict when `id` names
-        other work already; the same work again is harmless.
+        `data` is bytes or whatever holds them, the path of a file, which is streamed, or a binary
+        stream, which is read once and so not sent again when that fails. With `fold_locally` the
+        first iteration is made here and only 64 bytes travel. `heard` is told how many bytes of a
+        file are done with, again and again, perhaps in another thread. Raises Conflict when `id`
+        names other work already; the same work again is harmless. Raises InvalidInput for what is
+        no data, number or id, and for a file that is written to meanwhile; OSError for one that
+        cannot be read. Nothing is stored then.
         """
         if fold_locally:
-            work = Work(data, iterations, id, priority)
-            (item,) = batch_items([work], workload, fold_locally=True, heard=heard)
+            item = folded_item(Work(data, iterations, id, priority), workload, heard)
             steps = self._operations.submit_item(item)
         else:
             steps = self._operations.submit(data, iterations, id, priority, workload, heard)
@@ -117,24 +135,35 @@ class Client:
         under way, and nothing is sent until the first handle is asked for, so
         `handles = list(client.submit_many(...))` submits all. An item that is refused does not
         touch the others: its handle has a `problem`, and its `result()` raises. Items whose
-        part of the store is away are sent again for up to `timeout_seconds` first.
+        part of the store is away are sent again for up to `timeout_seconds` first. What is larger
+        than a batch is streamed by itself. Whoever leaves early leaves at once: which of the jobs
+        without a handle are stored is not known then.
         """
 
         def send(batch: list[Work]) -> list[Handle]:
-            items = batch_items(batch, workload, fold_locally=fold_locally)
-            replies = self._transport.run(self._operations.submit_batch(items))
+            if streamed(batch) and not fold_locally:
+                steps = self._operations.submit_alone(batch[0], workload)
+                return [Handle(self, self._transport.run(steps, stop))]
+            items = prepared(batch, workload, fold_locally=fold_locally)
+            replies = self._transport.run(self._operations.submit_some(items), stop)
             return [Handle(self, reply) for reply in replies]
 
+        workload = arguments.text(workload, "workload")
+        batches = Batches(cut(works(items, iterations, priority)))
+        threads, stop = Background(), Stop()
         under_way: deque[Future[list[Handle]]] = deque()
-        with ThreadPoolExecutor(BATCHES_IN_FLIGHT, "workmill-submit") as pool:
-            for batch in cut(works(items, iterations, priority)):
-                under_way.append(pool.submit(send, batch))
+        try:
+            for batch in batches:
+                under_way.append(threads.start(partial(send, batch)))
                 if len(under_way) == BATCHES_IN_FLIGHT:
-                    yield from under_way.popleft().result()
+                    yield from threads.outcome(under_way.popleft())
             while under_way:
-                yield from under_way.popleft().result()
+                yield from threads.outcome(under_way.popleft())
+            batches.end()
+        finally:
+            stop.set()
 
-    def result(self, job_id: str, timeout_seconds: float | None = None) -> bytes:
+    def result(self, job_id: str | UUID, timeout_seconds: float | None = None) -> bytes:
         """Wait for a job's raw value; see `Handle.result`."""
         return self._transport.run(self._operations.result(job_id, timeout_seconds))
 
@@ -148,7 +177,7 @@ class Client:
         """
         if timeout_seconds is None:
             return [handle.result() for handle in handles]
-        deadline = time.monotonic() + timeout_seconds
+        deadline = time.monotonic() + arguments.seconds(timeout_seconds, "timeout_seconds")
         return [handle.result(max(deadline - time.monotonic(), 0.0)) for handle in handles]
 
     def pull(
@@ -165,15 +194,12 @@ class Client:
         """
         return self._transport.run(self._operations.pull(top, receipt_seconds, wait_seconds))
 
-    def acknowledge(self, batch: PulledBatch | str, ids: Sequence[str] | None = None) -> int:
+    def acknowledge(self, batch: PulledBatch | str, ids: Iterable[str | UUID] | None = None) -> int:
         """The results of this batch or receipt have arrived, or only those with these `ids`.
 
         Returns how many are now delivered for good.
         """
-        receipt = batch.receipt if isinstance(batch, PulledBatch) else batch
-        if receipt is None:
-            return 0
-        return self._transport.run(self._operations.acknowledge(receipt, ids))
+        return self._transport.run(self._operations.acknowledge(batch, ids))
 
     def results(
         self,
@@ -194,10 +220,14 @@ class Client:
                     yield result
                     received.append(result.id)
             finally:
-                if received:
-                    self.acknowledge(batch, received if len(received) < len(batch) else None)
+                if 0 < len(received) < len(batch):
+                    with suppress(WorkmillError):  # whoever leaves has an error of his own
+                        self._transport.run(
+                            self._operations.acknowledge(batch, received, TIDY_SECONDS)
+                        )
+            self.acknowledge(batch)
 
-    def job(self, job_id: str) -> JobView:
+    def job(self, job_id: str | UUID) -> JobView:
         """A job as it stands. Raises NotFound."""
         return self._transport.run(self._operations.job(job_id))
 
@@ -211,19 +241,19 @@ class Client:
             if after is None:
                 return
 
-    def cancel(self, job_id: str) -> None:
+    def cancel(self, job_id: str | UUID) -> None:
         """End a running job without a result. Raises NotFound, or Conflict when it has ended."""
         self._transport.run(self._operations.cancel(job_id))
 
-    def cancel_many(self, job_ids: Iterable[str]) -> list[CancelReply]:
+    def cancel_many(self, job_ids: Iterable[str | UUID]) -> list[CancelReply]:
         """End many jobs, a thousand a request; says what became of each, in order.
 
         An id that is refused (there is no such job, or it has ended) has a `problem` and does not
         touch the others.
         """
         replies: list[CancelReply] = []
-        for batch in batches_of(job_ids):
-            replies += self._transport.run(self._operations.cancel_batch(batch))
+        for batch in batches_of(arguments.several(job_ids, "job_ids")):
+            replies += self._transport.run(self._operations.cancel_some(batch))
         return replies
 
     def stats(self) -> StatsView:
@@ -234,11 +264,11 @@ class Client:
         """The service's live processes."""
         return self._transport.run(self._operations.nodes())
 
-    def backup(self, file: Path) -> None:
+    def backup(self, file: str | PathLike[str]) -> None:
         """Copy the whole store to `file` while the service runs; the file appears when whole."""
         self._transport.run(self._operations.backup(file))
 
-    def restore(self, file: Path) -> None:
+    def restore(self, file: str | PathLike[str]) -> None:
         """Replace everything in the store by a backup. Raises InvalidInput when it is none."""
         self._transport.run(self._operations.restore(file))
 

@@ -15,7 +15,8 @@ from typing import Final, TypeAlias, TypeVar
 import msgspec
 
 from workmill.client.foreign import no_answer, own_problem
-from workmill.client.reading import Heard, unheard
+from workmill.client.pace import REPLY_BYTES
+from workmill.client.reading import Source
 from workmill.domain.errors import (
     BodyTooLarge,
     Conflict,
@@ -33,25 +34,35 @@ T = TypeVar("T")
 SILENCE_SECONDS: Final = 10.0
 """How long one attempt bears an endpoint that says nothing, beyond a wait it was asked for."""
 
+LONGEST_RETRY_AFTER_SECONDS: Final = 60.0
+"""The longest that an answer can have us wait before we ask again."""
+
 
 class Request(msgspec.Struct, frozen=True):
-    """One request. A path as `content` is streamed from its file, anew in every attempt.
+    """One request. A path or a source as `content` is streamed, anew in every attempt.
 
     `delay_seconds` is how long to hold back before sending: a retry's pause.
     `timeout_seconds` is the longest silence that this attempt bears.
     `into` names a file to stream a good reply into; `Reply.content` is then empty.
-    `heard` is told how much of the file in `content` has gone, anew in every attempt.
+    `most_bytes` is the most that a reply may have in memory.
     """
 
     method: str
     path: str
     query: Mapping[str, str | int | float] = {}
-    content: bytes | Path = b""
+    content: bytes | Path | Source = b""
     content_type: str | None = None
     delay_seconds: float = 0.0
     timeout_seconds: float = SILENCE_SECONDS
     into: Path | None = None
-    heard: Heard = unheard
+    most_bytes: int = REPLY_BYTES
+
+    def source(self) -> Source | None:
+        """Where the body is read from, when it is not in memory."""
+        content = self.content
+        if isinstance(content, Source):
+            return content
+        return Source(content) if isinstance(content, Path) else None
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -70,7 +81,16 @@ def check(reply: Reply) -> Reply:
     """The reply itself when it is a good one; raises the error that it tells of otherwise."""
     if 200 <= reply.status < 300:
         return reply
-    raise _told_by(reply)
+    error = _told_by(reply)
+    error.retry_after_seconds = _believed(error.retry_after_seconds)
+    raise error
+
+
+def _believed(wait_seconds: float | None) -> float | None:
+    """A time to wait as far as anybody can be sent away; None for what is no such time."""
+    if wait_seconds is None or not wait_seconds >= 0.0:
+        return None
+    return min(wait_seconds, LONGEST_RETRY_AFTER_SECONDS)
 
 
 def _told_by(reply: Reply) -> WorkmillError:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Never
+
 from workmill.client.retries import worth_retrying
 from workmill.domain.errors import InvalidInput, WorkmillError, error_for
 from workmill.wire.messages import CancelReply, SubmitReply
 
 
-class SubmittedJob:
+class Uncopied:
+    """Cannot be copied or sent to another process: it holds connections, and perhaps a key."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> Never:
+        raise InvalidInput(
+            f"A {type(self).__name__} cannot be copied or pickled: it holds connections, and a key "
+            "perhaps. Make a client in each process, and hand on the ids of jobs."
+        )
+
+
+class SubmittedJob(Uncopied):
     """A job that was sent; kept slim, for a program may hold a million of them."""
 
     __slots__ = ("_reply",)

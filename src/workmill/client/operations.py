@@ -6,27 +6,33 @@ Both clients carry these out; nothing about the HTTP face is known anywhere else
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
-from pathlib import Path
+from os import PathLike
 from typing import Final, TypeAlias, TypeVar
+from uuid import UUID
 
-from workmill.client.batches import chosen_id, content
-from workmill.client.core import SILENCE_SECONDS, Request, Steps
-from workmill.client.handles import may_pass_later, refusal
-from workmill.client.reading import Heard, unheard
-from workmill.client.retries import Ticks, pause_seconds, retrying
-from workmill.client.values import Data, PulledBatch
-from workmill.domain.errors import (
-    InvalidInput,
-    JobCancelled,
-    JobFailed,
-    Unavailable,
-    WaitTimeout,
-    WorkmillError,
+from workmill.client import answers, arguments
+from workmill.client.batches import (
+    Prepared,
+    chosen_id,
+    id_to_show,
+    iterations_of,
+    priority_of,
+    refused,
 )
-from workmill.domain.ids import id_text, parse_id
+from workmill.client.core import SILENCE_SECONDS, Request, Steps
+from workmill.client.download import look_at
+from workmill.client.handles import may_pass_later, refusal
+from workmill.client.pace import REPLY_BYTES
+from workmill.client.payload import payload
+from workmill.client.polls import Polls
+from workmill.client.reading import Heard, Source, unheard
+from workmill.client.retries import Ticks, pause_seconds, retrying
+from workmill.client.values import Data, PulledBatch, Work
+from workmill.domain.errors import Conflict, InvalidInput, Unavailable, WaitTimeout
 from workmill.domain.job import Node
+from workmill.domain.limits import MAX_PULL_RESULTS
 from workmill.wire import codecs, paths
 from workmill.wire.messages import (
     Acknowledge,
@@ -55,8 +61,13 @@ BETWEEN_POLLS_SECONDS: Final = 0.02
 """Held back between two polls, so that an endpoint which will not wait is not flooded."""
 LONGEST_IDLE_SECONDS: Final = 0.5
 """The longest pause between two pulls that found nothing."""
+TIDY_SECONDS: Final = 1.0
+"""How long whoever leaves early tries to say what has arrived."""
 COPY_SECONDS: Final = 600.0
 """The longest silence while an endpoint copies its whole store."""
+
+RESULT_BYTES: Final = 9 * 1024
+"""The most that one result takes in a reply: a state of 4096 bytes as hex, and its id."""
 
 OCTETS: Final = "application/octet-stream"
 
@@ -65,25 +76,39 @@ class Operations:
     """The operations of one client, each tried for `patience_seconds` when the service is away."""
 
     def __init__(self, patience_seconds: float, ticks: Ticks = time.monotonic) -> None:
-        self._patience_seconds = patience_seconds
+        self._patience_seconds = arguments.seconds_given(patience_seconds, "timeout_seconds")
         self._ticks = ticks
+        self._polls = Polls()
 
     def submit(
         self,
         data: Data,
         iterations: int,
-        job_id: str | None,
+        job_id: str | UUID | None,
         priority: int,
         workload: str,
         heard: Heard = unheard,
     ) -> Steps[SubmitReply]:
         """Send one job's data whole; a file is streamed, and `heard` how far."""
-        query: dict[str, str | int | float] = {"iterations": iterations}
-        query |= {"priority": priority, "workload": workload}
-        body = data if isinstance(data, Path) else content(data)
-        path = f"{paths.JOBS}/{chosen_id(job_id)}"
-        request = Request("PUT", path, query, body, OCTETS, heard=heard)
-        return (yield from self._json(request, SubmitReply))
+        query: dict[str, str | int | float] = {"iterations": iterations_of(iterations)}
+        query |= {
+            "priority": priority_of(priority),
+            "workload": arguments.text(workload, "workload"),
+        }
+        chosen = chosen_id(job_id)
+        body = payload(data, heard)
+        request = Request("PUT", f"{paths.JOBS}/{chosen}", query, body, OCTETS)
+        return answers.about(chosen, (yield from self._json(request, SubmitReply)))
+
+    def submit_alone(self, work: Work, workload: str) -> Steps[SubmitReply]:
+        """Send one item of many by itself, as it is read. Its refusal is an answer."""
+        job_id = id_to_show(work.id)
+        try:
+            return (
+                yield from self.submit(work.data, work.iterations, job_id, work.priority, workload)
+            )
+        except (InvalidInput, Conflict, OSError) as error:
+            return refused(job_id, error)
 
     def submit_item(self, item: BatchItem) -> Steps[SubmitReply]:
         """Send one job as a batch of its own. Raises the refusal."""
@@ -129,8 +154,8 @@ class Operations:
         body = codecs.to_msgpack(items)
         request = Request("POST", paths.JOBS, {}, body, codecs.MSGPACK, delay_seconds=delay_seconds)
         reply = yield from self._ask(request, patience_seconds)
-        replies = _read(codecs.from_msgpack, reply, list[SubmitReply])
-        return _for_all(items, replies)
+        replies = answers.read(codecs.from_msgpack, reply, list[SubmitReply])
+        return answers.about_all([item.id or "" for item in items], replies)
 
     def _cancel_batch(
         self, ids: Sequence[str], patience_seconds: float, delay_seconds: float
@@ -138,68 +163,123 @@ class Operations:
         body = codecs.to_json(Cancel(ids=list(ids)))
         request = Request("POST", paths.CANCEL, {}, body, codecs.JSON, delay_seconds=delay_seconds)
         replies = yield from self._json(request, list[CancelReply], patience_seconds)
-        return _for_all(ids, replies)
+        return answers.about_all(ids, replies)
 
-    def job(self, job_id: str) -> Steps[JobView]:
+    def cancel_some(self, ids: Sequence[object]) -> Steps[list[CancelReply]]:
+        """End these jobs in one request. What is no id is answered here, in its place."""
+        replies = [_unfit(job_id) for job_id in ids]
+        fit = [(place, reply.id) for place, reply in enumerate(replies) if reply.problem is None]
+        if fit:
+            told = yield from self.cancel_batch([job_id for _, job_id in fit])
+            for (place, _), reply in zip(fit, told, strict=True):
+                replies[place] = reply
+        return replies
+
+    def submit_some(self, items: Sequence[Prepared]) -> Steps[list[SubmitReply]]:
+        """Send those of a batch that may be sent; the others stay refused, in their places."""
+        fit = [item for item in items if isinstance(item, BatchItem)]
+        told = iter((yield from self.submit_batch(fit)) if fit else ())
+        return [next(told) if isinstance(item, BatchItem) else item for item in items]
+
+    def job(self, job_id: str | UUID) -> Steps[JobView]:
         """One job as it stands."""
-        return (yield from self._json(Request("GET", _job_path(job_id)), JobView))
+        asked = arguments.job_id(job_id)
+        view = yield from self._json(Request("GET", f"{paths.JOBS}/{asked}"), JobView)
+        return answers.about(asked, view)
 
-    def result(self, job_id: str, timeout_seconds: float | None) -> Steps[bytes]:
+    def result(self, job_id: str | UUID, timeout_seconds: float | None) -> Steps[bytes]:
         """Wait for the job's value. Raises JobFailed, JobCancelled or WaitTimeout."""
-        deadline = self._ticks() + (inf if timeout_seconds is None else timeout_seconds)
-        delay = 0.0
-        while True:
-            left = max(deadline - self._ticks() - delay, 0.0)
-            view = yield from self._poll(job_id, left, delay)
-            value = _value(view)
-            if value is not None:
-                return value
-            delay = BETWEEN_POLLS_SECONDS
-            if self._ticks() + delay >= deadline:
-                raise WaitTimeout(
-                    f"Job {job_id} is {view.status}, {view.done} of {view.iterations} iterations "
-                    f"done, after {timeout_seconds} s. It goes on; ask for its result again."
-                )
+        asked = arguments.job_id(job_id)
+        patience = inf if timeout_seconds is None else _wait(timeout_seconds, "timeout_seconds")
+        deadline = self._ticks() + patience
+        wait, delay = object(), 0.0
+        try:
+            while True:
+                view, pause = yield from self._look(asked, wait, deadline, delay)
+                value = answers.value_of(view)
+                if value is not None:
+                    return value
+                left = deadline - self._ticks()
+                if left <= BETWEEN_POLLS_SECONDS:
+                    raise WaitTimeout(
+                        f"Job {asked} is {view.status}, {view.done} of {view.iterations} "
+                        f"iterations done, after {timeout_seconds} s. It goes on; ask for its "
+                        "result again."
+                    )
+                delay = min(pause, left)
+        finally:
+            self._polls.leave(wait)
 
-    def _poll(self, job_id: str, left: float, delay: float) -> Steps[JobView]:
-        wait = round(min(left, POLL_SECONDS), 3)
+    def _look(
+        self, job_id: str, wait: object, deadline: float, delay: float
+    ) -> Steps[tuple[JobView, float]]:
+        """One look at a job, as long as there is time and a place to wait in; and how long to hold
+        back before the next."""
+        left = max(deadline - self._ticks() - delay, 0.0)
+        place = self._polls.take(wait)
+        if place is None:
+            view = yield from self._poll(job_id, 0.0, left, delay)
+            return view, self._polls.pause_seconds()
+        try:
+            view = yield from self._poll(job_id, round(min(left, POLL_SECONDS), 3), left, delay)
+            return view, BETWEEN_POLLS_SECONDS
+        finally:
+            self._polls.give(place)
+
+    def _poll(self, job_id: str, wait: float, left: float, delay: float) -> Steps[JobView]:
         request = Request(
             "GET",
-            _job_path(job_id),
+            f"{paths.JOBS}/{job_id}",
             {"wait": wait},
             delay_seconds=delay,
             timeout_seconds=wait + SILENCE_SECONDS,
         )
         patience = wait + min(self._patience_seconds, max(left - wait, LAST_LOOK_SECONDS))
-        return (yield from self._json(request, JobView, patience))
+        return answers.about(job_id, (yield from self._json(request, JobView, patience)))
 
-    def cancel(self, job_id: str) -> Steps[None]:
+    def cancel(self, job_id: str | UUID) -> Steps[None]:
         """End a running job."""
-        yield from self._ask(Request("DELETE", _job_path(job_id)))
+        yield from self._ask(Request("DELETE", f"{paths.JOBS}/{arguments.job_id(job_id)}"))
 
     def page(self, status: str | None, after: int | None) -> Steps[JobList]:
         """One page of the listing, newest first."""
-        query = {"status": status, "after": after}
+        named = None if status is None else arguments.text(status, "status")
+        query = {"status": named, "after": after}
         given = {name: value for name, value in query.items() if value is not None}
-        return (yield from self._json(Request("GET", paths.JOBS, given), JobList))
+        page = yield from self._json(Request("GET", paths.JOBS, given), JobList)
+        return answers.page_after(after, page)
 
     def pull(self, top: int, receipt_seconds: float, wait_seconds: float) -> Steps[PulledBatch]:
         """Take finished results, latest first; with none there, go on asking for `wait_seconds`."""
-        deadline = self._ticks() + wait_seconds
+        top = arguments.whole(top, "top", 1)
+        receipt_seconds = arguments.seconds_sent(receipt_seconds, "receipt_seconds")
+        deadline = self._ticks() + _wait(wait_seconds, "wait_seconds")
         query = {"top": top, "receipt_seconds": receipt_seconds}
+        most_bytes = REPLY_BYTES + min(top, MAX_PULL_RESULTS) * RESULT_BYTES
         pause = 0.0
         while True:
-            request = Request("POST", paths.RESULTS_PULL, query, delay_seconds=pause)
-            pulled = yield from self._json(request, PulledResults)
+            request = Request(
+                "POST", paths.RESULTS_PULL, query, delay_seconds=pause, most_bytes=most_bytes
+            )
+            reply = yield from self._json(request, PulledResults)
             pause = min(pause * 2 or BETWEEN_POLLS_SECONDS, LONGEST_IDLE_SECONDS)
-            if pulled.results or self._ticks() + pause >= deadline:
-                return PulledBatch.of(pulled)
+            if reply.results or self._ticks() + pause >= deadline:
+                return answers.pulled(top, reply)
 
-    def acknowledge(self, receipt: str, ids: Sequence[str] | None) -> Steps[int]:
+    def acknowledge(
+        self,
+        batch: PulledBatch | str,
+        ids: Iterable[str | UUID] | None,
+        patience_seconds: float | None = None,
+    ) -> Steps[int]:
         """Results of this receipt have arrived; says how many are now delivered for good."""
-        body = Acknowledge(receipt=receipt, ids=None if ids is None else list(ids))
+        named = None if ids is None else list(map(arguments.job_id, arguments.several(ids, "ids")))
+        receipt = batch.receipt if isinstance(batch, PulledBatch) else batch
+        if receipt is None and isinstance(batch, PulledBatch):
+            return 0
+        body = Acknowledge(receipt=arguments.text(receipt, "The receipt"), ids=named)
         request = Request("POST", paths.RESULTS_ACK, {}, codecs.to_json(body), codecs.JSON)
-        return (yield from self._json(request, Acknowledged)).delivered
+        return (yield from self._json(request, Acknowledged, patience_seconds)).delivered
 
     def stats(self) -> Steps[StatsView]:
         """The service's counters."""
@@ -209,24 +289,31 @@ class Operations:
         """The live processes of the service."""
         return (yield from self._json(Request("GET", paths.NODES), NodeList)).nodes
 
-    def backup(self, file: Path) -> Steps[None]:
+    def backup(self, file: str | PathLike[str]) -> Steps[None]:
         """A complete copy of the store into `file`, which appears when it is whole."""
+        target = arguments.path(file)
+        look_at(target)
         yield from self._ask(
-            Request("GET", paths.BACKUP, timeout_seconds=COPY_SECONDS, into=file),
+            Request("GET", paths.BACKUP, timeout_seconds=COPY_SECONDS, into=target),
             COPY_SECONDS + self._patience_seconds,
         )
 
-    def restore(self, file: Path) -> Steps[None]:
+    def restore(self, file: str | PathLike[str]) -> Steps[None]:
         """Replace everything that the store holds by a backup."""
         yield from self._ask(
-            Request("POST", paths.RESTORE, {}, file, OCTETS, timeout_seconds=COPY_SECONDS),
+            Request(
+                *("POST", paths.RESTORE, {}, Source(arguments.path(file)), OCTETS),
+                timeout_seconds=COPY_SECONDS,
+            ),
             COPY_SECONDS + self._patience_seconds,
         )
 
     def _json(
         self, request: Request, kind: type[T], patience_seconds: float | None = None
     ) -> Steps[T]:
-        return _read(codecs.from_json, (yield from self._ask(request, patience_seconds)), kind)
+        return answers.read(
+            codecs.from_json, (yield from self._ask(request, patience_seconds)), kind
+        )
 
     def _ask(self, request: Request, patience_seconds: float | None = None) -> Steps[bytes]:
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
@@ -234,31 +321,15 @@ class Operations:
         return reply.content
 
 
-def _read(decode: Callable[[bytes, type[T]], T], content: bytes, kind: type[T]) -> T:
-    """The message in a good reply. Something else than an endpoint may have given it."""
+def _wait(value: object, name: str) -> float:
+    """How long to wait; a time that is over already counts as no time."""
+    return arguments.seconds(value, name)
+
+
+def _unfit(job_id: object) -> CancelReply:
+    """The refusal of what is no id; otherwise a reply that has the id as it travels."""
     try:
-        return decode(content, kind)
+        return CancelReply(id=arguments.job_id(job_id))
     except InvalidInput as error:
-        raise WorkmillError(
-            f"The reply is not that of a Workmill endpoint: {content[:60]!r}. Whether anything was "
-            "changed is not known. Check the URL, and that both sides are of one version."
-        ) from error
-
-
-def _for_all(asked: Sequence[object], replies: list[R]) -> list[R]:
-    if len(replies) != len(asked):
-        raise WorkmillError(f"{len(asked)} jobs were sent, {len(replies)} were answered.")
-    return replies
-
-
-def _job_path(job_id: str) -> str:
-    return f"{paths.JOBS}/{id_text(parse_id(job_id))}"
-
-
-def _value(view: JobView) -> bytes | None:
-    """The value of a job that is done, None while it runs. Raises JobFailed or JobCancelled."""
-    if view.status == "failed":
-        raise JobFailed(f"Job {view.id} failed: {view.reason}. Nothing else was touched.")
-    if view.status == "cancelled":
-        raise JobCancelled(f"Job {view.id} was cancelled. Submit the work again if it is wanted.")
-    return None if view.value is None else bytes.fromhex(view.value)
+        told = id_to_show(job_id)
+        return CancelReply(id=told, status="refused", problem=str(error), slug=error.slug)

@@ -61,15 +61,23 @@ def retrying(
     """
     deadline = ticks() + patience_seconds
     failures, pause = 0, request.delay_seconds
-    while True:
-        left = max(deadline - ticks() - pause, 0.001)
-        attempt = replace(
-            request, delay_seconds=pause, timeout_seconds=min(request.timeout_seconds, left)
-        )
-        try:
-            return check((yield attempt))
-        except WorkmillError as error:
-            failures += 1
-            pause = pause_seconds(failures, error, chance)
-            if not worth_retrying(error) or ticks() + pause >= deadline:
-                raise
+    source = request.source()
+    if source is not None:
+        request = replace(request, content=source)
+    try:
+        while True:
+            left = max(deadline - ticks() - pause, 0.001)
+            attempt = replace(
+                request, delay_seconds=pause, timeout_seconds=min(request.timeout_seconds, left)
+            )
+            try:
+                return check((yield attempt))
+            except WorkmillError as error:
+                failures += 1
+                pause = pause_seconds(failures, error, chance)
+                lost = source is not None and source.spent
+                if lost or not worth_retrying(error) or ticks() + pause >= deadline:
+                    raise
+    finally:
+        if source is not None:
+            source.close()

@@ -1,35 +1,41 @@
 """The way to reach an endpoint that blocks; `async_transport` is its twin that awaits.
 
 It carries one request to the first endpoint that takes a connection, and runs whole operations
-(`core.Steps`). It pools its connections and may be shared by threads. Proxy settings of the
-environment are not read.
+(`core.Steps`). It pools its connections, may be shared by threads, and begins anew in a forked
+child. Proxy settings of the environment are not read.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 import httpx
 
+from workmill.client import forks
 from workmill.client.addresses import Addresses
 from workmill.client.core import Reply, Request, Steps
 from workmill.client.download import Download
 from workmill.client.edge import (
-    CHUNK_BYTES,
+    LONGEST_SECONDS,
     NO_CONNECTION,
+    Reading,
+    all_busy,
     built,
+    closed,
+    context_for,
     headers_of,
+    is_callers,
     noted,
-    reply_of,
-    settings,
-    unreachable,
+    translated,
 )
-from workmill.client.reading import chunks_of
-from workmill.domain.errors import EndpointUnreachable
+from workmill.client.network import MOST_CALLS, Network
+from workmill.client.pace import Pace
+from workmill.client.reading import Body
+from workmill.client.sockets import Stop
+from workmill.domain.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -49,66 +55,119 @@ class Transport:
         key: str | None = None,
         through: httpx.BaseTransport | None = None,
     ) -> None:
-        """`through` replaces the network. Raises InvalidInput for a URL that is none."""
+        """`through` replaces the network. Raises InvalidInput for a URL that is none, and for a
+        key that cannot be one."""
         self._addresses = Addresses(urls)
         self._headers = headers_of(key)
-        self._http = through or httpx.HTTPTransport(**settings(self._addresses))
+        self._through = through
+        self._context = context_for(self._addresses)
+        self._network = Network(self._context)
+        self._closed = False
+        forks.watch(self)
 
-    def send(self, request: Request) -> Reply:
+    def after_fork(self) -> None:
+        """In a child: connections of its own. The parent's are let go without a word to the other
+        end, which would end them for the parent, too."""
+        parents, self._network = self._network, Network(self._context)
+        parents.backend.forget()
+
+    def send(self, request: Request, stop: Stop | None = None) -> Reply:
         """Send once, to the first endpoint that takes a connection. Any status is a reply.
 
-        Raises EndpointUnreachable when none takes one, or the one that did gave no reply.
+        Raises EndpointUnreachable when none takes one, or the one that did gave no reply;
+        Unavailable when too many requests of this transport are under way; OSError when a file to
+        be sent cannot be read. `stop` ends it from another thread.
         """
-        failure: httpx.RequestError | None = None
+        if self._closed:
+            raise closed()
+        network = self._network
+        if not network.turns.acquire(timeout=min(request.timeout_seconds, LONGEST_SECONDS)):
+            raise all_busy(MOST_CALLS)
+        source, body = request.source(), None
+        try:
+            body = None if source is None else source.begin()
+            return self._send(network, request, body, stop)
+        finally:
+            network.turns.release()
+            if source is not None and body is not None:
+                source.end(body)
+
+    def _send(
+        self, network: Network, request: Request, body: Body | None, stop: Stop | None
+    ) -> Reply:
+        failure: Exception | None = None
+        connecting = Pace(request.timeout_seconds)
         for url in self._addresses.in_turn():
+            if failure is not None and connecting.left() <= 0.0:
+                break
             try:
-                return noted(self._exchange(url, request), url, self._addresses)
-            except httpx.RequestError as error:
-                self._addresses.avoid(url)
+                reply = self._exchange(network, url, request, body, stop)
+                return noted(reply, url, self._addresses)
+            except Exception as error:
+                if is_callers(error, request, body):
+                    raise
                 failure = error
-                if not isinstance(error, NO_CONNECTION):
-                    break
-        raise unreachable(failure) from failure
+            self._addresses.avoid(url)
+            if not isinstance(failure, NO_CONNECTION):
+                break
+        raise translated(failure)
+
+    def _exchange(
+        self,
+        network: Network,
+        url: str,
+        request: Request,
+        body: Body | None,
+        stop: Stop | None,
+    ) -> Reply:
+        through = self._through or network
+        exchange = network.backend.exchange
+        pace = Pace(request.timeout_seconds)
+        exchange.pace, exchange.stop = pace, stop
+        content = request.content if body is None else _paced(body, pace)
+        length = None if body is None else body.length
+        try:
+            answer = through.handle_request(built(url, request, self._headers, content, length))
+            try:
+                return _read(answer, request, pace)
+            finally:
+                answer.close()
+        finally:
+            exchange.pace = exchange.stop = None
+            if stop is not None:
+                stop.done()
 
     def use_key(self, key: str | None) -> None:
         """Send this key from now on."""
         self._headers = headers_of(key)
 
-    def run(self, steps: Steps[T]) -> T:
+    def run(self, steps: Steps[T], stop: Stop | None = None) -> T:
         """Carry an operation to its end and return its value."""
         try:
             request = next(steps)
             while True:
                 if request.delay_seconds:
-                    time.sleep(request.delay_seconds)
+                    (time.sleep if stop is None else stop.wait)(request.delay_seconds)
                 try:
-                    reply = self.send(request)
-                except EndpointUnreachable as error:
+                    reply = self.send(request, stop)
+                except Unavailable as error:
+                    if stop:
+                        raise
                     request = steps.throw(error)
                 else:
                     request = steps.send(reply)
-        except StopIteration as stop:
-            value: T = stop.value
+        except StopIteration as end:
+            value: T = end.value
             return value
-
-    def _exchange(self, url: str, request: Request) -> Reply:
-        content = request.content
-        body = chunks_of(content, request.heard) if isinstance(content, Path) else content
-        incoming = self._http.handle_request(built(url, request, self._headers, body))
-        try:
-            if request.into is None or not incoming.is_success:
-                incoming.read()
-                return reply_of(incoming)
-            with Download(request.into) as download:
-                for chunk in incoming.iter_bytes(CHUNK_BYTES):
-                    download.write(chunk)
-            return Reply(incoming.status_code, b"", incoming.headers)
         finally:
-            incoming.close()
+            steps.close()
 
     def close(self) -> None:
-        """Close every connection."""
-        self._http.close()
+        """Close every connection. What is under way in other threads ends with an error."""
+        self._closed = True
+        self._network.close()
+        if self._through is not None:
+            self._through.close()
 
     def __enter__(self) -> Self:
         return self
@@ -120,3 +179,25 @@ class Transport:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _paced(body: Body, pace: Pace) -> Iterator[bytes]:
+    while (chunk := body.take()) is not None:
+        pace.moved(len(chunk))
+        yield chunk
+
+
+def _read(answer: httpx.Response, request: Request, pace: Pace) -> Reply:
+    reading = Reading(answer, request.most_bytes)
+    stream = cast("httpx.SyncByteStream", answer.stream)  # as it came: nothing is unpacked
+    if request.into is None or not answer.is_success:
+        for chunk in stream:
+            pace.moved(len(chunk))
+            if not reading.add(chunk):
+                break
+        return reading.reply()
+    with Download(request.into) as download:
+        for chunk in stream:
+            pace.moved(len(chunk))
+            download.write(chunk)
+    return reading.reply()

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
 from workmill.wire.messages import JobView, PulledResults
 
-Data: TypeAlias = bytes | bytearray | memoryview | Path
-"""What can be submitted: bytes, or the path of a file that holds them."""
+
+class Stream(Protocol):
+    """A stream of bytes that is read once, like `sys.stdin.buffer`."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+        ...
+
+
+Data: TypeAlias = bytes | bytearray | memoryview | Path | Stream
+"""What can be submitted: bytes or whatever holds them, the path of a file, or a stream. A stream
+is read once: a submit that fails after bytes were taken from it is not repeated."""
 
 
 class Work(msgspec.Struct, frozen=True):
     """One item of `submit_many` that differs from its neighbours in more than its data.
 
-    `id` is a UUID's text; give one to make a repeat by another process harmless too.
+    `id` is a UUID or its text; give one to make a repeat by another process harmless too.
     `priority` runs from -100 to 100, the highest first.
     """
 
     data: Data
     iterations: int
-    id: str | None = None
+    id: str | uuid.UUID | None = None
     priority: int = 0
 
 
@@ -38,7 +49,7 @@ class Progress(msgspec.Struct, frozen=True):
     @property
     def fraction(self) -> float:
         """`done` out of `total`, from 0.0 to 1.0."""
-        return self.done / self.total
+        return self.done / self.total if self.total > 0 else 0.0
 
     @classmethod
     def of(cls, view: JobView) -> Progress:

@@ -32,6 +32,7 @@ _KEPT_IGNORED: Final = frozenset(
         *(signal.SIGKILL, signal.SIGSTOP),
     }
 )
+_closed_at_start: Final[set[int]] = set()
 
 
 def enter() -> None:
@@ -58,12 +59,19 @@ def enter_program() -> None:
     die_on_interrupt()
 
 
+def was_closed(descriptor: int) -> bool:
+    """Whether standard input, output or error (0 to 2) was closed when this process was entered:
+    what is written to one that was, nobody reads, and nothing that is read from it was meant."""
+    return descriptor in _closed_at_start
+
+
 def fill_descriptors() -> None:
     """Lead each of the descriptors 0 to 2 that is closed to /dev/null."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
+            _closed_at_start.add(descriptor)
             os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
             os.set_inheritable(descriptor, True)
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Final
 
-_COLOURS: Final = {"debug": "2", "info": "36", "warning": "33", "error": "31;1"}
-"""ANSI colours (ECMA-48, SGR) by level."""
+from workmill.telemetry.screen import BOLD_RED, CYAN, FAINT, YELLOW, coloured, printable
+
+_COLOURS: Final = {"debug": FAINT, "info": CYAN, "warning": YELLOW, "error": BOLD_RED}
 _SHOWN_APART: Final = frozenset({"at", "level", "event", "role", "incarnation", "pid"})
 
 
 def terminal_line(event: Mapping[str, object]) -> bytes:
     """`03:12:23 worker 3247  worker.drained  handed_back=0 seconds=0.9`, the event in colour.
 
-    Control characters in a field are shown escaped: a log line cannot move the cursor.
+    Control characters in a field are shown escaped: a log line cannot move the cursor. Whether
+    there is colour at all, `screen` decides.
     """
     fields = " ".join(
-        f"{name}={_shown(value)}" for name, value in event.items() if name not in _SHOWN_APART
+        f"{name}={printable(str(value))}"
+        for name, value in event.items()
+        if name not in _SHOWN_APART
     )
     clock = str(event["at"])[11:19]
-    colour = _COLOURS.get(str(event["level"]), "0")
-    who = f"{event['role']} {event['pid']}"
-    return (
-        f"\x1b[2m{clock} {who:<16}\x1b[0m \x1b[{colour}m{event['event']}\x1b[0m {fields}".encode()
-    )
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if text.isprintable() else repr(text)
+    who = coloured(f"{clock} {event['role']} {event['pid']}".ljust(25), FAINT, sys.stderr)
+    what = coloured(str(event["event"]), _COLOURS.get(str(event["level"]), ""), sys.stderr)
+    return f"{who} {what} {fields}".encode(errors="replace")

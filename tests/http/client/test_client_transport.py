@@ -14,7 +14,7 @@ from workmill.client import AsyncClient, AsyncHandle, Client, Handle
 from workmill.client.async_transport import AsyncTransport
 from workmill.client.core import Request, Steps
 from workmill.client.transport import Transport
-from workmill.domain.errors import EndpointUnreachable
+from workmill.domain.errors import EndpointUnreachable, WorkmillError
 
 Make = Callable[..., AsyncTransport]
 URLS = ["http://one", "http://two", "http://three"]
@@ -89,11 +89,13 @@ async def test_an_endpoint_that_cannot_serve_is_left_for_the_next(
         assert (await transport.send(LOOK)).content == b"two"
 
 
-async def test_what_is_wrong_in_the_program_itself_is_not_disguised(make_transport: Make) -> None:
-    """Only failures of the way to the endpoint become EndpointUnreachable."""
+async def test_a_librarys_own_error_is_told_in_our_words(make_transport: Make) -> None:
+    """It is not the endpoint's fault, so it is not tried again; where it came from can be seen."""
     async with make_transport(URLS, Hosts(one=ValueError("a bug"))) as transport:
-        with pytest.raises(ValueError, match="a bug"):
+        with pytest.raises(WorkmillError, match="a bug") as raised:
             await transport.send(LOOK)
+    assert type(raised.value) is WorkmillError
+    assert isinstance(raised.value.__cause__, ValueError)
 
 
 async def test_an_operation_is_carried_through_failures(make_transport: Make) -> None:
@@ -200,7 +202,9 @@ def test_the_twins_have_the_same_face() -> None:
 def _face(kind: type) -> dict[str, list[tuple[str, object]]]:
     return {
         name: [
-            (given.name, given.default) for given in inspect.signature(method).parameters.values()
+            (given.name, given.default)
+            for given in inspect.signature(method).parameters.values()
+            if given.name != "stop"  # for threads; whoever awaits is cancelled
         ]
         for name, method in inspect.getmembers(kind, inspect.isfunction)
         if not name.startswith("_") or name == "__init__"

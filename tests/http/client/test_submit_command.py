@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.http.client.live import Live
 
-from workmill.cli import console
+from workmill.cli import progress
 from workmill.cli.main import main
 from workmill.domain.ids import parse_id
 
@@ -20,7 +20,7 @@ def submit(live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     """Runs the command on a file of 900 kB, which counts as large here."""
     file = tmp_path / "large"
     file.write_bytes(bytes(900_000))
-    monkeypatch.setattr(console, "WORTH_SHOWING_BYTES", 900_000)
+    monkeypatch.setattr(progress, "WORTH_SHOWING_BYTES", 900_000)
     monkeypatch.setenv("TERM", "xterm")
 
     def run(*options: str, terminal: bool) -> None:
@@ -64,6 +64,6 @@ def test_a_small_file_has_no_bar(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It would be gone before anybody had read it."""
-    monkeypatch.setattr(console, "WORTH_SHOWING_BYTES", 900_001)
+    monkeypatch.setattr(progress, "WORTH_SHOWING_BYTES", 900_001)
     submit(terminal=True)
     assert capsys.readouterr().err == ""

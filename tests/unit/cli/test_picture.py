@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -199,6 +200,37 @@ def test_a_live_view_outlives_a_service_that_is_away(monkeypatch: pytest.MonkeyP
         watching._watch(client)
     assert [trouble is None for trouble in shown] == [True, False, True]
     assert "how it was" in str(shown[1])
+
+
+def test_without_a_terminal_the_views_follow_each_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`status --watch >> log`: a service that is away is a note, and the views go on after it."""
+    found = Status(service=SERVICE, nodes=[])
+    answers: Iterator[Status | BaseException] = iter(
+        [found, EndpointUnreachable("gone"), found, KeyboardInterrupt()]
+    )
+
+    def look(_client: object) -> Status:
+        answer = next(answers)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(watching, "_look", look)
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 0.0)
+    monkeypatch.setattr(watching, "connect", lambda *_: nullcontext())
+    with pytest.raises(KeyboardInterrupt):
+        watching.status(watch=True)
+    said = capsys.readouterr()
+    assert said.out.count("1,522,000,000 iterations") == 2
+    assert said.err == "No endpoint answered. Asking again.\n"
+
+
+def test_what_is_away_is_shown_as_it_is() -> None:
+    """An address has brackets, and they are no markup."""
+    shown = "\n".join(lines([], stats_of(unavailable=("redis://[::1]:7 \x1b[2J",))))
+    assert r"redis://[::1]:7 \x1b[2J" in shown
 
 
 def test_a_stranger_cannot_move_the_cursor() -> None:

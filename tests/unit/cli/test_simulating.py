@@ -33,6 +33,24 @@ def test_it_draws_and_says_json(
     assert str(picture) in said.err
 
 
+@pytest.mark.parametrize("place", ["no/folder/p.svg", ".", "/dev/full"])
+def test_a_picture_that_cannot_be_drawn_is_told_first(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    place: str,
+) -> None:
+    """Before anything is computed or shown: one sentence."""
+    words = ["workmill", "simulate", "burst", "--plot", str(tmp_path / place)]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (1, "")
+    assert "Nothing was written." in said.err
+    assert len(said.err.splitlines()) == 1
+
+
 def test_it_says_a_line_for_each_rule(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workmill.client.batches import batch_items, cut, works
+from workmill.client.batches import cut, prepared, works
+from workmill.client.payload import size_of
 from workmill.client.values import Data, Work
-from workmill.domain.errors import InvalidInput
+from workmill.wire.messages import BatchItem, SubmitReply
 
 
 @given(
@@ -28,7 +29,7 @@ def test_batches_hold_everything_once_and_keep_their_bounds(
     assert [work for batch in batches for work in batch] == stream
     for batch in batches:
         assert 1 <= len(batch) <= max_jobs
-        assert len(batch) == 1 or sum(len(bytes(work.data)) for work in batch) <= max_bytes
+        assert len(batch) == 1 or sum(size_of(work.data) or 0 for work in batch) <= max_bytes
 
 
 def test_the_stream_is_read_one_item_ahead_at_most() -> None:
@@ -52,8 +53,9 @@ def test_each_kind_of_data_travels_as_its_bytes(tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_bytes(b"same")
     kinds: list[Data] = [b"same", bytearray(b"same"), memoryview(b"xsame")[1:], file]
-    items = batch_items([Work(data, 1) for data in kinds], "sha512", fold_locally=False)
-    assert [item.data for item in items] == [memoryview(b"same")] * 4
+    items = prepared([Work(data, 1) for data in kinds], "sha512", fold_locally=False)
+    sent = [bytes(item.data or b"") for item in items if isinstance(item, BatchItem)]
+    assert sent == [b"same"] * 4
 
 
 def test_bare_data_takes_what_was_said_for_all_and_work_keeps_its_own() -> None:
@@ -61,14 +63,17 @@ def test_bare_data_takes_what_was_said_for_all_and_work_keeps_its_own() -> None:
     own = Work(b"b", 9, priority=-5)
     assert list(works([b"a", own], 3, 7)) == [Work(b"a", 3, priority=7), own]
     assert list(works([own], None, 0)) == [own]
-    with pytest.raises(InvalidInput, match="iterations"):
-        list(works([b"a"], None, 0))
+    (refused,) = prepared(list(works([b"a"], None, 0)), "sha512", fold_locally=False)
+    assert isinstance(refused, SubmitReply)
+    assert "iterations" in str(refused.problem)
 
 
 def test_a_given_id_is_kept_in_canonical_form() -> None:
-    """An id that is no UUID is refused before anything is sent."""
-    given_id = "01936F3C8D2A7CC398C4DC0C0C07398F"
-    (item,) = batch_items([Work(b"", 1, given_id)], "sha512", fold_locally=False)
-    assert item.id == "01936f3c-8d2a-7cc3-98c4-dc0c0c07398f"
-    with pytest.raises(InvalidInput, match="not a UUID"):
-        batch_items([Work(b"", 1, "mine")], "sha512", fold_locally=False)
+    """An id that is no UUID is refused before anything is sent, under the name it has."""
+    text = "01936F3C8D2A7CC398C4DC0C0C07398F"
+    ids: list[str | uuid.UUID] = [text, uuid.UUID(text), "mine"]
+    items = prepared([Work(b"", 1, given) for given in ids], "sha512", fold_locally=False)
+    canonical = "01936f3c-8d2a-7cc3-98c4-dc0c0c07398f"
+    assert [item.id for item in items] == [canonical, canonical, "mine"]
+    assert isinstance(items[2], SubmitReply)
+    assert "not a UUID" in str(items[2].problem)

@@ -15,7 +15,7 @@ import typer.main
 import yaml
 from typer.exceptions import TyperException
 
-from workmill.cli.main import app
+from workmill.cli.app import app
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 SETTINGS = {

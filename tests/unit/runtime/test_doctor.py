@@ -34,6 +34,27 @@ def test_a_report_is_healthy_when_nothing_must_be_mended(
     assert not examine(config).healthy
 
 
+def test_one_odd_look_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine without /proc, or one that forbids a call: a note in its place, and the rest."""
+    odd = {machine: ("memory", "open_files", "clock"), storage: ("filesystem", "free_space")}
+    config = EndpointConfig(port=0, data=str(tmp_path / "b\udcff and $HOME"))
+    usual = [finding.name for finding in examine(config).findings]
+
+    def fail(*_given: object, **_named: object) -> None:
+        raise FileNotFoundError(2, "No such file", "/proc/meminfo")
+
+    for room, looks in odd.items():
+        for look in looks:
+            monkeypatch.setattr(room, look, fail)
+    report = examine(config)
+    assert [finding.name for finding in report.findings] == usual
+    notes = [finding for finding in report.findings if "could not be looked at" in finding.said]
+    assert len(notes) == 5
+    assert report.command.endswith(f"--data '{config.data}'")
+
+
 @pytest.mark.parametrize(
     ("alone", "words"),
     [(True, "no step of it ends a lease"), (False, "go by the Redis servers' clocks, not by")],

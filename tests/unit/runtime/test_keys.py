@@ -1,5 +1,6 @@
 """The key file."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,31 @@ def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
     """A file that cannot be read is named in the refusal, with a way out."""
     with pytest.raises(InvalidInput, match="cannot be read"):
         read_key(str(tmp_path / "none"))
-    (tmp_path / "binary").write_bytes(b"\xff" * 20)
-    with pytest.raises(InvalidInput, match="cannot be read"):
-        read_key(str(tmp_path / "binary"))
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff" * 20)
+    binary.chmod(0o600)
+    with pytest.raises(InvalidInput, match="does not hold one word"):
+        read_key(str(binary))
+
+
+@pytest.mark.parametrize("content", [f"\ufeff{GOOD}", f"{GOOD}\r\n", f"\n\t {GOOD}\n\n"])
+def test_what_an_editor_adds_is_no_part_of_the_key(tmp_path: Path, content: str) -> None:
+    """A byte order mark and line ends of another system."""
+    assert read_key(key_file(tmp_path, content)) == GOOD
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A fifo that nobody writes to, a folder, a device without an end."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo, 0o600)
+    for place in (fifo, tmp_path, Path("/dev/zero")):
+        with pytest.raises(InvalidInput, match="is no regular file"):
+            read_key(str(place))
+
+
+def test_a_key_in_the_place_of_its_file_is_not_shown() -> None:
+    """`--key-file KEY`: the words of the error may end in a log."""
+    with pytest.raises(InvalidInput) as refusal:
+        read_key("b1946ac92492d2347c6235b4d2611184")
+    assert "b1946" not in str(refusal.value)
+    assert "may be the key itself" in str(refusal.value)

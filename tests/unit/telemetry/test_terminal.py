@@ -5,6 +5,8 @@ import pty
 import subprocess
 import sys
 
+import pytest
+
 from workmill.telemetry.terminal import terminal_line
 
 EVENT = {
@@ -15,6 +17,20 @@ EVENT = {
     "incarnation": "d00afe3103f8",
     "pid": 3241,
 }
+
+
+@pytest.fixture(autouse=True)
+def colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines as on a terminal that has it."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+
+def test_a_line_has_colour_only_where_there_is_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log asks the same place as everything else that is shown."""
+    assert b"\x1b[33m" in terminal_line(EVENT)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert b"\x1b" not in terminal_line({**EVENT, "reason": "a name of bytes \udcff"})
 
 
 def test_a_person_reads_when_who_what() -> None:

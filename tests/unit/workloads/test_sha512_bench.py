@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from workmill.cli.main import app
+from workmill.cli.app import app
 from workmill.workloads.sha512 import bench, openssl
 from workmill.workloads.sha512.bench import measure
 from workmill.workloads.sha512.kernel import BEST, HASHLIB, VARIANTS

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,22 @@ from workmill.runtime.commands import up_command
 from workmill.runtime.config import EndpointConfig, UpConfig
 from workmill.runtime.lifeline import GRACE_SECONDS
 from workmill.runtime.up import Ready
+
+LAST_CHARACTERS: Final = 800
+"""As much of a log as a person reads."""
+
+
+def _why(log: Path) -> str:
+    """What the log's last event that explains itself says, else the end of the log."""
+    text = log.read_text(errors="replace")
+    for line in reversed(text.splitlines()):
+        try:
+            detail = msgspec.json.decode(line, type=dict).get("detail")
+        except msgspec.DecodeError:
+            continue
+        if detail:
+            return str(detail)
+    return f"Its log ends: {text[-LAST_CHARACTERS:]}"
 
 
 @contextmanager
@@ -40,7 +57,7 @@ def private_service(directory: Path, workers: int | None = None) -> Iterator[Rea
         assert process.stdout is not None  # noqa: S101 - it is a pipe, as asked for above
         words = process.stdout.readline()
         if not words:
-            raise Unavailable(f"The service did not start. Its log ends: {log.read_text()[-800:]}")
+            raise Unavailable(f"The demo's own service did not start. {_why(log)}")
         try:
             yield msgspec.json.decode(words, type=Ready)
         finally:

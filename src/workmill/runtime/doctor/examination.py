@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from shlex import quote
+from typing import TypeAlias
 
 import msgspec
 
+from workmill.domain.errors import WorkmillError
 from workmill.runtime.config import EndpointConfig, usable_cores
 from workmill.runtime.doctor import kernel, machine, service, storage
 from workmill.runtime.doctor.finding import Finding
+
+Look: TypeAlias = Callable[[], Finding | list[Finding]]
+"""One look at the machine."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,16 +33,18 @@ def examine(config: EndpointConfig, store: Sequence[str] = ()) -> Report:
     `store` are the addresses of a Redis store, instead of a directory. Raises InvalidInput for
     what is no address.
     """
-    findings = [
-        kernel.kernel(),
-        machine.cores(),
-        machine.memory(),
-        machine.open_files(),
-        machine.clock(alone=not store),
+    looks: list[tuple[str, Look]] = [
+        ("kernel", kernel.kernel),
+        ("cores", machine.cores),
+        ("memory", machine.memory),
+        ("open files", machine.open_files),
+        ("clock", lambda: machine.clock(alone=not store)),
         *(_redis(store) if store else _directory(Path(config.data))),
-        service.service(config.host, config.port),
+        ("port", lambda: service.service(config.host, config.port)),
     ]
-    kept = "--store ..." if store else f"--data {config.data}"  # an address may hold a password
+    findings = [finding for name, look in looks for finding in _looked(name, look)]
+    # an address may hold a password
+    kept = "--store ..." if store else f"--data {quote(config.data)}"
     return Report(
         healthy=all(finding.verdict != "mend" for finding in findings),
         findings=findings,
@@ -43,17 +52,30 @@ def examine(config: EndpointConfig, store: Sequence[str] = ()) -> Report:
     )
 
 
-def _directory(data: Path) -> list[Finding]:
+def _looked(name: str, look: Look) -> list[Finding]:
+    """What a look brought. One that fails on an odd machine (no /proc, no such call, no right to
+    look) does not hide the others."""
+    try:
+        brought = look()
+    except WorkmillError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever keeps one look from being taken
+        said = f"it could not be looked at: {error or type(error).__name__}."
+        return [Finding(name=name, verdict="note", said=said)]
+    return brought if isinstance(brought, list) else [brought]
+
+
+def _directory(data: Path) -> list[tuple[str, Look]]:
     return [
-        storage.sqlite(),
-        storage.filesystem(data),
-        storage.free_space(data),
-        storage.sync(data),
+        ("sqlite", storage.sqlite),
+        ("data", lambda: storage.filesystem(data)),
+        ("space", lambda: storage.free_space(data)),
+        ("sync", lambda: storage.sync(data)),
     ]
 
 
-def _redis(addresses: Sequence[str]) -> list[Finding]:
+def _redis(addresses: Sequence[str]) -> list[tuple[str, Look]]:
     from workmill.runtime.doctor import redis
     from workmill.store.redis.addresses import parse_addresses
 
-    return redis.stores(parse_addresses(addresses))
+    return [("redis", partial(redis.stores, parse_addresses(addresses)))]

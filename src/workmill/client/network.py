@@ -1,0 +1,149 @@
+"""httpcore's pools behind httpx's one-method port: the only place that opens connections.
+
+The bounds are ours, not a library's. `MOST_CALLS` requests of one client run at a time, and those
+beyond wait their turn in order; the pool itself never refuses. Long polls take at most
+`polls.MOST` of them, so that a short call always finds its turn. Connections that nobody
+uses are kept for a few seconds, and few.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from asyncio import Semaphore
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import Any, Final, cast
+
+import httpcore
+import httpx
+
+from workmill.client import polls
+from workmill.client.sockets import LARGE_BYTES, SocketBackend
+
+MOST_CALLS: Final = polls.MOST + 100
+KEPT_CONNECTIONS: Final = 20
+KEPT_SECONDS: Final = 5.0
+
+_BOUNDS: Final[dict[str, Any]] = {
+    "max_connections": None,
+    "max_keepalive_connections": KEPT_CONNECTIONS,
+    "keepalive_expiry": KEPT_SECONDS,
+}
+
+
+class Network(httpx.BaseTransport):
+    """The connections of one process; threads share them."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.backend = SocketBackend()
+        self.turns = threading.BoundedSemaphore(MOST_CALLS)
+        self._pool = httpcore.ConnectionPool(context, network_backend=self.backend, **_BOUNDS)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The head of the answer; its body is read from the stream."""
+        answer = self._pool.handle_request(_for_httpcore(request))
+        stream = _Stream(cast("Iterable[bytes]", answer.stream))
+        return httpx.Response(answer.status, headers=answer.headers, stream=stream)
+
+    def close(self) -> None:
+        """Close what is idle, and end what is under way."""
+        self.backend.give_up()
+        self._pool.close()
+
+
+class AsyncNetwork(httpx.AsyncBaseTransport):
+    """The connections of one event loop."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.turns = Semaphore(MOST_CALLS)
+        self._pool = httpcore.AsyncConnectionPool(
+            context, network_backend=_AsyncBackend(), **_BOUNDS
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The head of the answer; its body is read from the stream."""
+        answer = await self._pool.handle_async_request(_for_httpcore(request))
+        stream = _AsyncStream(cast("AsyncIterable[bytes]", answer.stream))
+        return httpx.Response(answer.status, headers=answer.headers, stream=stream)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._pool.aclose()
+
+
+def _for_httpcore(request: httpx.Request) -> httpcore.Request:
+    url = request.url
+    return httpcore.Request(
+        method=request.method,
+        url=httpcore.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+        ),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions=request.extensions,
+    )
+
+
+class _Stream(httpx.SyncByteStream):
+    def __init__(self, stream: Iterable[bytes]) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._stream)
+
+    def close(self) -> None:
+        self._stream.close()  # type: ignore[attr-defined]
+
+
+class _AsyncStream(httpx.AsyncByteStream):
+    def __init__(self, stream: AsyncIterable[bytes]) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._stream)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()  # type: ignore[attr-defined]
+
+
+class _AsyncBackend(httpcore.AnyIOBackend):
+    """Sockets of the loop whose large writes end when an answer has come already."""
+
+    async def connect_tcp(self, *given: Any, **named: Any) -> httpcore.AsyncNetworkStream:
+        try:
+            return _Early(await super().connect_tcp(*given, **named))
+        except (OSError, UnicodeError, OverflowError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+
+
+class _Early(httpcore.AsyncNetworkStream):
+    """A plain connection. With TLS, what has come may be no answer: then nobody looks."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109  httpcore's port
+    ) -> bytes:
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> None:
+        for start in range(0, len(buffer), LARGE_BYTES):
+            if len(buffer) >= LARGE_BYTES and self._stream.get_extra_info("is_readable"):
+                raise httpcore.WriteError("an answer came before the end of the request")
+            await self._stream.write(buffer[start : start + LARGE_BYTES], timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(self, *given: Any, **named: Any) -> httpcore.AsyncNetworkStream:
+        return await self._stream.start_tls(*given, **named)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
