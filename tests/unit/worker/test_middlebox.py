@@ -104,7 +104,11 @@ def run(way: Path, mills: None) -> Iterator[Run]:  # noqa: ARG001
 
     def run_one(*, read_key: Callable[[], str | None] | None = None) -> Running:
         settings = WorkerSettings(
-            urls=("http://mill",), read_key=read_key, checkpoint_seconds=0.05, slice_seconds=0.02
+            urls=("http://mill",),
+            read_key=read_key,
+            checkpoint_seconds=0.05,
+            slice_seconds=0.02,
+            drain_seconds=50.0,
         )
         network = httpx.MockTransport(way.handle)
         transport = (
