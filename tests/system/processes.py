@@ -18,7 +18,7 @@ from typing import Any, Self
 from workmill import Client
 
 WORKMILL = (sys.executable, "-P", "-m", "workmill.cli.main")
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 100.0
 
 
 def free_port() -> int:

@@ -57,7 +57,7 @@ def computed(account: Path) -> int:
     return sum(struct.unpack(f">{len(written) // 8}Q", written))
 
 
-QUICK = Pace(lease_seconds=1.5, checkpoint_seconds=0.4, slice_seconds=0.05)
+QUICK = Pace(lease_seconds=5.0, checkpoint_seconds=0.4, slice_seconds=0.05)
 
 
 class Role:

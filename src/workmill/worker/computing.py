@@ -36,6 +36,8 @@ MAX_SLICES: Final = 2
 HANG_SECONDS: Final = 30.0
 HANG_FACTOR: Final = 10.0
 """A slice may take this many times what was predicted, and HANG_SECONDS besides."""
+START_SECONDS: Final = 60.0
+"""How long a child may take until it says hello, on however busy a machine."""
 MAX_FALSE_STARTS: Final = 3
 """Children in a row that die before they say hello, after which the worker gives up."""
 
@@ -111,7 +113,7 @@ class Computing:
 
     def start(self) -> None:
         """Start a child."""
-        self._expect(0.0)
+        self._due_at = time.monotonic() + START_SECONDS
         self.lanes.start()
 
     def feed(self) -> None:

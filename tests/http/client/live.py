@@ -18,7 +18,7 @@ from workmill.endpoint.settings import EndpointSettings
 from workmill.store.sqlite import SqliteStore
 from workmill.wire import codecs, paths
 
-READY_SECONDS = 20.0
+READY_SECONDS = 100.0
 
 
 class Live:

@@ -24,7 +24,7 @@ from workmill.domain.errors import (
 from workmill.domain.ids import id_text, new_id
 
 Make = Callable[..., AsyncClient]
-PATIENT_SECONDS = 30.0
+PATIENT_SECONDS = 100.0
 
 
 @pytest.mark.usefixtures("hands")

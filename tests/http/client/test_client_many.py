@@ -17,7 +17,7 @@ from workmill.domain.ids import id_text, new_id
 from workmill.domain.limits import MAX_BATCH_JOBS, MAX_BODY_BYTES
 
 Make = Callable[..., AsyncClient]
-PATIENT_SECONDS = 30.0
+PATIENT_SECONDS = 100.0
 
 
 @pytest.mark.usefixtures("hands")

@@ -28,7 +28,7 @@ from workmill.worker.settings import WorkerSettings
 from workmill.worker.worker import Worker
 
 MILLS = Path(__file__).parents[2] / "mills"
-TEST_SECONDS = 30.0
+TEST_SECONDS = 100.0
 """After which a wait is given up and the test fails."""
 
 
@@ -192,7 +192,10 @@ def start(desk: Desk, mills: None) -> Iterator[Callable[..., Running]]:  # noqa:
     started: list[Running] = []
 
     def start_one(
-        *, checkpoint_seconds: float = 0.05, slice_seconds: float = 0.02, drain_seconds: float = 5.0
+        *,
+        checkpoint_seconds: float = 0.05,
+        slice_seconds: float = 0.02,
+        drain_seconds: float = 50.0,
     ) -> Running:
         settings = WorkerSettings(
             urls=("http://127.0.0.1:9",),

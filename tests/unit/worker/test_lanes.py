@@ -96,8 +96,12 @@ def test_signals_for_the_whole_group_do_not_end_it(child: Child) -> None:
     assert isinstance(child.next(), Outcome)
 
 
-def test_the_end_of_its_input_ends_it_in_mid_slice(mills: None) -> None:  # noqa: ARG001
-    """A child whose parent is gone does not compute on: a slice of years ends at once."""
+def test_the_end_of_its_input_ends_it_in_mid_slice(
+    mills: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A child whose parent is gone does not compute on: a slice of years ends by itself."""
+    monkeypatch.setattr("workmill.worker.lanes.END_SECONDS", TEST_SECONDS)
     child = Child()
     child.send(1, b"slow", 10**10)
     child.lanes.close()

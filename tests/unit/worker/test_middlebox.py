@@ -59,8 +59,8 @@ class Path:
             )
 
     def handle(self, request: httpx.Request) -> httpx.Response:
+        answer = self.between(request)
         with self.changed:
-            answer = self.between(request)
             if answer is not None:
                 self.met[request.url.path] = self.met.get(request.url.path, 0) + 1
                 self.changed.notify_all()
@@ -102,9 +102,15 @@ def run(way: Path, mills: None) -> Iterator[Run]:  # noqa: ARG001
     """Start a worker whose endpoint is the desk at the end of the way."""
     started: list[Running] = []
 
-    def run_one(*, read_key: Callable[[], str | None] | None = None) -> Running:
+    def run_one(
+        *, read_key: Callable[[], str | None] | None = None, drain_seconds: float = 50.0
+    ) -> Running:
         settings = WorkerSettings(
-            urls=("http://mill",), read_key=read_key, checkpoint_seconds=0.05, slice_seconds=0.02
+            urls=("http://mill",),
+            read_key=read_key,
+            checkpoint_seconds=0.05,
+            slice_seconds=0.02,
+            drain_seconds=drain_seconds,
         )
         network = httpx.MockTransport(way.handle)
         transport = (
@@ -227,6 +233,27 @@ def test_a_word_that_is_refused_does_not_keep_back_the_results_beside_it(
     desk.wait_for(lambda: len(desk.completed) == len(good))
     assert set(desk.completed) == {one.id for one in good}
     assert running.error is None
+
+
+def test_a_stop_in_the_middle_of_silence_ends_the_worker(way: Path, desk: Desk, run: Run) -> None:
+    """Told to stop while every request hangs, it does not wait for any of them to give up."""
+    over, hanging = threading.Event(), threading.Semaphore(0)
+
+    def silent(_request: httpx.Request) -> httpx.Response:
+        hanging.release()
+        over.wait()
+        return httpx.Response(503)
+
+    desk.put(lease_of(b"slow", ENDLESS))
+    running = run(drain_seconds=0.5)
+    desk.wait_for(lambda: desk.renewed)
+    way.stand_between(silent)
+    assert hanging.acquire(timeout=TEST_SECONDS)
+    try:
+        running.stop()
+    finally:
+        over.set()
+    assert isinstance(running.error, EndpointUnreachable)
 
 
 class KeyFile:

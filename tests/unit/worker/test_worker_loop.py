@@ -127,7 +127,7 @@ def test_a_job_that_hangs_is_ended_and_failed(
     desk: Desk, start: Start, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Silence far beyond what was predicted is treated like a crash."""
-    monkeypatch.setattr("workmill.worker.computing.HANG_SECONDS", 1.0)
+    monkeypatch.setattr("workmill.worker.computing.HANG_SECONDS", 3.0)
     monkeypatch.setattr("workmill.worker.computing.HANG_FACTOR", 0.0)
     neighbour, hanging = lease_of(b"fine", 9), lease_of(b"gil", 2)
     desk.put(neighbour, hanging)
@@ -215,7 +215,7 @@ def test_a_drain_does_not_wait_for_a_child_that_hangs(
 ) -> None:
     """The job goes back with its last checkpoint though its slice never ended."""
     desk.put(lease_of(b"gil", 2))
-    running = start(drain_seconds=1.0)
+    running = start(drain_seconds=6.0)
     gates.wait_until_reached()
     running.stop()
     assert [one.done for one in desk.released.values()] == [1]
