@@ -23,6 +23,37 @@ if TYPE_CHECKING:
     from workmill import Client
     from workmill.wire.messages import JobView
 
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE|-",
+        callback=inputs.existing,
+        help="The data; - is standard input, and ./- a file of that name.",
+    ),
+]
+Iterations = Annotated[
+    int,
+    typer.Option(
+        "--iterations",
+        "-n",
+        min=1,
+        metavar="N",
+        callback=options.count,
+        help="How often to hash the data.",
+    ),
+]
+OwnId = Annotated[
+    str | None,
+    typer.Option("--id", metavar="UUID", help="Your own: repeating the submit is harmless."),
+]
+Priority = Annotated[
+    int,
+    typer.Option(min=limits.MIN_PRIORITY, max=limits.MAX_PRIORITY, help="The highest first."),
+]
+Fold = Annotated[
+    bool,
+    typer.Option("--fold", help="Hash the data once here and send 64 bytes: no file is too large."),
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job has ended.")]
 
 
@@ -45,42 +76,12 @@ One that has ended, or is not there, does not keep the others from being cancell
 
 
 def submit(
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE|-",
-            callback=inputs.existing,
-            help="The data; - is standard input, and ./- a file of that name.",
-        ),
-    ],
-    iterations: Annotated[
-        int,
-        typer.Option(
-            "--iterations",
-            "-n",
-            min=1,
-            metavar="N",
-            callback=options.count,
-            help="How often to hash the data.",
-        ),
-    ],
-    job_id: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="UUID", help="Your own UUID: repeating the submit is harmless."
-        ),
-    ] = None,
-    priority: Annotated[
-        int,
-        typer.Option(min=limits.MIN_PRIORITY, max=limits.MAX_PRIORITY, help="The highest first."),
-    ] = 0,
+    file: Data,
+    iterations: Iterations,
+    job_id: OwnId = None,
+    priority: Priority = 0,
     workload: Annotated[str, typer.Option(help="What to compute.")] = "sha512",
-    fold: Annotated[
-        bool,
-        typer.Option(
-            "--fold", help="Hash the data once here and send 64 bytes: no file is too large."
-        ),
-    ] = False,
+    fold: Fold = False,
     wait: Wait = False,
     as_json: options.Json = False,
     url: options.Url = options.DEFAULT_URLS,
