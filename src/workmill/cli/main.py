@@ -23,7 +23,6 @@ from workmill.cli import (
 )
 from workmill.cli.console import show_error
 from workmill.domain.errors import WorkmillError
-from workmill.process.entry import enter, enter_program, raise_on_interrupt
 
 EXIT_REFUSED = 1
 
@@ -54,8 +53,6 @@ def about(
 
 def main() -> None:
     """Run the command line: exit 0 done, 1 refused or failed, 2 used wrongly."""
-    enter()
-    raise_on_interrupt()
     try:
         app()
     except WorkmillError as error:
@@ -64,5 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    enter_program()
     main()
