@@ -20,7 +20,7 @@ UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "workmill-endpoint.ser
 SAY_AT_LEAST_EVERY = "30000"
 """Microseconds."""
 TEN_WORDS_SECONDS = 0.1
-ENDPOINT = f"exec {sys.executable} -m workmill.cli.main endpoint --port 0 --data {{data}}"
+ENDPOINT = f"exec {sys.executable} -m workmill endpoint --port 0 --data {{data}}"
 
 
 @pytest.fixture

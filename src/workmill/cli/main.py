@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from workmill.process.entry import enter, enter_program, raise_on_interrupt
+from workmill.process.entry import enter, raise_on_interrupt
 
 EXIT_INTERRUPTED: Final = 130
 """128 and the number of SIGINT, as shells say it."""
@@ -55,8 +55,3 @@ def _run(arguments: Sequence[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     return 0
-
-
-if __name__ == "__main__":
-    enter_program()
-    main()
