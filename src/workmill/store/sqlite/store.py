@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -326,20 +326,18 @@ class SqliteStore:
     def restore(self, file: Path) -> None:
         """See `Store.restore`. A group of its own."""
         session = self._session
-        leap_ms = 0
         try:
             with self.group():
-                session.index.stop()
-                leap_ms = backup.restore(session, file)
+                restored = backup.restore(session, file)
         finally:
-            self._after_restore()
-        leaps.tell(leap_ms, when="since the backup was taken")
+            self._after_restore(backup.let_go)
+        self._after_restore(Session.fill_index)
+        restored.tell()
 
-    def _after_restore(self) -> None:
+    def _after_restore(self, act: Callable[[Session], None]) -> None:
         """Whether it stands or not is decided: what fails here is for the next group to say."""
         try:
-            backup.let_go(self._session)
-            self._session.fill_index()
+            act(self._session)
         except apsw.Error as error:
             self._broken = self._broken or str(error)
 
