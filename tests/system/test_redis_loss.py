@@ -34,7 +34,7 @@ def test_an_emptied_redis_is_said_and_nothing_is_founded_in_its_place(
         until(lambda: status_of(up) == 503)
         detail = httpx.get(f"{up.url}/readyz").json()["detail"]
         assert "not the store that was opened" in detail
-        refused = httpx.post(f"{up.url}/v1/results/pull", json={"top": 1})
+        refused = httpx.post(f"{up.url}/v1/results/pull?top=1&receipt_seconds=60")
         assert refused.status_code == 503
         assert "attempt to" not in refused.text
         with client_of(url) as redis:
