@@ -35,5 +35,5 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
 def empty(image: Path) -> None:
     """Make it an empty ext4 file system."""
     with image.open("ab") as disk:
-        disk.truncate(IMAGE_BYTES)
+        disk.truncate(max(IMAGE_BYTES, image.stat().st_size))
     run("mkfs.ext4", "-q", "-F", image)

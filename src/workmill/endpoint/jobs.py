@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from workmill.domain import limits
@@ -11,6 +12,7 @@ from workmill.domain.errors import (
     InvalidInput,
     NotFound,
     StoreUnavailable,
+    Unavailable,
     WorkmillError,
 )
 from workmill.domain.ids import id_text, parse_id
@@ -90,8 +92,7 @@ async def _cancel_all(service: Service, ids: dict[str, bytes]) -> dict[str, Work
     service.idle.wake()
     verdicts = dict(zip(ids, answers, strict=True))
     ended = [text for text, verdict in verdicts.items() if verdict is Verdict.REFUSED]
-    jobs = await service.committer.get([ids[text] for text in ended]) if ended else []
-    for text, job in zip(ended, jobs, strict=True):
+    for text, job in zip(ended, await _look_again(service, ids, ended), strict=True):
         if job is not None and job.status is Status.CANCELLED:
             verdicts[text] = Verdict.APPLIED  # before, which is as good
     return {
@@ -99,6 +100,19 @@ async def _cancel_all(service: Service, ids: dict[str, bytes]) -> dict[str, Work
         for text, verdict in verdicts.items()
         if verdict is not Verdict.APPLIED
     }
+
+
+async def _look_again(
+    service: Service, ids: dict[str, bytes], ended: list[str]
+) -> Sequence[Job | None]:
+    """What became of those that could not be cancelled. The others are cancelled already: a look
+    that fails must not be told as a failure of the whole."""
+    if not ended:
+        return []
+    try:
+        return await service.committer.get([ids[text] for text in ended])
+    except Unavailable:
+        return [None] * len(ended)
 
 
 def _why_not(job_id: bytes, verdict: Verdict) -> WorkmillError:

@@ -14,7 +14,8 @@ the outcome is unknown, and the caller repeats with the same ids, which is harml
 Time is the store's own clock, read once per group. A lease or receipt that has run out is
 reclaimed by the next `lease` or `pull`, in the same transaction: nothing else has to run.
 
-A store is driven by one thread. It holds no threads of its own.
+A store is driven by one thread. What it does in others (a backup, an index that is being filled) no
+verb sees half done.
 """
 
 from __future__ import annotations
@@ -148,8 +149,9 @@ class Store(Protocol):
         """Write something small, so that the closing of its group proves that the store takes
         changes, and look whether it is still the store that was opened.
 
-        Raises StoreLost when that one is gone or another is in its place, StoreUnavailable when
-        changes are refused, with the reason. A store that is full for new jobs alone passes."""
+        Raises StoreLost, or another StoreUnavailable where a new process would do no better, when
+        that one is gone or another is in its place, and StoreUnavailable when changes are refused,
+        with the reason. A store that is full for new jobs alone passes."""
         ...
 
     def backup(self, file: Path) -> None:

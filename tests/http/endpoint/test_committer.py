@@ -10,10 +10,26 @@ from pathlib import Path
 import pytest
 from tests.http.endpoint.conftest import Gated
 
-from workmill.domain.errors import StoreFull, StoreUnavailable, WorkmillError
+from workmill.domain.errors import (
+    StoreFull,
+    StoreLost,
+    StorePartlyUnavailable,
+    StoreUnavailable,
+    WorkmillError,
+)
 from workmill.domain.ids import new_id
-from workmill.domain.job import LeaseRequest, NewJob, Node, Query, Stats, Submitted
+from workmill.domain.job import (
+    LeaseRequest,
+    NewJob,
+    Node,
+    Pulled,
+    PullRequest,
+    Query,
+    Stats,
+    Submitted,
+)
 from workmill.domain.lifecycle import Status
+from workmill.endpoint import group
 from workmill.endpoint.committer import Committer
 from workmill.store.sqlite import SqliteStore
 
@@ -203,6 +219,48 @@ async def test_a_beat_of_its_own_takes_nobody_with_it(
     assert isinstance(before, Stats)
     assert isinstance(beaten, StoreUnavailable)
     assert after == []
+
+
+async def test_an_answer_that_is_lost_after_the_commit_is_not_made_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pull that was committed must not run a second time: its results would go to nobody."""
+    done = NewJob(id=new_id(), workload="sha512", key=bytes(32), total=1, state=bytes(64))
+    await bench.committer.submit((done,))
+    whole = group._kept
+
+    def broken(answer: object, partly: StorePartlyUnavailable | None) -> object:
+        if isinstance(answer, Pulled):
+            raise ZeroDivisionError
+        return whole(answer, partly)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(group, "_kept", broken)
+        pulled, stats = await asyncio.gather(
+            bench.committer.pull(PullRequest(top=1, receipt_seconds=60)),
+            bench.committer.stats(),
+            return_exceptions=True,
+        )
+    assert isinstance(pulled, StoreUnavailable)
+    assert "was stored" in pulled.detail
+    assert isinstance(stats, Stats)
+    assert bench.groups == [1, 2]
+
+
+async def test_no_call_waits_for_a_committer_that_failed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever breaks in the thread is told to those whose calls it had, and the thread goes on
+    until the endpoint has ended."""
+
+    def broken(*_given: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.committer, "_commit", broken)
+        with pytest.raises(StoreLost, match="not known"):
+            await bench.committer.stats()
+    assert isinstance(await bench.committer.stats(), Stats)
 
 
 async def test_an_outage_is_logged_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 from tests.http.endpoint.conftest import Running, Start
 from tests.system.definition import value_of
+
+from workmill.endpoint import scratch
 
 
 def test_a_backup_taken_under_load_restores_on_another_machine(start: Start) -> None:
@@ -55,11 +60,85 @@ def test_what_is_no_backup_changes_nothing(shared: Running, body: bytes) -> None
     assert shared.http.get(f"/v1/jobs/{job_id}").status_code == 200
 
 
-def test_nothing_is_left_behind(
-    shared: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_copies_lie_beside_the_data_and_nothing_is_left(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The working copies of both are gone when the call is answered."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    backup = shared.http.get("/v1/backup")
-    assert shared.http.post("/v1/restore", content=backup.content).status_code == 204
-    assert list(tmp_path.iterdir()) == []
+    """The system's temporary directory does not matter: it may be full, or not there."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    data = tmp_path / "data"
+    data.mkdir()
+    running = start(directory=str(data))
+    made: list[Path] = []
+    whole = scratch.tempfile.mkdtemp
+
+    def noted(**given: Any) -> str:
+        made.append(Path(given["dir"]))
+        return whole(**given)
+
+    monkeypatch.setattr(scratch.tempfile, "mkdtemp", noted)
+    backup = running.http.get("/v1/backup")
+    assert running.http.post("/v1/restore", content=backup.content).status_code == 204
+    assert made == [data, data]
+    assert list(data.iterdir()) == []
+
+
+def test_a_restore_that_stands_is_not_told_as_a_failure(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be tidied up afterwards is no news about the store."""
+    running = start(directory=str(tmp_path))
+    backup = running.http.get("/v1/backup").content
+
+    def stuck(path: Path, *, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise OSError(f"{path} cannot be removed")
+
+    monkeypatch.setattr(scratch.shutil, "rmtree", stuck)
+    assert running.http.post("/v1/restore", content=backup).status_code == 204
+
+
+@pytest.mark.parametrize("call", ["backup", "restore"])
+def test_a_full_disk_is_named_with_its_folder(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """503, what was changed (nothing), and where to make room; the service goes on."""
+    running = start(directory=str(tmp_path))
+    running.submit(b"kept")
+    backup = running.http.get("/v1/backup").content
+
+    def full(**_given: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(scratch.tempfile, "mkdtemp", full)
+        reply = (
+            running.http.get("/v1/backup")
+            if call == "backup"
+            else running.http.post("/v1/restore", content=backup)
+        )
+    assert reply.status_code == 503
+    assert f"The disk under {tmp_path} is full" in reply.json()["detail"]
+    assert running.stored() == 1
+
+
+def test_a_restore_without_room_for_it_is_refused_before_it_is_sent(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the length that the caller announces."""
+    running = start(directory=str(tmp_path))
+    monkeypatch.setattr(scratch.os, "statvfs", lambda _: SimpleNamespace(f_bavail=1, f_frsize=1))
+    reply = running.http.post("/v1/restore", content=bytes(100))
+    assert reply.status_code == 503
+    assert "is full" in reply.json()["detail"]
+
+
+def test_a_start_clears_what_a_kill_has_left(start: Start, tmp_path: Path) -> None:
+    """Folders of a process that is gone; not those that another endpoint is using."""
+    with scratch.scratch_folder(str(tmp_path)) as used:
+        left = tmp_path / f"{scratch.PREFIX}killed"
+        left.mkdir()
+        (left / "backup").write_bytes(b"half a copy")
+        start(directory=str(tmp_path))
+        assert not left.exists()
+        assert used.exists()
+    assert not used.exists()

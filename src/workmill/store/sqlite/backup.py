@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import apsw
 import msgspec
@@ -29,6 +29,8 @@ from workmill.store.sqlite.books import EPOCH_BYTES, Books
 from workmill.store.sqlite.file import foreign
 from workmill.store.sqlite.schema import APPLICATION_ID, BACKUP_ID, NOBODY, code_after, sql
 from workmill.store.sqlite.session import Session
+from workmill.telemetry import emit
+from workmill.telemetry.events import Level
 
 BACKUP_PAGES: Final = 1024
 
@@ -91,11 +93,25 @@ def _damage(connection: apsw.Connection) -> str | None:
 _TABLES = ("jobs", "known", "names", "workers", "books")
 
 
-def restore(session: Session, file: Path) -> int:
+class Restored(NamedTuple):
+    """What to tell about a restore that was committed."""
+
+    leap_ms: int
+    """How far the clock has leapt since the backup."""
+    sealed: bool
+
+    def tell(self) -> None:
+        """Say that another store is there now, and what is doubtful about it."""
+        level: Level = "info" if self.sealed else "warning"
+        emit("store.restored", level=level, checksum=self.sealed)
+        leaps.tell(self.leap_ms, when="since the backup was taken")
+
+
+def restore(session: Session, file: Path) -> Restored:
     """See `Store.restore`. Runs inside the group's transaction, and leaves the index of work to be
-    filled when that is committed; how far the clock has leapt since the backup, in milliseconds."""
+    filled when that is committed."""
     connection, replaced = session.connection, session.books
-    _check(file, _layout(connection))
+    sealed = _check(file, _layout(connection))
     connection.execute("ATTACH ? AS backup", (str(file),))
     try:
         for table in _TABLES:
@@ -110,7 +126,7 @@ def restore(session: Session, file: Path) -> int:
     leap_ms = leaps.note(session.books, session.now_ms)
     session.catch_up()
     _step_over(session, replaced)
-    return leap_ms
+    return Restored(leap_ms=leap_ms, sealed=sealed)
 
 
 def let_go(session: Session) -> None:
@@ -129,7 +145,8 @@ def _layout(connection: apsw.Connection) -> list[tuple[apsw.SQLiteValue, ...]]:
     return list(connection.execute(_LAYOUT))
 
 
-def _check(file: Path, layout: list[tuple[apsw.SQLiteValue, ...]]) -> None:
+def _check(file: Path, layout: list[tuple[apsw.SQLiteValue, ...]]) -> bool:
+    """Whether the file has a seal. Raises InvalidInput unless it is whole and of our kind."""
     try:
         sealed = sealing.is_sealed(file)
     except (OSError, ValueError) as error:
@@ -148,6 +165,7 @@ def _check(file: Path, layout: list[tuple[apsw.SQLiteValue, ...]]) -> None:
         problem = f"cannot be read: {error}"
     if problem:
         raise _refusal(file, problem)
+    return sealed
 
 
 def _refusal(file: Path, problem: str) -> InvalidInput:

@@ -26,8 +26,9 @@ from workmill.store.sqlite.sets import blobs
 
 FILLED_AT_ONCE: Final = 100_000
 """Up to so many entries are filled in before the store is open: about 0.2 s."""
-STEP_SEQS: Final = 50_000
-"""How many `seq` one statement looks at: a reader keeps the log from being used again."""
+STEP_SEQS: Final = 1_000_000
+"""How many `seq` one statement looks at. Each step walks all of the index in order, so many small
+ones cost more; but a statement is a reader, which keeps the log from being used again."""
 
 _TABLE: Final = "CREATE TABLE work(entry BLOB PRIMARY KEY) WITHOUT ROWID"
 _NEXT: Final = """
@@ -130,6 +131,7 @@ class WorkIndex:
     def _new_table(self) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
         table = apsw.Connection(":memory:", flags=flags)
+        table.execute("PRAGMA temp_store = MEMORY")
         table.execute(_TABLE)
         return table
 

@@ -24,6 +24,9 @@ computed, finished and delivered: a full log takes 16 MiB, a finished job some h
 RESERVE_BYTES: Final = 4 * 1024 * 1024
 """What opening a store and fetching its results takes while the log is kept at 1 MiB."""
 
+LEAST_BYTES: Final = 256 * 1024
+"""Less than this does not open a store."""
+
 
 class Room:
     """The disk under one store."""
@@ -66,24 +69,40 @@ class Room:
 
     def keep_reserve(self) -> None:
         """Have the reserve, when there is room for it and for what is kept free."""
-        if self._reserve.exists():
+        if self._held_bytes() >= RESERVE_BYTES:
             self.short = False
             return
         if free_bytes(self._directory) < MIN_FREE_BYTES + RESERVE_BYTES:
             self.short = True
             return
+        self.short = not self._allocate(RESERVE_BYTES)
+
+    def leave(self) -> None:
+        """After the store was closed on a full disk: keep of its log's room what can be kept, for
+        the next start."""
+        size = RESERVE_BYTES
+        while self.short and size >= LEAST_BYTES:
+            self.short = not self._allocate(size)
+            size //= 2
+
+    def _held_bytes(self) -> int:
         try:
-            self._allocate()
+            return self._reserve.stat().st_size
         except OSError:
-            self.short = True
+            return 0
+
+    def _allocate(self, size: int) -> bool:
+        try:
+            self._take_blocks(size)
+        except OSError:
             with suppress(OSError):
                 self._reserve.unlink(missing_ok=True)
-        else:
-            self.short = False
+            return False
+        return True
 
-    def _allocate(self) -> None:
+    def _take_blocks(self, size: int) -> None:
         descriptor = os.open(self._reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+            os.posix_fallocate(descriptor, 0, size)
         finally:
             os.close(descriptor)

@@ -127,6 +127,7 @@ class SqliteStore:
         finally:
             if overwritten:
                 self._part_from_other_file()
+            self._room.leave()
             self._ownership.end()
 
     def _part_from_other_file(self) -> None:
@@ -319,14 +320,13 @@ class SqliteStore:
     def restore(self, file: Path) -> None:
         """See `Store.restore`. A group of its own."""
         session = self._session
-        leap_ms = 0
         try:
             with self.group():
                 session.index.stop()
-                leap_ms = backup.restore(session, file)
+                restored = backup.restore(session, file)
         finally:
             self._after_restore()
-        leaps.tell(leap_ms, when="since the backup was taken")
+        restored.tell()
 
     def _after_restore(self) -> None:
         """Whether it stands or not is decided: what fails here is for the next group to say."""
