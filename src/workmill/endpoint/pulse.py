@@ -111,6 +111,7 @@ class Pulse:
         yield "known_bytes", "Size of finished work remembered", self.stats.known_bytes
         away = len(self.stats.unavailable)
         yield "store_parts_away", "Parts of the store that do not answer", away
+        yield "store_warnings", "What is doubtful at the store", len(self.stats.warnings)
 
     def counters(self) -> Iterator[tuple[str, str, float]]:
         """Name, text and value of what only grows."""
