@@ -127,6 +127,8 @@ def _facts(service: StatsView) -> RenderableType:
     }
     if stats.unavailable:
         facts["away"] = ", ".join(stats.unavailable)
+    if stats.warnings:
+        facts["doubtful"] = " ".join(stats.warnings)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(justify="right", style="cyan", min_width=8)
     grid.add_column(max_width=WIDTH - 10)

@@ -87,6 +87,7 @@ class Reading:
         yield "known_bytes", "Size of finished work remembered", stats.known_bytes
         away = len(stats.unavailable)
         yield "store_parts_away", "Parts of the store that do not answer", away
+        yield "store_warnings", "What is doubtful at the store", len(stats.warnings)
 
     def counters(self) -> Iterator[tuple[str, str, float]]:
         """Name, text and value of what only grows."""

@@ -36,7 +36,8 @@ def node(role: str, pid: int, *, silent_seconds: float = 0.0, **about: Any) -> N
 
 def stats_of(**about: Any) -> StatsView:
     counted = dict.fromkeys(Stats.__struct_fields__, 0)
-    told = {**counted, "jobs": {"queued": 12}, "oldest_queued_at_ms": None, "unavailable": ()}
+    told = {**counted, "jobs": {"queued": 12}, "oldest_queued_at_ms": None}
+    told |= {"unavailable": (), "warnings": ()}
     stats = msgspec.convert({**told, **about}, Stats)
     return StatsView(stats=stats, rate_hz=7.61e6, workers=3, backlog_seconds=200.0)
 
@@ -65,6 +66,8 @@ def test_the_figures_come_first() -> None:
     assert "backlog  1,522,000,000 iterations, about 3 min 20 s" in shown[1]
     assert "workers  3, together 7.61 M iterations/s" in shown[2]
     assert not [line for line in shown if "away" in line]
+    doubtful = lines([], stats_of(warnings=("it may lose what it has",)))
+    assert "doubtful  it may lose what it has" in "\n".join(doubtful)
     assert "away  redis://b" in "\n".join(lines([], stats_of(unavailable=("redis://b",))))
 
 

@@ -53,6 +53,7 @@ class Mill:
             "jobs": {"queued": self.queued},
             "oldest_queued_at_ms": None,
             "unavailable": (),
+            "warnings": (),
             "backlog_iterations": int(self.queued * LANE_HZ),
             "iterations_done_total": int(self.done_seconds * LANE_HZ),
         }

@@ -273,7 +273,7 @@ class RedisLink:
 
 def _damaged(refused: Refused, where: str) -> StoreDamaged:
     """What a person reads when the store is not the one that was opened, or not as it was."""
-    text = str(refused).removeprefix(refused.code).partition(" script:")[0].strip(" ,.")
+    text = str(refused).removeprefix(refused.code).partition(" script: wm")[0].strip(" ,.")
     behind_ms = int(text) if refused.code == OLDER else None
     if behind_ms is not None:
         text = f"it is an older copy of itself, by {behind_ms / 1000:,.1f} s"

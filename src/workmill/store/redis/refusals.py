@@ -50,6 +50,7 @@ _NO_RIGHT: Final = "this user may not do what the store's functions do: give it 
 _MEANINGS: Final = {
     "NOPERM": _NO_RIGHT,
     "can't run this command": _NO_RIGHT,
+    "ACL failure": _NO_RIGHT,
     "unknown command": "a command that the store needs is not there, or has another name",
 }
 """What is in an error -> what it means."""
@@ -70,4 +71,4 @@ def remedy_for(code: str, text: str = "") -> Remedy:
 def said_of(text: str) -> str:
     """An error without a remedy, in words: what kind of trouble it is, then what was said."""
     found = next((said for mark, said in _MEANINGS.items() if mark in text), None)
-    return f"{found or 'a function of the store failed'}: {text.partition(' script:')[0]}"
+    return f"{found or 'a function of the store failed'}: {text.partition(' script: wm')[0]}"
