@@ -4,7 +4,7 @@ Each list or sorted set of the queue is looked at by itself. The first of them a
 heads until `head` entries are read; of what lies behind, short runs are read at evenly spaced
 places. What stands in a list and is queued there no more counts in no run. ]]
 
-local PROFILE_LEASED = 300  -- of more leased jobs the work is estimated from so many
+local PROFILE_LEASED = 200  -- of more leased jobs the work is estimated from so many
 local COST = '>BI5I2I2bI6I6'  -- the head of a record as far as its `done` (records.lua)
 
 -- Call `take` with status, rank, work and age (7 bytes) of each job that is under one of these seqs.
