@@ -78,6 +78,7 @@ def test_workers_follow_the_backlog_in_seconds(objects: list[dict[str, Any]]) ->
     assert (trigger["type"], trigger["metricType"]) == ("prometheus", "Value")
     assert "workmill_backlog_seconds" in trigger["metadata"]["query"]
     assert trigger["metadata"]["threshold"] == "15"
+    assert trigger["metadata"]["ignoreNullValues"] == "false", "no figure is no backlog of 0"
     assert {type(value) for value in trigger["metadata"].values()} == {str}
 
 

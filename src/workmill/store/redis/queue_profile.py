@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from workmill.domain.queue_profile import QueueProfile, QueueSegment, balanced, run_segments
 
-HEAD_JOBS: Final = 300
+HEAD_JOBS: Final = 200
 """The first jobs of the queue, whose places are exact."""
-RUNS: Final = 24
+RUNS: Final = 16
 """Looks at what lies behind them, shared by the lists; a list gets at least MIN_RUNS."""
 MIN_RUNS: Final = 2
 RUN_JOBS: Final = 8
