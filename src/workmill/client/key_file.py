@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 import httpx
 
 from workmill.client.core import Reply, Request
+from workmill.client.sockets import Stop
 from workmill.client.transport import Transport
 from workmill.domain.errors import NotAuthorized, WorkmillError
 from workmill.telemetry import emit
@@ -38,12 +39,12 @@ class KeyFileTransport(Transport):
         self._key = read_key()
         super().__init__(urls, key=self._key, through=through)
 
-    def send(self, request: Request) -> Reply:
+    def send(self, request: Request, stop: Stop | None = None) -> Reply:
         """See `Transport`; a refused key is read again, and the request sent once more."""
         used = self._key
-        reply = super().send(request)
+        reply = super().send(request, stop)
         if reply.status == _REFUSED and self._changed_from(used):
-            return super().send(request)
+            return super().send(request, stop)
         return reply
 
     def _changed_from(self, used: str | None) -> bool:

@@ -13,7 +13,7 @@ from workmill.domain.errors import Conflict, Unavailable
 from workmill.runtime import restarts
 from workmill.runtime import slot as slot_module
 from workmill.runtime import supervisor as supervisor_module
-from workmill.runtime.processes import Command, LocalProcesses
+from workmill.runtime.processes import Command, Death, LocalProcesses
 from workmill.runtime.supervisor import EXIT_DRAINED, EXIT_FAILED, EXIT_KILLED, Stage, Supervisor
 
 START = """
@@ -147,9 +147,9 @@ async def test_a_worker_that_dies_before_this_process_gets_on_ends_nothing(
     keep = slot_module.Slot.keep
     goes_on: list[bool] = []
 
-    async def dead_at_once(slot: slot_module.Slot, may_go_on: Callable[[str], bool]) -> None:
+    async def dead_at_once(slot: slot_module.Slot, may_go_on: Callable[[Death], bool]) -> None:
         if slot.command.role == "worker":
-            goes_on.append(may_go_on("exit code 7"))
+            goes_on.append(may_go_on(Death("exit code 7", 0.0)))
         await keep(slot, may_go_on)
 
     monkeypatch.setattr(slot_module.Slot, "keep", dead_at_once)
