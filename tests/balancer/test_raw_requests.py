@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import pytest
 from tests.balancer.conftest import Endpoint
 from tests.balancer.doors import Door, open_door
-from tests.http.endpoint.raw_lines import responses, talk
+from tests.http.endpoint.raw_lines import Response, responses, talk
 from tests.http.endpoint.requests import CASES, DATA, Raw
 from tests.redis_servers import folder, redis_on_socket
 from tests.system.definition import value_of
 
+_RESET = 0
 LAST = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
@@ -36,12 +37,20 @@ def test_through_the_balancer(served: tuple[Door, Endpoint], case: Raw, half_clo
     door, endpoint = served
     with endpoint.client() as client:
         before = client.stats().stats.submitted_total
-        raw = talk(door.port, [case.sent + LAST], half_close=half_close)
-        found = responses(raw) if raw.startswith(b"HTTP/1.1 ") else []
+        found = _answers(door.port, case.sent + LAST, half_close=half_close)
         stored = client.stats().stats.submitted_total - before
-    status = found[0].status if found else 0
-    assert status in (case.proxied or (case.status,)), found
+    status = found[0].status if found else _RESET
+    assert status in (*(case.proxied or (case.status,)), *[_RESET] * (case.stored == 0)), found
     assert stored == int(status == 200 and case.sent.startswith((b"PUT", b"\r\n\r\nPUT")))
     if stored:
         assert value_of(DATA, 1).encode() in found[0].body
     assert len(found) <= 2
+
+
+def _answers(port: int, raw: bytes, *, half_close: bool) -> list[Response]:
+    """What came back; nothing where HAProxy resets the connection, or speaks HTTP/2."""
+    try:
+        found = talk(port, [raw], half_close=half_close)
+    except ConnectionResetError:
+        return []
+    return responses(found) if found.startswith(b"HTTP/1.1 ") else []
