@@ -60,6 +60,7 @@ class Connections:
         self._state = state
         self._idle: dict[Connected, float] = {}
         """Since when, on the loop's clock; the one that is idle longest stands first."""
+        self._spares: set[Connected] = set()
         self._loop = asyncio.get_running_loop()
         self._headers_of: object = None
         self._headers = b""
@@ -72,26 +73,34 @@ class Connections:
         """A new connection: whether it stays."""
         open_now: set[Any] = self._state.connections
         open_now.add(connection)
-        if len(open_now) > self._max:
-            idlest = next(iter(self._idle), None)
-            if idlest is not None:
-                self._closed_idle_total += 1
-                idlest.evict()
-            elif len(open_now) <= self._max + HEALTH_CONNECTIONS:
-                connection.spare = True
-            else:
-                self._refused_total += 1
-            self._note_full(len(open_now))
-            if idlest is None and not connection.spare:
-                connection.transport.abort()
-                return False
         self._idle[connection] = self._loop.time()
+        if len(open_now) - len(self._spares) <= self._max:
+            return True
+        stays = self._make_room(connection)
+        self._note_full(len(open_now))
+        return stays
+
+    def _make_room(self, connection: Connected) -> bool:
+        idlest = next((one for one in self._idle if not (one.spare or one is connection)), None)
+        if idlest is None:
+            connection.spare = True
+            self._spares.add(connection)
+            if len(self._spares) <= HEALTH_CONNECTIONS:
+                return True
+            idlest = next((one for one in self._idle if one is not connection), None)
+        if idlest is None:
+            self._refused_total += 1
+            connection.transport.abort()
+            return False
+        self._closed_idle_total += 1
+        idlest.evict()
         return True
 
     def forget(self, connection: Connected) -> None:
         """A connection is lost."""
         self._state.connections.discard(connection)
         self._idle.pop(connection, None)
+        self._spares.discard(connection)
 
     def idles(self, connection: Connected) -> None:
         """It waits for its next request."""

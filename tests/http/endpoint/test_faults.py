@@ -184,12 +184,3 @@ def test_a_store_that_cannot_be_opened_is_said_plainly(shared: Running) -> None:
     with pytest.raises(StoreUnavailable, match="owner"):
         Endpoint(locked, EndpointSettings(port=0)).run()
     assert shared.http.get("/readyz").status_code == 200
-
-
-def test_a_silent_crowd_cannot_take_all_connections(start: Start) -> None:
-    """Connections are bounded; over the bound new ones are closed, and the old ones served."""
-    running = start(max_connections=1)
-    assert running.http.get("/healthz").status_code == 200
-    with pytest.raises(httpx.TransportError):
-        httpx.get(running.url + "/healthz")
-    assert running.http.get("/healthz").status_code == 200
