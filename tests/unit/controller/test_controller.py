@@ -263,3 +263,14 @@ async def test_who_waits_asks_when_the_term_is_over(play: Play) -> None:
     play.mill.now += LEAD_SECONDS
     second.look()
     assert second.pause_seconds == 1.0
+
+
+@pytest.mark.parametrize("left_seconds", [-1e300, -5.0, 0.0, 1e300])
+async def test_what_is_left_of_a_term_is_believed_within_bounds(
+    play: Play, left_seconds: float
+) -> None:
+    """Whatever the store's answer says: the next turn is neither at once nor later than usual."""
+    second = play.another("c2")
+    await play.turns(1, play.controller, second)
+    second._term.left_seconds = left_seconds
+    assert OVER_SECONDS <= second.pause_seconds <= 1.0

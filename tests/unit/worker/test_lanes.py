@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterator
 from queue import SimpleQueue
 
+import psutil
 import pytest
+from tests.system.processes import until
 from tests.unit.worker.conftest import TEST_SECONDS, Gates
 
 from workmill.worker.frames import Hello, Outcome, Profile, Task
@@ -125,6 +127,7 @@ def test_a_child_that_is_stopped_can_be_ended(mills: None) -> None:  # noqa: ARG
     child = Child()
     assert child.lanes.pid is not None
     os.kill(child.lanes.pid, signal.SIGSTOP)
+    until(lambda: psutil.Process(child.lanes.pid).status() == psutil.STATUS_STOPPED)
     child.lanes.close()
     assert child.next() == Death("SIGKILL")
 

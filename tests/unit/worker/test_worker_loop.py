@@ -221,6 +221,24 @@ def test_a_drain_does_not_wait_for_a_child_that_hangs(
     assert [one.done for one in desk.released.values()] == [1]
 
 
+def test_a_child_that_dies_in_a_drain_takes_nothing_with_it(
+    desk: Desk, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even when no other one can be started any more: what is in hand goes back."""
+    job = lease_of(b"slow", ENDLESS)
+    desk.put(job)
+    running = start()
+    desk.wait_for(lambda: desk.renewed)
+    child = running.worker.computing.lanes.pid
+    assert child is not None
+    os.kill(child, signal.SIGSTOP)  # so that its slice does not come home
+    monkeypatch.setattr("workmill.worker.computing.MAX_FALSE_STARTS", 0)
+    running.worker.stop()
+    os.kill(child, signal.SIGKILL)
+    running.join()
+    assert list(desk.released) == [job.id]
+
+
 def test_a_drain_that_nobody_answers_is_an_error(desk: Desk, start: Start) -> None:
     """With the endpoint away the worker gives up in time, and says what is left unsaid."""
     desk.put(lease_of(b"slow", ENDLESS))
