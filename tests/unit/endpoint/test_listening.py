@@ -85,3 +85,29 @@ def test_a_place_of_six_has_brackets() -> None:
     """An address with colons in it is told apart from its port."""
     with listen("::1", 0) as listener:
         assert place_of(listener) == f"[::1]:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 300, "no-such-host.invalid", "1.2.3.4.5", "::zz"])
+def test_what_is_no_address_is_refused_in_words(host: str) -> None:
+    """Whatever the resolver or Python makes of it, and however long it is."""
+    with pytest.raises(Unavailable, match=r"no such address|no name of a host") as refused:
+        listen(host, 0)
+    assert "--host" in refused.value.detail
+    assert len(refused.value.detail) < 300
+
+
+def test_an_address_of_six_may_stand_in_brackets() -> None:
+    """As people copy it from a URL."""
+    with listen("[::1]", 0) as listener:
+        assert url_of(listener).startswith("http://[::1]:")
+
+
+def test_a_port_for_root_is_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Port 80 as another user: the port is free, and to be told to stop its user helps nobody."""
+
+    def denied(*_: object, **__: object) -> socket.socket:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket, "create_server", denied)
+    with pytest.raises(Unavailable, match="Ports below 1024 are for root"):
+        listen("127.0.0.1", 80)
