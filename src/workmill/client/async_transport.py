@@ -34,7 +34,7 @@ from workmill.client.edge import (
 from workmill.client.network import MOST_CALLS, AsyncNetwork
 from workmill.client.pace import Pace
 from workmill.client.reading import Body
-from workmill.domain.errors import InvalidInput, Unavailable
+from workmill.domain.errors import InvalidInput, WorkmillError
 
 T = TypeVar("T")
 
@@ -146,7 +146,7 @@ class AsyncTransport:
                     await asyncio.sleep(request.delay_seconds)
                 try:
                     reply = await self.send(request)
-                except Unavailable as error:
+                except (WorkmillError, OSError) as error:
                     request = steps.throw(error)
                 else:
                     request = steps.send(reply)

@@ -295,7 +295,7 @@ class Operations:
         look_at(target)
         yield from self._ask(
             Request("GET", paths.BACKUP, timeout_seconds=COPY_SECONDS, into=target),
-            COPY_SECONDS + self._patience_seconds,
+            full_silence=True,
         )
 
     def restore(self, file: str | PathLike[str]) -> Steps[None]:
@@ -305,7 +305,7 @@ class Operations:
                 *("POST", paths.RESTORE, {}, Source(arguments.path(file)), OCTETS),
                 timeout_seconds=COPY_SECONDS,
             ),
-            COPY_SECONDS + self._patience_seconds,
+            full_silence=True,
         )
 
     def _json(
@@ -315,9 +315,15 @@ class Operations:
             codecs.from_json, (yield from self._ask(request, patience_seconds)), kind
         )
 
-    def _ask(self, request: Request, patience_seconds: float | None = None) -> Steps[bytes]:
+    def _ask(
+        self,
+        request: Request,
+        patience_seconds: float | None = None,
+        *,
+        full_silence: bool = False,
+    ) -> Steps[bytes]:
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
-        reply = yield from retrying(request, patience, ticks=self._ticks)
+        reply = yield from retrying(request, patience, ticks=self._ticks, full_silence=full_silence)
         return reply.content
 
 

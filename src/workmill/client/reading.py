@@ -159,7 +159,7 @@ class Source:
             done_bytes += len(chunk)
             following = file.read(CHUNK_BYTES)
             ends = not following and (done_bytes, _mark(file)) != (mark[2], mark)
-            if ends or done_bytes > mark[2]:
+            if ends or done_bytes + len(following) > mark[2]:
                 raise _changed(self._data)
             yield chunk
             self._heard(done_bytes)

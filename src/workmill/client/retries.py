@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from msgspec.structs import replace
@@ -52,12 +53,14 @@ def retrying(
     request: Request,
     patience_seconds: float,
     *,
+    full_silence: bool = False,
     ticks: Ticks = time.monotonic,
     chance: Chance = random.random,
 ) -> Steps[Reply]:
     """Send until there is a good reply, for `patience_seconds` at most (infinity is allowed).
 
-    Raises the last error when it is not worth retrying or patience is at its end.
+    Raises the last error when it is not worth retrying or patience is at its end. With
+    `full_silence` an attempt that was begun in time bears all the silence that it may.
     """
     deadline = ticks() + patience_seconds
     failures, pause = 0, request.delay_seconds
@@ -66,7 +69,7 @@ def retrying(
         request = replace(request, content=source)
     try:
         while True:
-            left = max(deadline - ticks() - pause, 0.001)
+            left = inf if full_silence else max(deadline - ticks() - pause, 0.001)
             attempt = replace(
                 request, delay_seconds=pause, timeout_seconds=min(request.timeout_seconds, left)
             )

@@ -35,7 +35,7 @@ from workmill.client.network import MOST_CALLS, Network
 from workmill.client.pace import Pace
 from workmill.client.reading import Body
 from workmill.client.sockets import Stop
-from workmill.domain.errors import Unavailable
+from workmill.domain.errors import WorkmillError
 
 T = TypeVar("T")
 
@@ -146,7 +146,7 @@ class Transport:
                     (time.sleep if stop is None else stop.wait)(request.delay_seconds)
                 try:
                     reply = self.send(request, stop)
-                except Unavailable as error:
+                except (WorkmillError, OSError) as error:
                     if stop:
                         raise
                     request = steps.throw(error)
