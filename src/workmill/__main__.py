@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workmill.process.entry import enter_program
+from workmill.process.entry import enter_program, raise_on_interrupt
 
 
 def main() -> None:
@@ -10,6 +10,7 @@ def main() -> None:
     enter_program()
     from workmill.cli.main import main as command_line
 
+    raise_on_interrupt()
     command_line()
 
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from workmill import Client
 
-WORKMILL = (sys.executable, "-P", "-m", "workmill.cli.main")
+WORKMILL = (sys.executable, "-P", "-m", "workmill")
 PATIENCE_SECONDS = 60.0
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, combinations
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from tests.unit.telemetry.test_output import fill
 from workmill import Client
 
 CLOSES = {0: "<&-", 1: ">&-", 2: "2>&-"}
-SOME = [list(some) for some in chain.from_iterable(combinations(range(3), n) for n in range(1, 4))]
 
 
 @contextmanager
@@ -47,6 +46,10 @@ def service(words: Sequence[str], tmp_path: Path, **options: Any) -> Iterator[tu
             process.wait(60)
 
 
+def another_than(worker: int, supervisor: int) -> bool:
+    return worker_of(supervisor) not in {None, worker}
+
+
 def computes(client: Client, data: bytes) -> None:
     assert client.submit(data, iterations=100).result(80).hex() == value_of(data, 100)
 
@@ -57,7 +60,7 @@ def worker_of(pid: int) -> int | None:
     return found[0] if found else None
 
 
-@pytest.mark.parametrize("closed", SOME, ids=str)
+@pytest.mark.parametrize("closed", [[0], [2], [0, 1, 2]], ids=str)
 def test_descriptors_that_are_closed_take_nothing_away(tmp_path: Path, closed: list[int]) -> None:
     """From cron, a service manager or `<&- >&- 2>&-` it computes as from a terminal."""
     shell = f'exec "$@" {" ".join(CLOSES[one] for one in closed)}'
@@ -134,7 +137,7 @@ def test_as_process_1_it_leaves_no_zombies(tmp_path: Path) -> None:
             for _ in range(5):
                 worker = until(lambda: worker_of(supervisor))
                 os.kill(worker, signal.SIGKILL)
-                until(lambda gone=worker: worker_of(supervisor) not in {None, gone})
+                until(partial(another_than, worker, supervisor))
             until(lambda: children(first) == [supervisor])
             with Client(f"http://127.0.0.1:{port}") as client:
                 computes(client, b"first")
@@ -193,14 +196,22 @@ def test_what_a_child_refuses_is_said_once(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 2, done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-@pytest.mark.parametrize("after", ["python", "endpoint", "worker"])
+@pytest.mark.parametrize(
+    ("number", "after"),
+    [
+        (signal.SIGTERM, "python"),
+        (signal.SIGINT, "python"),
+        (signal.SIGINT, "endpoint"),
+        (signal.SIGHUP, "endpoint"),
+        (signal.SIGTERM, "worker"),
+    ],
+)
 def test_a_stop_is_heeded_while_it_starts(
     tmp_path: Path, number: signal.Signals, after: str
 ) -> None:
     """While Python loads, the endpoint opens its store, or the workers start: it ends quietly, and
     nothing is left behind."""
-    arguments = ["up", "--port", "0", "--data", str(tmp_path / "data"), "--workers", "16"]
+    arguments = ["up", "--port", "0", "--data", str(tmp_path / "data"), "--workers", "8"]
     with subprocess.Popen(
         [*WORKMILL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
     ) as process:
@@ -214,3 +225,33 @@ def test_a_stop_is_heeded_while_it_starts(
     assert process.returncode in {0, -number}
     assert b"Traceback" not in said
     assert [pid for pid in there if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_role_of_its_own_drains_on_every_stop_signal(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """A closed terminal is a stop like any other, without a supervisor too."""
+    port = free_port()
+    roles = {
+        "endpoint": ["--port", str(port), "--data", str(tmp_path)],
+        "worker": ["--url", f"http://127.0.0.1:{port}"],
+    }
+    started = [
+        subprocess.Popen([*WORKMILL, role, *words], stderr=subprocess.DEVNULL, process_group=0)
+        for role, words in roles.items()
+    ]
+    with Client(f"http://127.0.0.1:{port}", timeout_seconds=60) as client:
+        computes(client, b"alone")
+    for process in reversed(started):
+        process.send_signal(number)
+        assert process.wait(60) == 0
+
+
+def test_nohup_keeps_a_service_alive(tmp_path: Path) -> None:
+    """Whoever starts it with nohup wants it to outlive the terminal."""
+    words = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *WORKMILL]
+    with service(words, tmp_path, stderr=subprocess.DEVNULL) as (process, client):
+        computes(client, b"before")
+        process.send_signal(signal.SIGHUP)
+        computes(client, b"after")

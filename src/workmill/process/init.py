@@ -10,11 +10,13 @@ default action for a signal either, and its child has them.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 from contextlib import suppress
 from typing import Final
 
+_SET_CHILD_SUBREAPER: Final = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 _HERE: Final = frozenset(
     {
         *(signal.SIGKILL, signal.SIGSTOP),  # nobody can catch them
@@ -34,6 +36,12 @@ def become_init() -> None:
         os._exit(_tend(child, handled))
     _lead_a_group()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_orphans() -> None:
+    """Let orphans below this process go to process 1, which waits for them. A parent that became
+    this program may have had them come here (PR_SET_CHILD_SUBREAPER), where nobody would."""
+    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 0)
 
 
 def _lead_a_group() -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 
 from workmill.domain.errors import Unavailable, WorkmillError
 from workmill.process.entry import stop_signals
+from workmill.process.init import leave_orphans
 from workmill.runtime.lifeline import GRACE_SECONDS
 from workmill.runtime.processes import Command, Death, LocalProcesses
 from workmill.runtime.restarts import after_death
@@ -61,6 +62,7 @@ class Supervisor:
     async def run(self, announce: Callable[[], None]) -> int:
         """Start everything, `announce` once all is ready, return the exit code. Raises what a
         process said that cannot start, or Unavailable when it said nothing."""
+        leave_orphans()
         loop, numbers = asyncio.get_running_loop(), stop_signals()
         for number in numbers:
             loop.add_signal_handler(number, self._on_stop_signal)

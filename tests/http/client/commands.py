@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
-WORKMILL = (sys.executable, "-P", "-m", "workmill.cli.main")
+WORKMILL = (sys.executable, "-P", "-m", "workmill")
 SECONDS = 60.0
 
 

@@ -10,7 +10,7 @@ import typer
 
 from workmill.cli.app import app
 
-WORKMILL = (sys.executable, "-P", "-m", "workmill.cli.main")
+WORKMILL = (sys.executable, "-P", "-m", "workmill")
 
 
 def commands() -> dict[str, Any]:

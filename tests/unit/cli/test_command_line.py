@@ -16,7 +16,7 @@ from workmill.cli.serving import Count, count_of
 
 
 def workmill(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "workmill.cli.main", *arguments]
+    command = [sys.executable, "-P", "-m", "workmill", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

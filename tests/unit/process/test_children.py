@@ -26,8 +26,9 @@ ROOT = Path(workmill.__file__).parents[1]
 def zipped(folder: Path) -> Path:
     archive = folder / "workmill.zip"
     with zipfile.ZipFile(archive, "w") as made:
-        for file in (ROOT / "workmill").rglob("*.py"):
-            made.write(file, file.relative_to(ROOT))
+        for file in (ROOT / "workmill").rglob("*.*"):
+            if file.suffix not in {".so", ".pyc"}:
+                made.write(file, file.relative_to(ROOT))
         made.writestr("workmill/where.py", "import workmill; print(workmill.__file__)")
     return archive
 

@@ -78,6 +78,22 @@ def test_orphans_are_waited_for_and_exit_statuses_are_not_taken() -> None:
         assert process.stdout.readline() == "7 1 True\n"
 
 
+def test_a_supervisor_takes_no_orphans() -> None:
+    """A parent that reaps for others, and becomes a supervisor, leaves that to process 1."""
+    program = """
+import ctypes
+from workmill.process.init import leave_orphans
+libc, there = ctypes.CDLL(None), ctypes.c_int()
+libc.prctl(36, 1)
+leave_orphans()
+libc.prctl(37, ctypes.byref(there))
+print(there.value)
+"""
+    words = [sys.executable, "-P", "-c", program]
+    run = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout == "0\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_signals_are_handed_on(number: signal.Signals) -> None:
     """What `docker stop` or `docker kill` sends reaches the program."""

@@ -16,14 +16,16 @@ from workmill.runtime.config import ClusterConfig, Elastic, ElasticEndpoints
 PROGRAMS = Programs(redis_server="redis-server", haproxy="haproxy", user="u", group="g")
 
 
-def begun(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def begun(data: Path, monkeypatch: pytest.MonkeyPatch, host: str = "127.0.0.1") -> None:
     monkeypatch.setattr(running, "find_programs", lambda: PROGRAMS)
     monkeypatch.setattr(running, "begin", lambda _: None)
     config = ClusterConfig(
+        host=host,
         port=0,
         data=str(data),
         endpoints=ElasticEndpoints(min_endpoints=1, max_endpoints=1),
         workers=Elastic(min_workers=1, max_workers=1),
+        open_without_key=True,
     )
     running.run_cluster(config, lambda _: pytest.fail("it was ready"))
 
@@ -74,3 +76,13 @@ def test_a_second_cluster_on_a_directory_is_refused(monkeypatch: pytest.MonkeyPa
         with pytest.raises(Unavailable, match=r"runs on .* already"):
             begun(data, monkeypatch)
         assert [one.name for one in data.iterdir()] == ["lock"]
+
+
+def test_an_address_of_others_is_refused_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is said at once, and not after every free port was tried there."""
+    with folder() as data:
+        with pytest.raises(Unavailable, match=r"Cannot listen on '192.0.2.1'.*--host"):
+            begun(data / "new", monkeypatch, host="192.0.2.1")
+        assert not (data / "new").exists()

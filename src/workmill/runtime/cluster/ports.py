@@ -39,6 +39,11 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
+def check_host(host: str) -> None:
+    """Raise Unavailable when nobody on this machine can listen at that address."""
+    listen(host, 0).close()
+
+
 def choose_door(host: str, endpoints: int) -> int:
     """A port for the door, with as many free ones above it. Raises Unavailable."""
     for _ in range(_TRIES):

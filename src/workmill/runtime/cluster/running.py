@@ -61,6 +61,7 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
     check_exposure(config.host, secret, open_without_key=config.open_without_key)
     if config.key_file is not None:
         config = msgspec.structs.replace(config, key_file=str(Path(config.key_file).resolve()))
+    ports.check_host(config.host)
     folder = _folder(config)
     with _owned(folder):
         if config.port == 0:
