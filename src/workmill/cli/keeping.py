@@ -14,6 +14,7 @@ from workmill.cli.connection import connect
 from workmill.cli.console import note, say
 from workmill.cli.help import Command
 from workmill.cli.progress import busy
+from workmill.domain.errors import Unavailable
 from workmill.telemetry.screen import is_terminal
 
 
@@ -76,8 +77,15 @@ def restore(
         jobs = sum(client.stats().stats.jobs.values())  # which proves who it is, too
         if not yes and not _agreed(jobs, file):
             raise typer.Abort
-        with busy("Restoring the store"):
-            client.restore(Path(file))
+        try:
+            with busy("Restoring the store"):
+                client.restore(Path(file))
+        except Unavailable:
+            note(
+                "Whether the store was replaced may not be known. Look (workmill status) before "
+                "you repeat it: jobs that were submitted since would be lost."
+            )
+            raise
     say(f"The service now keeps what {file} holds; running jobs are queued again.")
 
 

@@ -1,7 +1,8 @@
 """The `workmill` command, and the one place where errors end: no input shows a traceback.
 
-Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 130 ended by Ctrl-C. Nothing heavy is
-imported before `main` runs, so a Ctrl-C while it loads ends here, too.
+Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 130 ended by Ctrl-C. Nothing is imported
+before `main` runs, so a Ctrl-C while the rest loads ends here, too. The process itself is prepared
+before that (`workmill.__main__`).
 """
 
 from __future__ import annotations
@@ -10,15 +11,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from workmill.process.entry import enter, raise_on_interrupt
-
 EXIT_INTERRUPTED: Final = 130
 """128 and the number of SIGINT, as shells say it."""
 
 
 def main() -> None:
     """Run the command line with the process's arguments, and exit."""
-    enter()
     try:
         code = _guarded(lambda: _run(sys.argv[1:]))
     except KeyboardInterrupt:  # a second one, while the first was being told
@@ -41,6 +39,8 @@ def _guarded(run: Callable[[], int]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    from workmill.process.entry import raise_on_interrupt
+
     raise_on_interrupt()
     from workmill.cli.console import prepare
 

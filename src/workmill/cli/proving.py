@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,13 +43,14 @@ def demo(
     from workmill.cli.stage import stage
     from workmill.runtime.demo import Play, private_service
     from workmill.runtime.demo.files import real_files
+    from workmill.runtime.demo.scratch import scratch
 
     Path.cwd()  # hashlib's processes begin there, at the end of the play: it must be there
     with ExitStack() as stack:
         if not url:
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="workmill-")))
+            place = stack.enter_context(scratch())
             note("Starting a private service on a free port …")
-            ready = stack.enter_context(private_service(directory))
+            ready = stack.enter_context(private_service(place))
             note(f"It is ready at {ready.url} with {ready.workers} workers.")
         client = stack.enter_context(connect(url or [ready.url], key_file))
         show = stack.enter_context(stage())

@@ -66,6 +66,9 @@ TIDY_SECONDS: Final = 1.0
 COPY_SECONDS: Final = 600.0
 """The longest silence while an endpoint copies its whole store."""
 
+SENT_ONCE_SECONDS: Final = 0.0
+"""The patience of what may not be repeated."""
+
 RESULT_BYTES: Final = 9 * 1024
 """The most that one result takes in a reply: a state of 4096 bytes as hex, and its id."""
 
@@ -299,12 +302,14 @@ class Operations:
         )
 
     def restore(self, file: str | PathLike[str]) -> Steps[None]:
-        """Replace everything that the store holds by a backup."""
+        """Replace everything that the store holds by a backup. It is sent once: a second time,
+        after a reply that was lost, would take away what others have submitted since the first."""
         yield from self._ask(
             Request(
                 *("POST", paths.RESTORE, {}, Source(arguments.path(file)), OCTETS),
                 timeout_seconds=COPY_SECONDS,
             ),
+            SENT_ONCE_SECONDS,
             full_silence=True,
         )
 

@@ -48,18 +48,16 @@ def test_a_file_has_them_before_they_are_delivered(
 
 
 @pytest.mark.parametrize("words", [("pull",), ("pull", "--json")])
-@pytest.mark.parametrize("output", ["/dev/full", "closed"])
+@pytest.mark.parametrize("output", [">/dev/full", ">&-", ">results; ulimit -f 0"])
 def test_what_cannot_be_written_comes_back(
-    live: Live, client: Client, words: tuple[str, ...], output: str
+    live: Live, client: Client, words: tuple[str, ...], output: str, tmp_path: Path
 ) -> None:
-    """A full disk, and no output at all: one sentence, nothing delivered."""
-    if output == "closed":
-        line = ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *WORKMILL, *words, "--url", live.url]
-        done = subprocess.run(line, capture_output=True, check=False)
-    else:
-        full = os.open("/dev/full", os.O_WRONLY)
-        done = run(*words, url=live.url, stdout=full)
-        os.close(full)
+    """A full device, no output at all, a file that takes nothing once it is written to: one
+    sentence, nothing delivered."""
+    line = ["/bin/sh", "-c", f'exec {output}; exec "$@"', "sh", *WORKMILL, *words]
+    done = subprocess.run(
+        [*line, "--url", live.url], capture_output=True, cwd=tmp_path, check=False
+    )
     assert done.returncode == 1
     assert b"Standard output cannot be written" in done.stderr
     assert b"Traceback" not in done.stderr

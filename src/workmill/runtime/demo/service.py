@@ -15,6 +15,7 @@ from workmill.domain.errors import Unavailable
 from workmill.process.children import child_environment
 from workmill.runtime.commands import up_command
 from workmill.runtime.config import EndpointConfig, UpConfig
+from workmill.runtime.demo.scratch import Scratch
 from workmill.runtime.lifeline import GRACE_SECONDS
 from workmill.runtime.up import Ready
 
@@ -36,12 +37,12 @@ def _why(log: Path) -> str:
 
 
 @contextmanager
-def private_service(directory: Path, workers: int | None = None) -> Iterator[Ready]:
-    """A service on a free port of this machine with its jobs and its log in `directory`.
+def private_service(place: Scratch, workers: int | None = None) -> Iterator[Ready]:
+    """A service on a free port of this machine with its jobs and its log in this folder.
 
     Raises Unavailable, with the end of the log, when it does not start.
     """
-    data, log = directory / "data", directory / "service.log"
+    data, log = place.folder / "data", place.folder / "service.log"
     config = UpConfig(endpoint=EndpointConfig(port=0, data=str(data)), workers=workers)
     with (
         log.open("wb") as errors,
@@ -52,6 +53,7 @@ def private_service(directory: Path, workers: int | None = None) -> Iterator[Rea
             stderr=errors,
             env=child_environment(),
             process_group=0,
+            pass_fds=(place.lock,),
         ) as process,
     ):
         assert process.stdout is not None  # noqa: S101 - it is a pipe, as asked for above
