@@ -123,7 +123,7 @@ class OpenFiles:
     def __init__(self, file: Path) -> None:
         self._file = str(file)
         self._log = str(file.with_name(file.name + LOG_SUFFIX))
-        self._file_seen = _seen(file)
+        self._file_seen = _seen(self._file)
         self._log_seen = _seen(self._log)
         self.overwritten = False
         """Whether the file under our name is the open one with other bytes in it."""
