@@ -117,6 +117,11 @@ class SqliteStore:
             raise
         self._register = Register()
 
+    @property
+    def settling(self) -> bool:
+        """Whether jobs wait for their work to be looked up, since it was opened; see `placing`."""
+        return self._session.index.building or self._session.unplaced
+
     def close(self) -> None:
         """See `Store.close`."""
         connection = self._session.connection
