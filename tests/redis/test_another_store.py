@@ -220,3 +220,13 @@ def test_keys_that_somebody_removed_are_said_in_words(
     assert "attempt" not in told.value.detail
     with store.group():
         store.probe()
+
+
+def test_numbers_of_the_long_silent_are_forgotten(plain: RedisServer, store: RedisStore) -> None:
+    """The lowest: an endpoint that is there has one of now, and is still known."""
+    old = [word for number in range(2000) for word in (f"old{number}", number)]
+    plain.ask("HSET", TAG + "mark", *old)
+    store_at(plain.address).close()
+    assert plain.ask("HLEN", TAG + "mark") < 1000
+    with store.group():
+        store.probe()
