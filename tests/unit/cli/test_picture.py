@@ -35,8 +35,8 @@ def node(role: str, pid: int, *, silent_seconds: float = 0.0, **about: Any) -> N
 
 def stats_of(**about: Any) -> StatsView:
     counted = dict.fromkeys(Stats.__struct_fields__, 0)
-    told = {**counted, "jobs": {"queued": 12}, "oldest_queued_at_ms": None}
-    told |= {"unavailable": (), "warnings": ()}
+    told: dict[str, Any] = {**counted, "jobs": {"queued": 12}, "oldest_queued_at_ms": None}
+    told = {**told, "unavailable": (), "warnings": ()}
     stats = msgspec.convert({**told, **about}, Stats)
     return StatsView(stats=stats, rate_hz=7.61e6, workers=3, backlog_seconds=200.0)
 
