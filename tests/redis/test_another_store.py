@@ -108,6 +108,9 @@ def test_a_store_that_is_gone_is_called_damaged(
         with told as error, store.group():
             act(store)
         assert "attempt to" not in error.value.detail
+        assert error.value.behind_ms is None, (
+            "no older copy, whose last minutes could be made up for"
+        )
     assert plain.ask("DBSIZE") == before
     assert capfdbinary.readouterr().err.count(b'"store.damaged"') == 1
 
