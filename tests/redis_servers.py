@@ -179,9 +179,12 @@ def store_at(
     *,
     level: Level | None = None,
     verdict: Callable[[Picture], Judgement] = judge,
+    heals_ms: int = 0,
 ) -> RedisStore:
-    """The store there, without the layer that submits again after a failover."""
-    return RedisStore(partial(RedisLink, address, TAG, level=level, prepare=load, verdict=verdict))
+    """The store there, without the layer that submits again after a failover. With `heals_ms` it
+    goes on all the same when so much of what was acknowledged is lost."""
+    connect = partial(RedisLink, address, TAG, level=level, prepare=load, verdict=verdict)
+    return RedisStore(connect, heals_ms=heals_ms)
 
 
 class ReplicatedRedis:

@@ -108,6 +108,9 @@ def test_a_store_that_is_gone_is_called_damaged(
         with told as error, store.group():
             act(store)
         assert "attempt to" not in error.value.detail
+        assert error.value.behind_ms is None, (
+            "no older copy, whose last minutes could be made up for"
+        )
     assert plain.ask("DBSIZE") == before
     assert capfdbinary.readouterr().err.count(b'"store.damaged"') == 1
 
@@ -218,5 +221,15 @@ def test_keys_that_somebody_removed_are_said_in_words(
     with raised as told, store.group():
         store.pull(PullRequest(top=1))
     assert "attempt" not in told.value.detail
+    with store.group():
+        store.probe()
+
+
+def test_numbers_of_the_long_silent_are_forgotten(plain: RedisServer, store: RedisStore) -> None:
+    """The lowest: an endpoint that is there has one of now, and is still known."""
+    old = [word for number in range(2000) for word in (f"old{number}", number)]
+    plain.ask("HSET", TAG + "mark", *old)
+    store_at(plain.address).close()
+    assert plain.ask("HLEN", TAG + "mark") < 1000
     with store.group():
         store.probe()

@@ -31,11 +31,11 @@ def test_parts_may_each_be_under_sentinels_of_their_own(monkeypatch: pytest.Monk
     a person chose holds for all."""
     opened: list[tuple[str, str | None, Level | None]] = []
 
-    def open_part(address: Address, *, level: Level | None, **_: object) -> None:
+    def survey(address: Address, _tag: str, *, level: Level | None, **_: object) -> None:
         opened.append((",".join(map(str, address.nodes)), address.name, level))
         raise StoreUnavailable(f"{address} is not there.")
 
-    monkeypatch.setattr("workmill.store.sharded.opening.open_part", open_part)
+    monkeypatch.setattr("workmill.store.sharded.opening.survey", survey)
     store = ("rediss+sentinel://a1,a2,a3/mill", "redis+sentinel://b1:1,b2:2,b3:3/other")
     with pytest.raises(StoreUnavailable, match="a1:26379,a2:26379,a3:26379/mill is not there"):
         open_store(EndpointConfig(store=store, durability="replicated"))

@@ -193,10 +193,10 @@ class RedisLink:
             refused = next((reply for reply in replies if isinstance(reply, Refused)), None)
             if refused is not None:
                 raise refused
+            role, replication = read_role(replies[0]), read_replication(replies[2])
         except (Silent, Refused) as error:
             self._drop()
             raise self._unavailable(str(error)) from error
-        role, replication = read_role(replies[0]), read_replication(replies[2])
         self._replicas = len(replication.acknowledged)
         if before is not None:
             return replace(before, replication=replication)

@@ -46,12 +46,18 @@ def open_sharded(
 ) -> ShardedStore:
     """The store whose parts are at these addresses, in their order."""
 
+    _check_count(len(addresses))
     _look_at_all(addresses, level)
 
     def opener(address: Address) -> Callable[[], Opened]:
         return lambda: Opened(*open_part(address, level=level, bounds=bounds, pace=PACE))
 
     return open_parts([(str(address), opener(address)) for address in addresses])
+
+
+def _check_count(parts: int) -> None:
+    if not 1 < parts <= MAX_PARTS:
+        raise InvalidInput(f"A partitioned store has from 2 to {MAX_PARTS} parts.")
 
 
 def _look_at_all(addresses: Sequence[Address], level: Level | None) -> None:
@@ -78,8 +84,7 @@ def open_parts(
 ) -> ShardedStore:
     """Open all that can be reached. Raises StoreUnavailable when none can, or when one cannot that
     was never there before; InvalidInput when they are not the parts of one store in their order."""
-    if not 1 < len(openers) <= MAX_PARTS:
-        raise InvalidInput(f"A partitioned store has from 2 to {MAX_PARTS} parts.")
+    _check_count(len(openers))
     joining = _Joining()
     parts = [
         Part(number, name, _joined(joining, number, name, opener))

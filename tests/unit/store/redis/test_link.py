@@ -17,7 +17,7 @@ from tests.unit.store.redis.fakes import (
     P,
 )
 
-from workmill.domain.errors import StoreFull, StoreUnavailable
+from workmill.domain.errors import StoreDamaged, StoreFull, StoreUnavailable
 from workmill.store.redis import link as link_room
 from workmill.store.redis import sentinel, servers
 from workmill.store.redis.addresses import Address, Node
@@ -250,3 +250,40 @@ def test_the_default_level_is_the_safest_one() -> None:
     """Replicated where Sentinels are named, else the disk."""
     assert link_room.RedisLink(Address(nodes=(S1,), name="m"), "k").level is Level.REPLICATED
     assert link_room.RedisLink(Address(nodes=(P,)), "k").level is Level.DISK
+
+
+def test_nothing_was_changed_is_said_only_when_it_is_so(scene: Scene) -> None:
+    """Of a call that never ran; not when others of its group did."""
+    scene.primary.troubles = deque(["MISCONF"] * 50)
+    with pytest.raises(StoreUnavailable, match="Nothing was changed by it"):
+        scene.call()
+    scene.primary.troubles.clear()
+    scene.call()
+    scene.primary.troubles = deque(["MISCONF"] * 50)
+    with pytest.raises(StoreUnavailable, match="outcome is unknown") as told:
+        scene.call()
+    assert "Nothing was changed" not in told.value.detail
+
+
+def test_a_confirmation_that_cannot_be_read_is_an_unknown_outcome(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call has been carried out: that is no error of another kind, and nothing is undone."""
+    scene.call()
+    monkeypatch.setattr(scene.primary, "_info", lambda *_: b"role:master")
+    with pytest.raises(StoreUnavailable, match="outcome is unknown"):
+        scene.link.confirm()
+
+
+def test_a_word_of_damage_is_no_outage(scene: Scene) -> None:
+    """It is told as what it is, with how old the copy is, and the next call connects anew."""
+    scene.group()
+    scene.primary.troubles = deque(["WMOLDER 1500 script: wm1_open", "WMDAMAGED its keys are gone"])
+    with pytest.raises(StoreDamaged, match=r"older copy of itself, by 1\.5 s") as told:
+        scene.call()
+    assert told.value.behind_ms == 1500
+    with pytest.raises(StoreDamaged, match="its keys are gone"):
+        scene.call()
+    assert scene.events == []
+    assert scene.network.opened.count(P) == 2
+    scene.group()

@@ -59,8 +59,9 @@ end
 
 -- asked: now, who. Says whether the restore may begin.
 local function load_begin(keys, args)
-  local ctx = look(keys, args)
+  local ctx = begin(keys, args)
   local taken = redis.call('SET', ctx.tag .. 'loading', ctx.asked[2], 'NX', 'PX', LOADING_MS)
+  finish(ctx)
   return taken and 1 or 0
 end
 

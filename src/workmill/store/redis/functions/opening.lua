@@ -18,10 +18,10 @@ end
 -- Forget the numbers of the callers that have been silent longest, which are the lowest.
 local function forget_callers(ctx)
   local mark = ctx.tag .. 'mark'
-  if redis.call('HLEN', mark) <= MAX_OWNERS then
+  local flat, callers = redis.call('HGETALL', mark), {}
+  if #flat <= 2 * MAX_OWNERS then
     return
   end
-  local flat, callers = redis.call('HGETALL', mark), {}
   for at = 1, #flat, 2 do
     if flat[at] ~= 'id' and flat[at] ~= 'shards' then
       callers[#callers + 1] = {flat[at], tonumber(flat[at + 1])}
