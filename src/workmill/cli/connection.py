@@ -16,8 +16,10 @@ PATIENCE_SECONDS: Final = 10.0
 be replaced, twice."""
 
 
-def connect(url: list[str], key_file: Path | None) -> Client:
+def connect(
+    url: list[str], key_file: Path | None, *, patience_seconds: float = PATIENCE_SECONDS
+) -> Client:
     """A client of the service at these URLs; close it by `with`. Raises InvalidInput."""
     from workmill import Client
 
-    return Client(url, key=read_key(text_of(key_file)), timeout_seconds=PATIENCE_SECONDS)
+    return Client(url, key=read_key(text_of(key_file)), timeout_seconds=patience_seconds)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workmill.cli import options
-from workmill.cli.connection import connect
+from workmill.cli.connection import PATIENCE_SECONDS, connect
 from workmill.cli.console import duration, print_json
 from workmill.cli.picture import WIDTH, picture, rows_within
 from workmill.domain.errors import WorkmillError
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from workmill import Client
 
 WATCH_SECONDS: Final = 1.0
+WATCH_PATIENCE_SECONDS: Final = 2.0
+"""How long a live view waits for each of its two answers: it says that it is old before its figures
+are (`limits.READING_SECONDS`)."""
 
 
 class Status(Message, frozen=True, kw_only=True):
@@ -43,7 +46,8 @@ def status(
     key_file: options.KeyFile = None,
 ) -> None:
     """Show the jobs, the predicted wait, and every endpoint, worker and controller."""
-    with connect(url, key_file) as client:
+    patience_seconds = WATCH_PATIENCE_SECONDS if watch else PATIENCE_SECONDS
+    with connect(url, key_file, patience_seconds=patience_seconds) as client:
         if watch and sys.stdout.isatty() and not as_json:
             _watch(client)
             return
