@@ -168,3 +168,12 @@ def test_nodes_are_bounded(stand: Stand) -> None:
         names = {one.incarnation for one in stand.store.nodes()}
     assert len(names) == MAX_NODES
     assert not {"i0", "i1"} & names
+
+
+@pytest.mark.parametrize("after", [0, 2**53 + 1, 10**18 - 1])
+def test_a_cursor_that_no_page_gave_is_taken(stand: Stand, after: int) -> None:
+    """A caller may send any number: it gets what lies below that, and never an error."""
+    stand.submit(*(new_job() for _ in range(3)))
+    with stand.store.group():
+        page = stand.store.find(Query(after=after))
+    assert len(page.jobs) == (3 if after else 0)

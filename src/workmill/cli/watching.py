@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from workmill import Client
 
 WATCH_SECONDS: Final = 1.0
+WATCH_PATIENCE_SECONDS: Final = 2.0
+"""How long a live view waits for each of its two answers: it says that it is old before its figures
+are (`limits.READING_SECONDS`)."""
 
 
 class Status(Message, frozen=True, kw_only=True):
@@ -50,7 +53,7 @@ def status(
     key_file: options.KeyFile = None,
 ) -> None:
     """Once, or in place on a terminal that can be redrawn, or one view after the other."""
-    with connect(url, key_file, WATCH_SECONDS if watch else None) as client:
+    with connect(url, key_file, WATCH_PATIENCE_SECONDS if watch else None) as client:
         if watch and can_redraw(sys.stdout) and not as_json:
             _watch(client)
             return

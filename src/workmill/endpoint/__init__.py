@@ -3,8 +3,8 @@
 A request's way: `app` finds its call in `routes` and checks the key; a handler (`enqueue`,
 `batch`, `results`, `jobs`, `work`, `nodes`, `events`, `files`, `health`, `pages`) reads its
 `params` and `body` and asks the `committer`, whose thread owns the store and commits in
-groups. `watch` and `idle` look after those who wait, `pulse` after the figures, and `beat` says
-that this endpoint is alive.
+groups. `watch` and `idle` look after those who wait, `pulse` after the figures (one `reading` a
+second), and `beat` says that this endpoint is alive.
 """
 
 from __future__ import annotations

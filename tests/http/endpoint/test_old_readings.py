@@ -97,7 +97,10 @@ def test_no_prediction_is_made_from_an_old_reading(
 def test_a_wait_for_a_job_does_not_end_with_how_it_was(start: Start) -> None:
     """A store that went away meanwhile is an answer too."""
     running, job_id = busy(start)
-    url = f"{running.url}{paths.JOBS}/{job_id}?wait=0.5"
+    url = f"{running.url}{paths.JOBS}/{job_id}?wait=2"
     answer = in_thread(lambda: httpx.get(url, timeout=20))
+    server = running._endpoint._server
+    assert server is not None
+    until(lambda: server._service.watch._watchers)
     running.store.error = StoreUnavailable("cut off")
     assert answer().status_code == 503

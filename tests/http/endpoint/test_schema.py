@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -249,6 +250,18 @@ def test_other_answers_are_written_down_too(running: Running, operation: Operati
         )
         assert reply.status_code == 413
         expect_written_down(operation, reply)
+
+
+def test_who_needs_a_key_is_written_down(tmp_path: Path) -> None:
+    """Without it every call that is not open answers 401, as the document says."""
+    keyed = EndpointSettings(port=0, key=b"k" * 32)
+    with Running(tmp_path, keyed) as endpoint:
+        for operation in OPERATIONS:
+            path = operation.path.replace("{id}", "01890000-0000-7000-8000-000000000001")
+            reply = endpoint.http.request(operation.method, path)
+            assert (reply.status_code == 401) is not operation.open
+            assert ({} in call_of(operation)["security"]) or reply.status_code == 401
+            expect_written_down(operation, reply)
 
 
 def test_a_digest_travels_as_the_document_says(running: Running) -> None:

@@ -119,6 +119,15 @@ def test_an_outline_keeps_the_sums_of_the_queue(
         assert sum(one.work for one in scaled) == pytest.approx(max(work, known), rel=1e-6)
 
 
+def test_with_a_lane_to_spare_a_job_begins_at_once() -> None:
+    """As long as there are fewer jobs ahead than lanes; then it waits for the fleet."""
+    jobs = [(QueuePlace(0, age), 100) for age in range(1, 6)]
+    forecast = Forecast(exact(jobs, [100]), Fleet(rate_hz=90.0, lanes=3))
+    alone, behind = 100 * 3 / 90.0, 300 / 90.0
+    assert forecast.of_queued(QueuePlace(0, 2), 100) == alone
+    assert forecast.of_queued(QueuePlace(0, 3), 100) == behind + alone
+
+
 def test_parts_of_a_queue_are_one_queue() -> None:
     """What is ahead is the sum over all parts."""
     near, far = exact([(QueuePlace(0, 1), 10)], [7]), exact([(QueuePlace(0, 2), 20)], [5])
