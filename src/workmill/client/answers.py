@@ -7,7 +7,7 @@ is held to it; an answer to many has one for each, in order; and nobody gives mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from workmill.client.values import PulledBatch
@@ -50,15 +50,20 @@ def about(job_id: str, reply: N) -> N:
     return reply
 
 
-def about_all(job_ids: Sequence[str], replies: list[N]) -> list[N]:
+def about_all(job_ids: list[str], replies: list[N]) -> list[N]:
     """The replies, when there is one about each of these jobs, in order."""
     if len(replies) != len(job_ids):
         raise WorkmillError(
             f"{len(job_ids)} jobs were sent, {len(replies)} were answered. Which of them were "
             "taken is not known; it may be repeated."
         )
-    for job_id, reply in zip(job_ids, replies, strict=True):
-        about(job_id, reply)
+    if [reply.id for reply in replies] != job_ids:
+        for job_id, reply in zip(job_ids, replies, strict=True):
+            about(job_id, reply)
+    for reply in replies:
+        value = getattr(reply, "value", None)
+        if value is not None:
+            raw(reply.id, value)
     return replies
 
 

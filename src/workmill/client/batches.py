@@ -121,11 +121,13 @@ def streamed(batch: Sequence[Work]) -> bool:
 def prepared(batch: Sequence[Work], workload: str, *, fold_locally: bool) -> list[Prepared]:
     """The batch as it travels, each job under its id, or its refusal. Reads files; folds when that
     is asked for. Raises InvalidInput when `workload` is not known here and must be."""
-    mill = find_workload(workload) if fold_locally else None
+    if not fold_locally:
+        return [_item(work, workload) for work in batch]
     checked = [_checked(work) for work in batch]
-    folded = {} if mill is None else _folded_together(checked, mill)
+    mill = find_workload(workload)
+    states = _folded_together(checked, mill)
     return [
-        one if isinstance(one, SubmitReply) else _item(one, place, workload, mill, folded)
+        one if isinstance(one, SubmitReply) else _folded(one, states.get(place), workload, mill)
         for place, one in enumerate(checked)
     ]
 
@@ -202,27 +204,34 @@ def _folded_together(checked: Sequence[_Checked | SubmitReply], mill: Workload) 
     return dict(zip(held, mill.fold_all(list(held.values())), strict=True))
 
 
-def _item(
-    one: _Checked, place: int, workload: str, mill: Workload | None, folded: dict[int, bytes]
-) -> Prepared:
-    data: memoryview | None = None
-    digest: bytes | None = folded.get(place)
+def _folded(one: _Checked, state: bytes | None, workload: str, mill: Workload) -> Prepared:
     try:
-        if mill is None:
-            content = one.content
-            data = memoryview(content if isinstance(content, bytes) else _read(content))
-        elif digest is None and isinstance(one.content, Source):
-            digest = mill.fold(one.content.chunks())
+        if state is None and isinstance(one.content, Source):
+            state = mill.fold(one.content.chunks())
     except (WorkmillError, OSError) as error:
         return refused(one.id, error)
     return BatchItem(
         iterations=one.iterations,
         id=one.id,
-        data=data,
-        digest=digest,
+        digest=state,
         priority=one.priority,
         workload=workload,
     )
+
+
+def _item(work: Work, workload: str) -> Prepared:
+    try:
+        given = work.data
+        content = given if type(given) is bytes else payload(given)
+        return BatchItem(
+            iterations=iterations_of(work.iterations),
+            id=chosen_id(work.id),
+            data=memoryview(_read(content) if isinstance(content, Source) else content),
+            priority=priority_of(work.priority),
+            workload=workload,
+        )
+    except (WorkmillError, OSError) as error:
+        return refused(id_to_show(work.id), error)
 
 
 def _read(source: Source) -> bytes:

@@ -166,7 +166,7 @@ class Operations:
         body = codecs.to_json(Cancel(ids=list(ids)))
         request = Request("POST", paths.CANCEL, {}, body, codecs.JSON, delay_seconds=delay_seconds)
         replies = yield from self._json(request, list[CancelReply], patience_seconds)
-        return answers.about_all(ids, replies)
+        return answers.about_all(list(ids), replies)
 
     def cancel_some(self, ids: Sequence[object]) -> Steps[list[CancelReply]]:
         """End these jobs in one request. What is no id is answered here, in its place."""
@@ -181,7 +181,10 @@ class Operations:
     def submit_some(self, items: Sequence[Prepared]) -> Steps[list[SubmitReply]]:
         """Send those of a batch that may be sent; the others stay refused, in their places."""
         fit = [item for item in items if isinstance(item, BatchItem)]
-        told = iter((yield from self.submit_batch(fit)) if fit else ())
+        replies = (yield from self.submit_batch(fit)) if fit else []
+        if len(fit) == len(items):
+            return replies
+        told = iter(replies)
         return [next(told) if isinstance(item, BatchItem) else item for item in items]
 
     def job(self, job_id: str | UUID) -> Steps[JobView]:
