@@ -112,7 +112,9 @@ def test_proofs_age() -> None:
     now.seconds += STALE_SECONDS
     assert "has not answered" in str(proofs.problem)
     proofs.note([call("probe", None)], None)
-    proofs.note([], StoreUnavailable("the disk is full"))
+    proofs.note([call("beat", None)], StoreUnavailable("no beat today"))
+    assert standing(proofs) == (None, False)
+    proofs.note([call("pull", None)], StoreUnavailable("the disk is full"))
     assert standing(proofs) == ("the disk is full", True)
     proofs.note([call("stats", object())], None)
     assert proofs.problem == "the disk is full"
