@@ -10,7 +10,7 @@ from typing import Final
 
 from workmill.runtime.doctor.finding import Finding
 from workmill.workloads.registry import DEFAULT_WORKLOAD, find_workload
-from workmill.workloads.sha512.kernel import HASHLIB, kernel_name
+from workmill.workloads.sha512.kernel import HASHLIB, OFFERED, VARIANTS, kernel_name
 
 MEASURE_SECONDS: Final = 0.15
 USUAL_RATIO: Final = 6.0
@@ -25,6 +25,14 @@ def kernel() -> Finding:
     loop_hz = _rate_hz(_hashlib_loop, 1)
     ratio = lanes_hz / loop_hz
     name = kernel_name()
+    if wrong := ", ".join(offered for offered in OFFERED if offered not in VARIANTS):
+        return Finding(
+            name="kernel",
+            verdict="mend",
+            said=f"the processor computes wrongly with {wrong}; {name} computes instead.",
+            advice="The values are right, and cost more time. Do not trust this machine with other "
+            "work before its processor, microcode and hypervisor were looked at.",
+        )
     figures: dict[str, float | str] = {
         "kernel": name,
         "lanes": workload.lanes,

@@ -15,10 +15,12 @@ import hashlib
 import os
 from array import array
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from workmill.domain.errors import InvalidInput
 from workmill.workloads.port import Body
+from workmill.workloads.sha512.self_test import chain, is_right
 
 try:
     from workmill.workloads.sha512 import _chains
@@ -46,10 +48,40 @@ def allowed(variants: Mapping[str, int], best: str | None) -> Mapping[str, int]:
     return {name: variants[name] for name in names[: names.index(best) + 1]}
 
 
-VARIANTS: Final[Mapping[str, int]] = allowed(
+def advance_with(variant: str, states: Sequence[bytes], counts: Sequence[int]) -> list[bytes]:
+    """Each state moved on by its own count, by this one of `VARIANTS`. Takes valid input only."""
+    if variant == HASHLIB:
+        return [chain(state, count) for state, count in zip(states, counts, strict=True)]
+    return _cut(_chains.advance(b"".join(states), array("Q", counts), variant))
+
+
+def fold_with(variant: str, bodies: Sequence[Body]) -> list[bytes]:
+    """The digest of each body, by this one of `VARIANTS`. Takes valid input only."""
+    if variant == HASHLIB:
+        return [hashlib.sha512(body).digest() for body in bodies]
+    return _cut(_chains.fold(tuple(bodies), variant))
+
+
+def _cut(joined: bytes) -> list[bytes]:
+    return [joined[start : start + 64] for start in range(0, len(joined), 64)]
+
+
+def trusted(variants: Mapping[str, int]) -> Mapping[str, int]:
+    """Those of these variants that pass the self test (`self_test`)."""
+    return {
+        name: lanes
+        for name, lanes in variants.items()
+        if name == HASHLIB or is_right(partial(advance_with, name), partial(fold_with, name), lanes)
+    }
+
+
+OFFERED: Final[Mapping[str, int]] = allowed(
     {HASHLIB: 1, **(_chains.variants() if _chains else {})}, os.environ.get(BEST_ALLOWED)
 )
-"""Every variant that may run on this machine with its number of lanes, the best one last."""
+"""Every variant that this machine says it runs, with its number of lanes, the best one last."""
+
+VARIANTS: Final[Mapping[str, int]] = trusted(OFFERED)
+"""Those of them that compute rightly here."""
 
 BEST: Final = list(VARIANTS)[-1]
 LANES: Final = VARIANTS[BEST]
@@ -61,33 +93,9 @@ def kernel_name() -> str:
     return BEST
 
 
-def advance_with(variant: str, states: Sequence[bytes], counts: Sequence[int]) -> list[bytes]:
-    """Each state moved on by its own count, by this one of `VARIANTS`. Takes valid input only."""
-    if variant == HASHLIB:
-        return [_hashlib_chain(state, count) for state, count in zip(states, counts, strict=True)]
-    return _cut(_chains.advance(b"".join(states), array("Q", counts), variant))
-
-
-def fold_with(variant: str, bodies: Sequence[Body]) -> list[bytes]:
-    """The digest of each body, by this one of `VARIANTS`. Takes valid input only."""
-    if variant == HASHLIB:
-        return [hashlib.sha512(body).digest() for body in bodies]
-    return _cut(_chains.fold(tuple(bodies), variant))
-
-
 def folder_of(messages: int) -> str:
     """The variant that is best for so many messages.
 
     One message fills one lane, and OpenSSL, behind hashlib, has assembly for one.
     """
     return BEST if messages > 1 < LANES else HASHLIB
-
-
-def _cut(joined: bytes) -> list[bytes]:
-    return [joined[start : start + 64] for start in range(0, len(joined), 64)]
-
-
-def _hashlib_chain(state: bytes, count: int) -> bytes:
-    for _ in range(count):
-        state = hashlib.sha512(state).digest()
-    return state
