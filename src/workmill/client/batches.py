@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from workmill.client import arguments
+from workmill.client.arguments import MAX_WHOLE
 from workmill.client.payload import payload, size_of
 from workmill.client.reading import Heard, Source, unheard
 from workmill.client.values import Data, Work
@@ -160,7 +161,7 @@ def iterations_of(value: object) -> int:
     """How often to compute. Raises InvalidInput."""
     return (
         value
-        if type(value) is int and 0 < value < arguments.MAX_WHOLE
+        if type(value) is int and 0 < value < MAX_WHOLE
         else arguments.whole(value, "iterations", 1)
     )
 
@@ -169,7 +170,7 @@ def priority_of(value: object) -> int:
     """A priority; its range is the endpoint's to judge. Raises InvalidInput."""
     return (
         value
-        if type(value) is int and abs(value) < arguments.MAX_WHOLE
+        if type(value) is int and -MAX_WHOLE < value < MAX_WHOLE
         else arguments.whole(value, "priority")
     )
 

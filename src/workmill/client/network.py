@@ -143,7 +143,11 @@ class _Early(httpcore.AsyncNetworkStream):
         await self._stream.aclose()
 
     async def start_tls(self, *given: Any, **named: Any) -> httpcore.AsyncNetworkStream:
-        return await self._stream.start_tls(*given, **named)
+        try:
+            return await self._stream.start_tls(*given, **named)
+        except BaseException:  # httpcore leaves it open when it is cancelled
+            await self._stream.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -12,7 +12,7 @@ import pytest
 from tests.http.client.liars import LIES, OF_THE_RIGHT_JOB, serving
 
 from workmill.client import AsyncClient
-from workmill.domain.errors import WorkmillError
+from workmill.domain.errors import EndpointUnreachable, WorkmillError
 
 Make = Callable[..., AsyncClient]
 ID = "01936f3c-8d2a-7cc3-98c4-dc0c0c07398f"
@@ -94,3 +94,13 @@ async def test_a_backup_from_a_liar_leaves_no_file(
             with pytest.raises(WorkmillError):
                 await client.backup(tmp_path / "copy")
     assert not any(tmp_path.glob("*"))  # noqa: ASYNC240
+
+
+@pytest.mark.parametrize("name", ["is no http", "closes", "is silent", "drips its head"])
+async def test_what_speaks_no_tls_is_told_in_our_words(make_client: Make, name: str) -> None:
+    """However slowly it says whatever it says instead."""
+    with serving(LIES[name]) as url:
+        secure = url.replace("http:", "https:")
+        async with make_client(secure, timeout_seconds=PATIENCE_SECONDS) as client:
+            with pytest.raises(EndpointUnreachable):
+                await asyncio.wait_for(client.stats(), END_SECONDS)
