@@ -70,10 +70,6 @@ class Transport:
                     break
         raise unreachable(failure) from failure
 
-    def use_key(self, key: str | None) -> None:
-        """Send this key from now on."""
-        self._headers = headers_of(key)
-
     def run(self, steps: Steps[T]) -> T:
         """Carry an operation to its end and return its value."""
         try:
