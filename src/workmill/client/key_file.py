@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 import httpx
 
 from workmill.client.core import Reply, Request
+from workmill.client.edge import headers_of
 from workmill.client.sockets import Stop
 from workmill.client.transport import Transport
 from workmill.domain.errors import NotAuthorized, WorkmillError
@@ -57,6 +58,6 @@ class KeyFileTransport(Transport):
             return False
         if key != self._key:  # or another thread has taken it up already
             self._key = key
-            self.use_key(key)
+            self._headers = headers_of(key)
             emit("key.changed")
         return True

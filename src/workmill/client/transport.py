@@ -137,10 +137,6 @@ class Transport:
             if stop is not None:
                 stop.done()
 
-    def use_key(self, key: str | None) -> None:
-        """Send this key from now on."""
-        self._headers = headers_of(key)
-
     def run(self, steps: Steps[T], stop: Stop | None = None) -> T:
         """Carry an operation to its end and return its value."""
         try:
