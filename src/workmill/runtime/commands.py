@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from workmill.domain.errors import InvalidInput
 from workmill.process.children import python_command
 from workmill.runtime.config import ControllerConfig, EndpointConfig, UpConfig, WorkerConfig
 from workmill.runtime.processes import Command
@@ -31,6 +32,12 @@ def up_command(config: UpConfig) -> Command:
 
 
 def _command(role: str, config: msgspec.Struct, pass_fds: tuple[int, ...]) -> Command:
-    words = msgspec.json.encode(config).decode()
+    try:
+        words = msgspec.json.encode(config).decode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"{error.object!r} is not UTF-8, or this locale is not, and cannot be handed on to a "
+            "child. Nothing was started. Use another name, or LC_ALL=C.UTF-8."
+        ) from None
     argv = python_command("workmill.runtime.child", role, words)
     return Command(role, argv, pass_fds)

@@ -59,7 +59,10 @@ def unusable(folder: Path, why: object) -> InvalidInput:
 
 def _resolved(data: str) -> Path:
     try:
+        data.encode()
         return Path(data).resolve()
+    except UnicodeEncodeError:
+        raise unusable(Path(data), "its name is not UTF-8, or this locale is not") from None
     except (OSError, RuntimeError) as error:  # the current directory is gone; links in a circle
         raise unusable(Path(data), error) from None
 

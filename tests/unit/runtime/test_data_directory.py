@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from workmill.domain.errors import InvalidInput
+from workmill.runtime.commands import worker_command
 from workmill.runtime.compose import open_store
-from workmill.runtime.config import EndpointConfig, UpConfig
+from workmill.runtime.config import EndpointConfig, UpConfig, WorkerConfig
 from workmill.runtime.data_directory import directory_of_cluster, directory_of_up
 from workmill.runtime.up import run_up
 
@@ -80,6 +81,7 @@ def test_a_directory_beside_a_cluster_is_fine(cluster: Path) -> None:
         ("/dev/null/jobs", "Not a directory"),
         ("/proc/jobs", "No such file"),
         ("x" * 300, "File name too long"),
+        ("jobs-\udcff", "its name is not UTF-8"),
     ],
 )
 def test_what_cannot_be_a_directory_is_said(data: str, said: str) -> None:
@@ -103,3 +105,9 @@ def test_a_file_system_that_cannot_be_written_is_said(
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(InvalidInput, match="permissions do not let this user"):
         directory_of_up(str(tmp_path))
+
+
+def test_a_key_file_that_no_child_could_be_told_of_is_refused() -> None:
+    """Bytes of a name that are no UTF-8 would be a traceback."""
+    with pytest.raises(InvalidInput, match="cannot be handed on"):
+        worker_command(WorkerConfig(urls=(), key_file="key-\udcff"))
