@@ -10,7 +10,7 @@ import typer
 
 from workmill.cli import options
 from workmill.cli.connection import connect
-from workmill.cli.console import draw, note, print_json, rich_console
+from workmill.cli.console import draw, duration, note, print_json, rich_console
 from workmill.cli.help import Command
 from workmill.cli.picture import WIDTH, picture, rows_within
 from workmill.domain.errors import WorkmillError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from workmill import Client
 
 WATCH_SECONDS: Final = 1.0
+WATCH_PATIENCE_SECONDS: Final = 2.0
+"""How long a live view waits for each of its two answers: it says that it is old before its figures
+are."""
 
 
 class Status(Message, frozen=True, kw_only=True):
@@ -50,7 +53,7 @@ def status(
     key_file: options.KeyFile = None,
 ) -> None:
     """Once, or in place on a terminal that can be redrawn, or one view after the other."""
-    with connect(url, key_file, WATCH_SECONDS if watch else None) as client:
+    with connect(url, key_file, WATCH_PATIENCE_SECONDS if watch else None) as client:
         if watch and can_redraw(sys.stdout) and not as_json:
             _watch(client)
             return
@@ -81,6 +84,7 @@ def _watch(client: Client) -> None:
     from rich.live import Live
 
     found, trouble = _look(client), None
+    found_at = time.monotonic()
     with Live(console=rich_console(sys.stdout), auto_refresh=False) as live:
         while True:
             rows = rows_within(live.console.height, found.nodes)
@@ -88,8 +92,10 @@ def _watch(client: Client) -> None:
             time.sleep(WATCH_SECONDS)
             try:
                 found, trouble = _look(client), None
+                found_at = time.monotonic()
             except WorkmillError as error:
-                trouble = f"{error.title}. This is how it was."
+                age = duration(time.monotonic() - found_at)
+                trouble = f"{error.title}. This is how it was {age} ago."
 
 
 def _framed(found: Status, rows: int, trouble: str | None) -> RenderableType:
