@@ -130,13 +130,13 @@ def check_output() -> None:
     _write("")
 
 
-_TOLD_BY_DETAIL: Final = frozenset({InvalidInput, Unavailable})
+_TOLD_BY_DETAIL: Final = frozenset({InvalidInput.title, Unavailable.title})
 """Too general to be told: the detail says what it is, and it may be this machine's own."""
 
 
 def show_error(error: WorkmillError) -> None:
     """What happened, what was kept, what to do: each error says it in its own words."""
-    parts = [] if type(error) in _TOLD_BY_DETAIL else [f"{error.title}."]
+    parts = [] if error.title in _TOLD_BY_DETAIL else [f"{error.title}."]
     if error.detail.rstrip(".") != error.title:
         parts.append(error.detail)
     head, *rest = parts or [f"{error.title}."]
