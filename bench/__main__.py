@@ -18,6 +18,7 @@ BENCHES = {
     "enqueue": "submits/s with fsync against a bare handler that stores nothing",
     "peers": "jobs/s end to end against Celery, Dramatiq, Huey, RQ and Taskiq",
     "store": "a store alone: group commit, queue depth, bytes per job, pull",
+    "opening": "seconds until a long SQLite store serves again after kill -9",
     "pull": "results/s pulled over HTTP",
     "worker_efficiency": "hashes/s of the running system against the bare kernel",
     "latency": "milliseconds from submit to result at low load",

@@ -65,8 +65,13 @@ def held(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 
 def settle(stand: Stand) -> None:
     """As many groups as it takes to place all."""
-    while stand.store._session.unplaced:  # type: ignore[attr-defined]
+    while stand.store.settling:  # type: ignore[attr-defined]
         stand.stats()
+
+
+def entries_of(stand: Stand) -> int:
+    """How much the index holds."""
+    return stand.store._session.index.table.execute("SELECT count(*) FROM work").get  # type: ignore[attr-defined, no-any-return]
 
 
 def test_running_work_is_not_computed_twice(stand: Stand, held: Held) -> None:
@@ -123,6 +128,7 @@ def test_what_ends_meanwhile_is_forgotten(stand: Stand, held: Held) -> None:
     settle(stand)
     assert stand.status(heir) is Status.QUEUED
     assert stand.status(late) is Status.ATTACHED
+    assert entries_of(stand) == 3
 
 
 def test_a_job_that_waits_to_be_looked_up_may_be_cancelled(stand: Stand, held: Held) -> None:
@@ -169,6 +175,7 @@ def test_a_group_that_fails_leaves_no_entry_and_loses_none(stand: Stand) -> None
 
     with pytest.raises(ZeroDivisionError):
         half_done()
+    assert entries_of(stand) == 1
     assert stand.submit(new_job("a"))[0].status is Status.ATTACHED
     assert stand.submit(new_job("b"))[0].status is Status.QUEUED
 

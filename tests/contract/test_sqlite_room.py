@@ -6,6 +6,7 @@ import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -88,6 +89,13 @@ def test_the_log_is_kept_short_on_a_full_disk(
     assert stand.store._log._pages == 0  # type: ignore[attr-defined]
 
 
+def failed(text: str, extended: int) -> apsw.IOError:
+    """An I/O error as apsw raises it."""
+    error: Any = apsw.IOError(text)
+    error.extendedresult = extended
+    return error  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize(
     ("number", "extended", "words"),
     [
@@ -101,8 +109,7 @@ def test_what_the_system_refuses_is_called_by_its_name(
     tmp_path: Path, number: int, extended: int, words: str
 ) -> None:
     """A quota or a file system without writing is no broken disk; the next write may pass."""
-    error = apsw.IOError("disk I/O error")
-    error.extendedresult = extended
+    error = failed("disk I/O error", extended)
     assert not troubles.is_damage(error, number, at_commit=False)
     assert words in troubles.reason_of(error, number, tmp_path)
 
@@ -110,15 +117,13 @@ def test_what_the_system_refuses_is_called_by_its_name(
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 def test_a_failed_fsync_is_always_damage(number: int) -> None:
     """Even one that failed for want of room: the pages may be gone."""
-    error = apsw.IOError("fsync")
-    error.extendedresult = apsw.SQLITE_IOERR_FSYNC
+    error = failed("fsync", apsw.SQLITE_IOERR_FSYNC)
     assert troubles.is_damage(error, number, at_commit=True)
 
 
 def test_an_error_of_the_shared_index_at_commit_has_an_unknown_outcome() -> None:
     """SQLite meets it after the log was synced."""
-    error = apsw.IOError("disk I/O error")
-    error.extendedresult = apsw.SQLITE_IOERR_SHMSIZE
+    error = failed("disk I/O error", apsw.SQLITE_IOERR_SHMSIZE)
     assert troubles.is_damage(error, errno.ENOSPC, at_commit=True)
 
 

@@ -60,9 +60,10 @@ class Proofs:
         return self._refusal is not None or self._now() - self._proved_at >= IDLE_SECONDS
 
     def note(self, calls: Sequence[Call], error: WorkmillError | None) -> None:
-        """A group has ended so."""
+        """A group has ended so. One that held a beat alone is no news: it may be forgotten."""
         if isinstance(error, StoreUnavailable):
-            self._refusal = error.detail
+            if any(call.verb != "beat" for call in calls):
+                self._refusal = error.detail
         elif error is None:
             for call in calls:
                 self._note_one(call)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
+import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,13 +73,13 @@ def test_copies_lie_beside_the_data_and_nothing_is_left(
     data.mkdir()
     running = start(directory=str(data))
     made: list[Path] = []
-    whole = scratch.tempfile.mkdtemp
+    whole: Callable[..., str] = tempfile.mkdtemp
 
     def noted(**given: Any) -> str:
         made.append(Path(given["dir"]))
         return whole(**given)
 
-    monkeypatch.setattr(scratch.tempfile, "mkdtemp", noted)
+    monkeypatch.setattr(tempfile, "mkdtemp", noted)
     backup = running.http.get("/v1/backup")
     assert running.http.post("/v1/restore", content=backup.content).status_code == 204
     assert made == [data, data]
@@ -93,7 +97,7 @@ def test_a_restore_that_stands_is_not_told_as_a_failure(
         if not ignore_errors:
             raise OSError(f"{path} cannot be removed")
 
-    monkeypatch.setattr(scratch.shutil, "rmtree", stuck)
+    monkeypatch.setattr(shutil, "rmtree", stuck)
     assert running.http.post("/v1/restore", content=backup).status_code == 204
 
 
@@ -110,7 +114,7 @@ def test_a_full_disk_is_named_with_its_folder(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(scratch.tempfile, "mkdtemp", full)
+        broken.setattr(tempfile, "mkdtemp", full)
         reply = (
             running.http.get("/v1/backup")
             if call == "backup"
@@ -126,7 +130,7 @@ def test_a_restore_without_room_for_it_is_refused_before_it_is_sent(
 ) -> None:
     """By the length that the caller announces."""
     running = start(directory=str(tmp_path))
-    monkeypatch.setattr(scratch.os, "statvfs", lambda _: SimpleNamespace(f_bavail=1, f_frsize=1))
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=1, f_frsize=1))
     reply = running.http.post("/v1/restore", content=bytes(100))
     assert reply.status_code == 503
     assert "is full" in reply.json()["detail"]

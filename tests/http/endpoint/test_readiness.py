@@ -97,19 +97,25 @@ def call(verb: str, answer: object, error: StoreUnavailable | None = None) -> Ca
     return made
 
 
+def standing(proofs: Proofs) -> tuple[str | None, bool]:
+    return proofs.problem, proofs.due
+
+
 def test_proofs_age() -> None:
     """A store that does not answer at all is not ready, though it has refused nothing."""
     proofs = Proofs(now := Hand())
     assert proofs.problem == "it was not probed yet"
     proofs.note([call("probe", None)], None)
-    assert (proofs.problem, proofs.due) == (None, False)
+    assert standing(proofs) == (None, False)
     now.seconds += IDLE_SECONDS
-    assert (proofs.problem, proofs.due) == (None, True)
+    assert standing(proofs) == (None, True)
     now.seconds += STALE_SECONDS
     assert "has not answered" in str(proofs.problem)
     proofs.note([call("probe", None)], None)
-    proofs.note([], StoreUnavailable("the disk is full"))
-    assert (proofs.problem, proofs.due) == ("the disk is full", True)
+    proofs.note([call("beat", None)], StoreUnavailable("no beat today"))
+    assert standing(proofs) == (None, False)
+    proofs.note([call("pull", None)], StoreUnavailable("the disk is full"))
+    assert standing(proofs) == ("the disk is full", True)
     proofs.note([call("stats", object())], None)
     assert proofs.problem == "the disk is full"
 

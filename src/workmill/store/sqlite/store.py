@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -114,6 +114,11 @@ class SqliteStore:
                 raise file.unopened(self._file, error, system_errno) from error
             raise
         self._register = Register()
+
+    @property
+    def settling(self) -> bool:
+        """Whether jobs wait for their work to be looked up, since it was opened; see `placing`."""
+        return self._session.index.building or self._session.unplaced
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -322,17 +327,16 @@ class SqliteStore:
         session = self._session
         try:
             with self.group():
-                session.index.stop()
                 restored = backup.restore(session, file)
         finally:
-            self._after_restore()
+            self._after_restore(backup.let_go)
+        self._after_restore(Session.fill_index)
         restored.tell()
 
-    def _after_restore(self) -> None:
+    def _after_restore(self, act: Callable[[Session], None]) -> None:
         """Whether it stands or not is decided: what fails here is for the next group to say."""
         try:
-            backup.let_go(self._session)
-            self._session.fill_index()
+            act(self._session)
         except apsw.Error as error:
             self._broken = self._broken or str(error)
 
