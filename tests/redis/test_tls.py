@@ -58,3 +58,8 @@ def test_only_known_certificates_are_spoken_to(tmp_path: Path) -> None:
         for access in (Access(tls=wrong), Access(tls=Tls(ca_file=str(ours))), Access()):
             with pytest.raises(Silent):
                 Connection(redis.node, access, connect_seconds=0.5).ask("PING", seconds=0.5)
+        with pytest.raises(Silent, match="write rediss in place of redis"):
+            Connection(redis.node, Access(), connect_seconds=0.5).ask("PING", seconds=0.5)
+    told = pytest.raises(Silent, match="write redis in place of rediss")
+    with running_redis(tmp_path / "plain") as redis, told:
+        Connection(redis.node, Access(tls=tls), connect_seconds=0.5)

@@ -18,7 +18,9 @@ from typing import Any, Final
 
 from redis import connection as driver
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from workmill.store.redis.addresses import UNIX_PORT, Access, Node
@@ -61,7 +63,8 @@ class Connection:
         """Connect and log in. Raises Silent or Refused."""
         self.node = node
         self._answer_seconds = answer_seconds
-        self._open = False
+        self._open = self._heard = False
+        self._tls = access.tls is not None
         self._driver: Any = _driver(node, access, connect_seconds)
         try:
             self._driver.connect()
@@ -71,6 +74,8 @@ class Connection:
                 raise Refused(code, f"{node}: {_words(error)}") from error
             closed = isinstance(error.__context__, ConnectionRefusedError)
             text = f"{node} could not be reached: {_words(error)}"
+            if access.tls is not None and isinstance(error, RedisTimeoutError):
+                text += " (if it does not speak TLS, write redis in place of rediss)"
             raise Silent(text, sent=False, closed=closed) from error
         self._open = True
 
@@ -110,16 +115,25 @@ class Connection:
         """The next reply, within `seconds` beyond which the connection is given up."""
         self._check_open()
         try:
-            return self._driver.read_response(
+            reply = self._driver.read_response(
                 timeout=self._answer_seconds if seconds is None else seconds
             )
         except ResponseError as error:
+            self._heard = True
             raise _refused(error) from error
         except (RedisError, OSError) as error:
             if isinstance(getattr(error, "status_code", None), str):
                 raise _refused(error) from error  # it is a reply, and others follow it
             self.close()
-            raise Silent(f"{self.node} did not answer: {_words(error)}", sent=True) from error
+            raise Silent(f"{self.node} did not answer: {self._said(error)}", sent=True) from error
+        self._heard = True
+        return reply
+
+    def _said(self, error: Exception) -> str:
+        """Whoever hangs up at the first word may have expected another one."""
+        if self._heard or self._tls or not isinstance(error, RedisConnectionError):
+            return _words(error)
+        return f"{_words(error)} (if it speaks TLS, write rediss in place of redis)"
 
     def is_alive(self) -> bool:
         """Whether nobody has closed it meanwhile, as far as this side can see without asking."""
