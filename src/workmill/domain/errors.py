@@ -190,8 +190,7 @@ class WaitTimeout(WorkmillError, TimeoutError):
 
 def error_for(slug: str) -> type[WorkmillError]:
     """The error class with this slug; WorkmillError itself for a slug nobody knows."""
-    found = {kind.slug: kind for kind in _tree(WorkmillError)}
-    return found.get(slug, WorkmillError)
+    return next((kind for kind in _tree(WorkmillError) if kind.slug == slug), WorkmillError)
 
 
 def _tree(root: type[WorkmillError]) -> list[type[WorkmillError]]:
