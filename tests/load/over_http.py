@@ -31,7 +31,7 @@ class Sdk:
 
     urls: str | Sequence[str]
     iterations: Range = (100, 9000)
-    receipt_seconds: float = 3.0
+    receipt_seconds: float = 30.0
     patience_seconds: float = PATIENCE_SECONDS
     kind: ClassVar[str] = "sdk"
     repeats: ClassVar[bool] = False

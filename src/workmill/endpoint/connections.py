@@ -17,7 +17,7 @@ import asyncio
 from typing import Final
 
 from workmill.domain.errors import HeadTooLarge, MalformedRequest, Unavailable, WorkmillError
-from workmill.endpoint.arrival import has_arrived
+from workmill.endpoint.arrival import Arrival
 from workmill.endpoint.chunked_body import ChunkedBody
 from workmill.endpoint.connection_limits import Connections
 from workmill.endpoint.exchange import Exchange
@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
         self.transport: asyncio.Transport
+        self._arrival: Arrival
         self.spare = False
         """Over the bound of connections: health is answered, and nothing else."""
         self._connections = connections
@@ -64,11 +65,13 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
+        self._arrival = Arrival(transport, self._loop)
         if self._connections.take(self):
             self._start_timer(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._lost = True
+        self._arrival.lose()
         self._connections.forget(self)
         self._stop_timer()
         self.resume_writing()
@@ -77,7 +80,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The caller sends no more. True keeps our side open, for an answer that is due."""
-        self._sending_ended = True
+        self._sending_ended = self._arrival.half_closed = True
         if self._discarding:
             return False
         exchange = self._exchange
@@ -127,8 +130,11 @@ class Connection(asyncio.Protocol):
     # What an exchange asks.
 
     def write(self, data: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(data)
+        if self.transport.is_closing():
+            self._arrival.refuse()
+            return
+        self.transport.write(data)
+        self._arrival.wrote(len(data), watched=self._watched > 0)
 
     def pause_reading(self) -> None:
         if not self._reading_paused and not self.transport.is_closing():
@@ -183,7 +189,7 @@ class Connection(asyncio.Protocol):
 
     def arrived(self) -> bool | None:
         """Whether all that was written is with the caller's machine; None: not known yet."""
-        return False if self._lost else has_arrived(self.transport)
+        return self._arrival.known()
 
     def give_up(self) -> None:
         """Cut the connection off: what has not arrived never will."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import struct
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -154,6 +156,28 @@ def test_results_of_a_caller_that_is_gone_come_back(start: Start, how: str, path
         assert not got & new, "twice"
         got |= new
     assert running.http.get(paths.STATS).json()["stats"]["jobs"]["delivered"] == 30
+
+
+def _pulled_and_left(port: int, *, reset: bool) -> list[str]:
+    """The ids of one pull over a connection of its own, which is ended once they were read."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=TEST_SECONDS)) as line:
+        line.request("POST", "/pullCompleted?top=3")
+        results = json.loads(line.getresponse().read())
+        if reset:
+            line.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return [one["id"] for one in results]
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_who_has_read_its_results_and_ends_the_connection_has_them(
+    start: Start, *, reset: bool
+) -> None:
+    """Once, however the connection ends: balancers end theirs by a reset, which may come without
+    the acknowledgement of what was read."""
+    running = start()
+    ids = [running.submit(b"%d" % number, 1) for number in range(30)]
+    pulled = [one for _ in range(12) for one in _pulled_and_left(running.port, reset=reset)]
+    assert sorted(pulled) == sorted(ids)
 
 
 @pytest.mark.parametrize("how", ["close", "shutdown", "reset"])
