@@ -13,6 +13,7 @@ from workmill.cli.help import Command
 from workmill.cli.serving import CoolDown, Count, TargetWait, count_of
 from workmill.domain import limits
 from workmill.runtime.config import (
+from workmill.telemetry.container import usable_cores
     DEFAULT_HOST,
     ClusterConfig,
     Elastic,
