@@ -13,13 +13,12 @@ from workmill.cli.help import Command
 from workmill.cli.serving import CoolDown, Count, TargetWait, count_of
 from workmill.domain import limits
 from workmill.runtime.config import (
-from workmill.telemetry.container import usable_cores
     DEFAULT_HOST,
     ClusterConfig,
     Elastic,
     ElasticEndpoints,
-    usable_cores,
 )
+from workmill.telemetry.container import usable_cores
 
 if TYPE_CHECKING:
     from workmill.runtime.cluster.running import Ready
