@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from workmill.domain.errors import Unavailable
+from workmill.store.files import NO_ROOM
 
 PREFIX: Final = ".workmill-scratch-"
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def scratch_root(directory: str) -> Path:
@@ -80,7 +80,7 @@ def naming_the_folder(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = "is full" if error.errno in _NO_ROOM else f"cannot be used ({error.strerror})"
+        what = "is full" if error.errno in NO_ROOM else f"cannot be used ({error.strerror})"
         raise Unavailable(
             f"The disk under {root} {what}, where temporary copies of the store are kept. Nothing "
             "was changed. Make room there, and try again."
