@@ -18,7 +18,8 @@ from tests.contract.stand import HandClock, Stand
 from workmill.domain.errors import StoreFull, StoreLost, StoreUnavailable
 from workmill.domain.job import Completion, LeaseRequest, Node, PullRequest, Verdict
 from workmill.domain.lifecycle import Status
-from workmill.store.sqlite import SqliteStore, file, log
+from workmill.store.sqlite import SqliteStore, log
+from workmill.store.sqlite.ownership import FILE_NAME
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_machines_clock_may_be_set(
 @pytest.mark.parametrize("damage", ["text", "torn", "foreign", "newer"])
 def test_a_file_that_is_no_store_is_refused_and_left_alone(folder: Path, damage: str) -> None:
     """It may be somebody's only copy of something."""
-    path = folder / file.FILE_NAME
+    path = folder / FILE_NAME
     whole = path.read_bytes()
     bad = {
         "text": b"not a database" * 1000,
@@ -281,7 +282,7 @@ def test_the_log_stays_short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for _ in range(40):
         with store.group():
             store.submit([new_job() for _ in range(200)])
-    written = folder / f"{file.FILE_NAME}-wal"
+    written = folder / f"{FILE_NAME}-wal"
     assert written.stat().st_size < 40 * 64 * 4096 / 4
     store.close()
 
@@ -309,7 +310,7 @@ def test_a_beat_is_not_written(folder: Path) -> None:
                 lease_seconds=5,
             )
         )
-    written = folder / f"{file.FILE_NAME}-wal"
+    written = folder / f"{FILE_NAME}-wal"
     size = written.stat().st_size
     assert size > 0
     with store.group():

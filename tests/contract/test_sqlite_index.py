@@ -11,6 +11,7 @@ import pytest
 from tests.contract.making import new_job, state_of
 from tests.contract.stand import Stand
 
+from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import NewJob, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.store.sqlite import SqliteStore, index, placing
@@ -235,3 +236,26 @@ def test_a_group_places_a_bounded_number(stand: Stand, held: Held) -> None:
     stand.submit(*(new_job() for _ in range(placing.PLACED_JOBS + 100)))
     held.let_go(stand)
     assert [stand.stats().jobs[Status.ATTACHED] for _ in range(2)] == [100, 0]
+
+
+def test_half_an_index_is_never_looked_at(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What keeps its thread from reading the file is told once, and the filling begins anew."""
+    stand.submit(new_job("q"))
+    whole, failures = WorkIndex._fill, [apsw.CantOpenError("no descriptors")]
+
+    def fails_once(table: WorkIndex) -> None:
+        if failures:
+            raise failures.pop()
+        whole(table)
+
+    monkeypatch.setattr(WorkIndex, "_fill", fails_once)
+    monkeypatch.setattr(index, "FILLED_AT_ONCE", -1)
+    stand.reopen()
+    thread = stand.store._session.index._thread  # type: ignore[attr-defined]
+    thread.join(20)
+    with pytest.raises(StoreUnavailable, match="no descriptors"):
+        stand.stats()
+    stand.submit(twin := new_job("q"))
+    settle(stand)
+    assert stand.status(twin) is Status.ATTACHED
+    assert entries_of(stand) == 1

@@ -17,8 +17,8 @@ from workmill.runtime.config import (
     ClusterConfig,
     Elastic,
     ElasticEndpoints,
-    usable_cores,
 )
+from workmill.telemetry.container import usable_cores
 
 if TYPE_CHECKING:
     from workmill.runtime.cluster.running import Ready

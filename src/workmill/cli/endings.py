@@ -26,7 +26,6 @@ USED_WRONGLY: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 """Typer's UsageError, which it exports under no name of its own."""
 FRAMES: Final = 4
 """So many places of an unforeseen error are named, the innermost first."""
-DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _WHAT_TO_DO: Final = {
     errno.ENOENT: "Check the path.",
     errno.EACCES: "Check its permissions, and which user runs this.",

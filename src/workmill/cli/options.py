@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -19,14 +19,10 @@ def number(value: float | None) -> float | None:
     return value
 
 
-MAX_COUNT: Final = 2**63 - 1
-"""The largest number that travels."""
-
-
 def count(value: int) -> int:
     """The value itself. Raises BadParameter for one that no message can hold."""
-    if value > MAX_COUNT:
-        raise typer.BadParameter(f"it is larger than {MAX_COUNT}")
+    if value > limits.MAX_COUNT:
+        raise typer.BadParameter(f"it is larger than {limits.MAX_COUNT}")
     return value
 
 

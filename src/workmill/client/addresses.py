@@ -22,7 +22,6 @@ from workmill.domain.limits import PORT
 DEFAULT_URL: Final = f"http://127.0.0.1:{PORT}"
 
 _STANDARD_PORTS: Final = {"http": 80, "https": 443}
-_MAX_PORT: Final = 65_535
 _NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
     r"(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?\Z"

@@ -18,14 +18,13 @@ from typing import Final
 
 from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import id_text, parse_id
+from workmill.domain.limits import MAX_COUNT
 
-MAX_WHOLE: Final = 2**63 - 1
-"""The largest whole number that travels; what a service takes of it, it says itself."""
 MAX_KEY_CHARACTERS: Final = 4096
 SHOWN_CHARACTERS: Final = 60
 
 
-def whole(value: object, name: str, least: int = -MAX_WHOLE) -> int:
+def whole(value: object, name: str, least: int = -MAX_COUNT) -> int:
     """Any whole number but a truth value, from `least` to 2**63 - 1."""
     number = None
     if not isinstance(value, bool):
@@ -35,7 +34,7 @@ def whole(value: object, name: str, least: int = -MAX_WHOLE) -> int:
             number = None
     if number is None:
         raise InvalidInput(f"{name} is a whole number, not {kind(value)}. Nothing was sent.")
-    if not least <= number <= MAX_WHOLE:
+    if not least <= number <= MAX_COUNT:
         raise InvalidInput(f"{name} is a whole number from {least} to 2**63 - 1. Nothing was sent.")
     return number
 

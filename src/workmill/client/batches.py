@@ -14,13 +14,12 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from workmill.client import arguments
-from workmill.client.arguments import MAX_WHOLE
 from workmill.client.payload import payload, size_of
 from workmill.client.reading import Heard, Source, unheard
 from workmill.client.values import Data, Work
 from workmill.domain.errors import BodyTooLarge, InvalidInput, WorkmillError
 from workmill.domain.ids import id_text, new_id
-from workmill.domain.limits import MAX_BATCH_JOBS
+from workmill.domain.limits import MAX_BATCH_JOBS, MAX_COUNT
 from workmill.wire.messages import BatchItem, SubmitReply
 from workmill.workloads.port import Workload
 from workmill.workloads.registry import find_workload
@@ -161,7 +160,7 @@ def iterations_of(value: object) -> int:
     """How often to compute. Raises InvalidInput."""
     return (
         value
-        if type(value) is int and 0 < value < MAX_WHOLE
+        if type(value) is int and 0 < value < MAX_COUNT
         else arguments.whole(value, "iterations", 1)
     )
 
@@ -170,7 +169,7 @@ def priority_of(value: object) -> int:
     """A priority; its range is the endpoint's to judge. Raises InvalidInput."""
     return (
         value
-        if type(value) is int and -MAX_WHOLE < value < MAX_WHOLE
+        if type(value) is int and -MAX_COUNT < value < MAX_COUNT
         else arguments.whole(value, "priority")
     )
 

@@ -22,8 +22,6 @@ from workmill.domain.errors import InvalidInput
 
 PREFIX: Final = ".workmill-"
 SUFFIX: Final = ".part"
-PRIVATE: Final = 0o600
-"""The mode of a new file: it holds everybody's data."""
 DATABASE: Final = "jobs.db"
 DATA_LOCK: Final = "owner.lock"
 """What a data directory of a service holds: a copy must never take the place of its database."""

@@ -71,9 +71,9 @@ class App:
         except WorkmillError as error:
             reply = problem_reply(error)
         except Exception as error:  # noqa: BLE001 - the last wall: nobody sees a traceback
-            emit("endpoint.call_failed", level="error", route=route, error=repr(error)[:500])
+            _tell_failure(route, error)
             reply = problem_reply(WorkmillError("This call failed inside the service."))
-        await self._send(exchange, reply)
+        await self._send(exchange, reply, route)
         self._service.metrics.request(method, route, reply.status, perf_counter() - started)
 
     def _find(self, method: str, path: str, request: Request) -> Operation:
@@ -98,7 +98,7 @@ class App:
                 "`Authorization: Bearer KEY`."
             )
 
-    async def _send(self, exchange: Exchange, reply: Reply) -> None:
+    async def _send(self, exchange: Exchange, reply: Reply, route: str) -> None:
         if self._service.leaving:
             exchange.keep_alive = False
         if reply.on_arrival is not None:
@@ -107,7 +107,7 @@ class App:
             exchange.respond(reply.status, reply.headers, reply.body)
             return
         exchange.begin(reply.status, reply.headers)
-        await _send_stream(exchange, reply.body)
+        await send_stream(exchange, reply.body, route)
 
 
 def _check_origin(method: str, request: Request) -> None:
@@ -130,10 +130,10 @@ def _check_origin(method: str, request: Request) -> None:
         )
 
 
-async def _send_stream(exchange: Exchange, chunks: AsyncIterator[bytes]) -> None:
+async def send_stream(exchange: Exchange, chunks: AsyncIterator[bytes], route: str) -> None:
     """Pump the stream until it ends or the reader is gone. One that fails ends without its end
-    mark, by which its reader knows."""
-    pump = asyncio.ensure_future(_pump(exchange, chunks))
+    mark, by which its reader knows; the log says why."""
+    pump = asyncio.ensure_future(_pump(exchange, chunks, route))
     gone = asyncio.ensure_future(exchange.until_gone())
     try:
         await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -143,7 +143,16 @@ async def _send_stream(exchange: Exchange, chunks: AsyncIterator[bytes]) -> None
         await asyncio.gather(pump, gone, return_exceptions=True)
 
 
-async def _pump(exchange: Exchange, chunks: AsyncIterator[bytes]) -> None:
-    async for chunk in chunks:
-        await exchange.write(chunk)
-    exchange.end()
+async def _pump(exchange: Exchange, chunks: AsyncIterator[bytes], route: str) -> None:
+    try:
+        async for chunk in chunks:
+            await exchange.write(chunk)
+        exchange.end()
+    except ClientGone:
+        return
+    except Exception as error:  # noqa: BLE001 - nobody else would hear of it
+        _tell_failure(route, error)
+
+
+def _tell_failure(route: str, error: Exception) -> None:
+    emit("endpoint.call_failed", level="error", route=route, error=repr(error)[:500])

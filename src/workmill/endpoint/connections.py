@@ -88,8 +88,8 @@ class Connection(asyncio.Protocol):
             if self._inbox:
                 self._refuse(MalformedRequest(_NO_HEAD))
                 return True
-            self._close_when_arrived = True
-            return self._watched > 0
+            self._close()
+            return True
         if not exchange.body_complete:
             exchange.fail_body(MalformedRequest("The body broke off. Nothing was stored."))
         exchange.end_sending()
@@ -320,10 +320,10 @@ class Connection(asyncio.Protocol):
 
     def _close(self) -> None:
         """Close, once what is written has been taken; not for ever, if nobody takes it."""
+        self._connections.works(self)
         if self._watched and not self._lost:
             self._close_when_arrived = True
             return
-        self._connections.works(self)
         self._stop_timer()
         if self.transport.get_write_buffer_size():
             self._watch_for_stall()

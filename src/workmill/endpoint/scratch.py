@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from workmill.domain.errors import Unavailable
+from workmill.store.files import NO_ROOM
 
 PREFIX: Final = ".workmill-scratch-"
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def scratch_root(directory: str) -> Path:
@@ -35,15 +35,25 @@ def scratch_folder(directory: str) -> Iterator[Path]:
     full or cannot be written to."""
     root = scratch_root(directory)
     with naming_the_folder(root):
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder, lock = _locked_folder(root)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with naming_the_folder(root):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def _locked_folder(root: Path) -> tuple[Path, int]:
+    """A new folder and its lock; another one when a `clear_scratch` was faster than the lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+        with suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
 
 
 def check_room(folder: Path, wanted_bytes: int) -> None:
@@ -80,7 +90,7 @@ def naming_the_folder(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = "is full" if error.errno in _NO_ROOM else f"cannot be used ({error.strerror})"
+        what = "is full" if error.errno in NO_ROOM else f"cannot be used ({error.strerror})"
         raise Unavailable(
             f"The disk under {root} {what}, where temporary copies of the store are kept. Nothing "
             "was changed. Make room there, and try again."

@@ -12,7 +12,7 @@ import msgspec
 
 from workmill.domain import limits
 from workmill.domain.errors import InvalidInput
-from workmill.telemetry.container import usable_cores as usable_cores
+from workmill.telemetry.container import usable_cores
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_DATA: Final = "workmill-data"

@@ -36,7 +36,7 @@ def directory_of_up(data: str) -> Path:
 def directory_of_cluster(data: str) -> Path:
     """The directory for the tree of a cluster, which is not made yet. Raises InvalidInput when it
     has the database of `workmill up`, or is inside of the tree of another cluster."""
-    from workmill.store.sqlite.file import FILE_NAME
+    from workmill.store.sqlite.ownership import FILE_NAME
 
     folder = _resolved(data)
     if (folder / FILE_NAME).exists():

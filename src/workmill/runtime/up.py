@@ -12,12 +12,13 @@ import msgspec
 from workmill.endpoint.listening import listen, url_of
 from workmill.runtime.commands import endpoint_command, worker_command
 from workmill.runtime.compose import endpoint_settings, where_kept
-from workmill.runtime.config import Elastic, UpConfig, WorkerConfig, check_workers, usable_cores
+from workmill.runtime.config import Elastic, UpConfig, WorkerConfig, check_workers
 from workmill.runtime.data_directory import directory_of_up
 from workmill.runtime.hangs import end_hung, health_at
 from workmill.runtime.readiness import until_ready
 from workmill.runtime.role import begin
 from workmill.runtime.supervisor import Stage, Supervisor
+from workmill.telemetry.container import usable_cores
 
 
 class Ready(NamedTuple):

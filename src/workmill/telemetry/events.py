@@ -1,7 +1,7 @@
 """Structured log lines: one JSON object a line on standard error, words when it is a terminal.
 
 Every line has `at` (RFC 3339, UTC), `level`, `event`, `role`, `incarnation` and the event's own
-fields. An event is a dotted name, noun first: `job.buried`, `store.restored`, `worker.drained`.
+fields. An event is a dotted name, noun first: `node.lost`, `store.restored`, `worker.drained`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Final, Literal
 import msgspec
 
 from workmill.telemetry.output import keep_output_flowing
+from workmill.telemetry.screen import printable
 from workmill.telemetry.terminal import terminal_line
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -58,11 +59,20 @@ def _line(event: str, level: Level, fields: Mapping[str, Field]) -> bytes:
     said = {"at": now, "level": level, "event": event, **_about, **fields}
     if sys.stderr.buffer.isatty():
         return terminal_line(said) + b"\n"
-    line, longest = _encoder.encode(said), MAX_LINE_BYTES
+    line, longest = _encoded(said), MAX_LINE_BYTES
     while len(line) > MAX_LINE_BYTES and longest:
         longest //= 2
-        line = _encoder.encode({name: _cut(value, longest) for name, value in said.items()})
+        line = _encoded({name: _cut(value, longest) for name, value in said.items()})
     return line + b"\n"
+
+
+def _encoded(said: Mapping[str, Field]) -> bytes:
+    """As JSON, which is UTF-8: a byte of a file's name that is not shows as `\\xff`."""
+    try:
+        return _encoder.encode(said)
+    except UnicodeEncodeError:
+        shown = {k: printable(v) if isinstance(v, str) else v for k, v in said.items()}
+        return _encoder.encode(shown)
 
 
 def _cut(value: Field, longest: int) -> Field:

@@ -7,19 +7,15 @@ neighbours. Such a job alone is given up, with the reason; those that came with 
 
 from __future__ import annotations
 
-from typing import Final
-
 from workmill.domain.ids import ID_BYTES
 from workmill.domain.job import Lease
+from workmill.domain.limits import MAX_COUNT
 from workmill.worker.frames import Profile
-
-MOST: Final = 2**63 - 1
-"""The largest token, count or total that stores and kernels take."""
 
 
 def addressable(lease: Lease) -> bool:
     """Whether a word about it can be taken by any endpoint."""
-    return len(lease.id) == ID_BYTES and 0 <= lease.token <= MOST
+    return len(lease.id) == ID_BYTES and 0 <= lease.token <= MAX_COUNT
 
 
 def objection(lease: Lease, profile: Profile | None) -> str | None:
@@ -32,6 +28,6 @@ def objection(lease: Lease, profile: Profile | None) -> str | None:
             f"it was granted with a state of {len(lease.state)} bytes, and {lease.workload} has "
             f"states of {profile.state_bytes}"
         )
-    if not 1 <= lease.done <= lease.total <= MOST:
+    if not 1 <= lease.done <= lease.total <= MAX_COUNT:
         return f"it was granted with {lease.done} of {lease.total} iterations done"
     return None

@@ -19,8 +19,7 @@ import math
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from workmill.domain.limits import MAX_LEASE_JOBS
-from workmill.worker.lease_check import MOST
+from workmill.domain.limits import MAX_COUNT, MAX_LEASE_JOBS
 
 LOW_SECONDS: Final = 0.3
 """Lease when less than this lies ready, beyond the slices that are with the child."""
@@ -63,7 +62,7 @@ def next_order(ready: Iterable[Ready], held_jobs: int, lanes: int, rate_hz: floa
         return None
     missing_seconds = FULL_SECONDS - _supplied_seconds(jobs, FULL_SECONDS)
     dry_lanes = math.ceil(lanes * missing_seconds / FULL_SECONDS)
-    cost = min(MOST, max(1, round(missing_seconds * rate_hz)))
+    cost = min(MAX_COUNT, max(1, round(missing_seconds * rate_hz)))
     return Order(min(dry_lanes, room), room, cost)
 
 

@@ -60,7 +60,7 @@ def test_memory_is_never_written_and_executed() -> None:
     program = (
         "import ctypes\n"
         f"ctypes.CDLL(None).prctl({PR_SET_MDWE}, {PR_MDWE_REFUSE_EXEC_GAIN}, 0, 0, 0)\n"
-        "import asyncio, apsw, hiredis, httptools, msgspec, uvloop\n"
+        "import asyncio, apsw, hiredis, msgspec, uvloop\n"
         "from workmill.workloads.sha512 import WORKLOAD\n"
         "with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:\n"
         "    runner.run(asyncio.sleep(0))\n"

@@ -196,8 +196,8 @@ SAID_INSIDE = """
 import os, sys
 from pathlib import Path
 Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))
-from workmill.runtime.config import usable_cores
 from workmill.runtime.doctor.machine import cores
+from workmill.telemetry.container import usable_cores
 print(usable_cores(), cores().figures["cores"])
 """
 

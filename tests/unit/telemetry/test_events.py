@@ -33,3 +33,10 @@ def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(sys, "stderr", Stderr())
     emit("disk.full")
+
+
+def test_a_name_that_is_no_utf8_loses_no_event(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """JSON is UTF-8; a file's name may be any bytes, and stands in many a detail."""
+    emit("store.lost", detail="/data/b\udcff is full", restarts=3)
+    event = json.loads(capsysbinary.readouterr().err)
+    assert (event["detail"], event["restarts"]) == (r"/data/b\xff is full", 3)

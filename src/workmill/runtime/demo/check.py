@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeAlias
 
-from workmill.runtime.config import usable_cores
+from workmill.telemetry.container import usable_cores
 
 Work: TypeAlias = tuple[bytes, int]
 """Data and iterations."""

@@ -11,9 +11,10 @@ from typing import TypeAlias
 import msgspec
 
 from workmill.domain.errors import WorkmillError
-from workmill.runtime.config import EndpointConfig, usable_cores
+from workmill.runtime.config import EndpointConfig
 from workmill.runtime.doctor import kernel, machine, service, storage
 from workmill.runtime.doctor.finding import Finding
+from workmill.telemetry.container import usable_cores
 
 Look: TypeAlias = Callable[[], Finding | list[Finding]]
 """One look at the machine."""

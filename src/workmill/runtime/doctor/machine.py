@@ -7,9 +7,8 @@ import resource
 from pathlib import Path
 from typing import Final
 
-from workmill.runtime.config import usable_cores
 from workmill.runtime.doctor.finding import Finding
-from workmill.telemetry.container import Container
+from workmill.telemetry.container import Container, usable_cores
 
 MIN_MEMORY_BYTES: Final = 256 * 2**20
 PROCESS_MEMORY_BYTES: Final = 64 * 2**20

@@ -120,7 +120,9 @@ class Part:
                     self._open()
                 with self.opened.outer.group():
                     self.opened.verbs.probe()
-            except WorkmillError:
+            except Exception as failure:  # noqa: BLE001 - whatever it is, it is tried again
+                if not isinstance(failure, WorkmillError):
+                    emit("store.verb_failed", level="error", verb="open", error=repr(failure)[:500])
                 pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), LONGEST_PAUSE_SECONDS)
             else:
                 self._away = None

@@ -20,6 +20,7 @@ from workmill.domain.limits import (
     MAX_NAME_CHARACTERS,
     MAX_PRIORITY,
     MAX_REASON_CHARACTERS,
+    MAX_STATE_BYTES,
     MIN_PRIORITY,
 )
 from workmill.domain.retry import MAX_ATTEMPTS
@@ -32,7 +33,6 @@ from workmill.store.sqlite.sets import one
 _LARGEST: Final = 2**62
 _LAST_MS: Final = 253_402_300_799_999
 """The end of the year 9999: no later time can be shown."""
-MAX_STATE_BYTES: Final = 4096
 
 
 def _checked(text: str) -> str:

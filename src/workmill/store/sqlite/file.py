@@ -18,7 +18,6 @@ import apsw
 from workmill.domain.errors import StoreUnavailable
 from workmill.store.sqlite import troubles
 from workmill.store.sqlite.log import CHECKPOINT_PAGES, PAGE_BYTES
-from workmill.store.sqlite.ownership import FILE_NAME as FILE_NAME
 from workmill.store.sqlite.schema import APPLICATION_ID, BACKUP_ID, FILE, SCHEMA_VERSION
 
 OLDEST_SQLITE: Final = (3, 51, 3)

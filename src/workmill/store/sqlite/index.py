@@ -68,23 +68,32 @@ class WorkIndex:
         """Fill it anew from the committed file, which has about so many: at once when they are few,
         else in a thread while the store goes on."""
         self.stop()
-        self.table.close()
-        self.table = self._new_table()
+        self._empty()
         if entries <= FILLED_AT_ONCE:
             self._fill()
-            return
+        else:
+            self._begin()
+
+    def _empty(self) -> None:
+        self.table.close()
+        self.table = self._new_table()
+
+    def _begin(self) -> None:
         self._thread = threading.Thread(target=self._fill_apart, name="index", daemon=True)
         self._thread.start()
 
     def take_over(self) -> None:
         """Use what the thread has filled, if it is done; carry out what came meanwhile. Raises what
-        the thread met."""
+        the thread met, which has begun anew then: half an index is never looked at."""
         if self._thread is None or self._thread.is_alive():
             return
         self._thread.join()
-        self._thread = None
         if self._failure is not None:
-            raise self._failure
+            failure, self._failure = self._failure, None
+            self._empty()
+            self._begin()
+            raise failure
+        self._thread = None
         added, removed = self._late
         self._late = [], []
         self._insert(added)

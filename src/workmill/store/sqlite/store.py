@@ -36,6 +36,7 @@ from workmill.domain.job import (
 )
 from workmill.domain.queue_profile import QueueProfile
 from workmill.store.bounds import Bounds
+from workmill.store.files import NO_ROOM
 from workmill.store.sqlite import (
     backup,
     cancel,
@@ -227,7 +228,7 @@ class SqliteStore:
         return None
 
     def _refusal(self, error: BaseException, system_errno: int) -> StoreUnavailable:
-        if isinstance(error, apsw.FullError) or system_errno in troubles.NO_ROOM:
+        if isinstance(error, apsw.FullError) or system_errno in NO_ROOM:
             self._room.release()
         why = troubles.reason_of(error, system_errno, self._file.parent)
         return StoreUnavailable(

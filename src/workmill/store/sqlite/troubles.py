@@ -19,6 +19,8 @@ from typing import Final
 
 import apsw
 
+from workmill.store.files import NO_ROOM
+
 DAMAGE: Final = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.NoMemError)
 REFUSALS: Final = (
     apsw.FullError,
@@ -29,7 +31,6 @@ REFUSALS: Final = (
 )
 ERRORS: Final = DAMAGE + REFUSALS
 
-NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_WRITING: Final = frozenset({errno.EROFS, errno.EPERM, errno.EACCES})
 _WRITE: Final = frozenset({apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_TRUNCATE})
 _SHARED_INDEX: Final = frozenset(
