@@ -129,7 +129,8 @@ def check_files(file: Path, *, founded: bool) -> None:
     if found_now.st_nlink > 1:
         raise StoreUnavailable(
             f"{file} has {found_now.st_nlink} names (hard links), and two services could write to "
-            "it at once. Nothing was changed. Remove the other names, or copy the file instead of linking it."
+            "it at once. Nothing was changed. Remove the other names, or copy the file instead of "
+            "linking it."
         )
 
 
