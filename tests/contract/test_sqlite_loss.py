@@ -197,3 +197,31 @@ def test_the_rest_of_a_store_is_not_begun_anew(home: Path, stand: Stand) -> None
     (home / "safe").rename(home / FILE_NAME)
     stand.store = SqliteStore(home)
     assert stand.stats().submitted_total == 1
+
+
+def test_a_store_whose_files_were_all_removed_is_not_begun_anew(home: Path, stand: Stand) -> None:
+    """An endpoint that is started again in the same directory does not serve an empty store as if
+    nothing had been there, however often it is tried; without the note it begins anew."""
+    stand.store.close()
+    _remove_all(home)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=rf"a store was here.*remove {LOCK_NAME} too"):
+            SqliteStore(home)
+    (home / LOCK_NAME).unlink()
+    stand.store = SqliteStore(home)
+    assert stand.stats().submitted_total == 0
+
+
+def test_a_store_that_was_emptied_is_not_begun_anew(home: Path, stand: Stand) -> None:
+    """A database of no bytes is refused with its log kept, which SQLite would delete."""
+    log = (home / f"{FILE_NAME}-wal").read_bytes()
+    stand.store.close()
+    kept = (home / FILE_NAME).read_bytes()
+    (home / FILE_NAME).write_bytes(b"")
+    (home / f"{FILE_NAME}-wal").write_bytes(log)
+    with pytest.raises(StoreUnavailable, match="is empty, and a store was here"):
+        SqliteStore(home)
+    assert (home / f"{FILE_NAME}-wal").read_bytes() == log
+    (home / FILE_NAME).write_bytes(kept)
+    stand.store = SqliteStore(home)
+    assert stand.stats().submitted_total == 1

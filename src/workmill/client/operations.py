@@ -240,7 +240,7 @@ class Operations:
             delay_seconds=delay,
             timeout_seconds=wait + SILENCE_SECONDS,
         )
-        patience = wait + min(self._patience_seconds, max(left - wait, LAST_LOOK_SECONDS))
+        patience = delay + wait + min(self._patience_seconds, max(left - wait, LAST_LOOK_SECONDS))
         return answers.about(job_id, (yield from self._json(request, JobView, patience)))
 
     def cancel(self, job_id: str | UUID) -> Steps[None]:

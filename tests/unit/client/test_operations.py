@@ -12,6 +12,7 @@ import pytest
 from workmill.client.batches import prepared
 from workmill.client.core import Reply, Request
 from workmill.client.operations import LAST_LOOK_SECONDS
+from workmill.client.polls import MOST
 from workmill.client.values import Work
 from workmill.domain import limits
 from workmill.domain.errors import (
@@ -248,6 +249,23 @@ def test_a_wait_on_a_dead_service_ends_in_time(service: Counterpart) -> None:
     with pytest.raises(EndpointUnreachable):
         service.carry(service.operations.result(ID, 5.0), answer)
     assert service.now - began <= 5.0 + LAST_LOOK_SECONDS
+
+
+def test_a_wait_without_a_place_gives_every_look_its_time(service: Counterpart) -> None:
+    """The pause before a look is not taken from the look: the last one of a wait whose time is
+    nearly up can be answered, and the wait ends as a wait does."""
+    polls = service.operations._polls
+    places = [polls.take(object()) for _ in range(MOST)]
+    for _ in range(250):  # so many others without a place make the pauses long
+        polls.take(object())
+
+    def answer(request: Request) -> Reply:
+        assert request.timeout_seconds >= LAST_LOOK_SECONDS / 2
+        return view("leased")
+
+    assert None not in places
+    with pytest.raises(WaitTimeout):
+        service.carry(service.operations.result(ID, 60.0), answer)
 
 
 def test_an_endpoint_that_does_not_wait_is_not_flooded(service: Counterpart) -> None:

@@ -4,7 +4,8 @@ Theory. The lock is on the directory itself, held by a descriptor that stays ope
 name that could be removed under it, and every way to the directory (a symlink, a bind mount)
 leads to the same lock. It is not on the database file, because closing any descriptor of that
 file drops all POSIX locks that the process has on it, SQLite's included. `owner.lock` says who the
-owner is, and keeps out a Workmill from before the directory was locked.
+owner is, and keeps out a Workmill from before the directory was locked. Its second line says that
+there has been a store, so that one whose files were all removed is missed at the next start.
 
 A change is acknowledged only into a file that a later start will find. So after each commit that
 wrote, the names of the database and of its log are looked up again: both must lead to the files
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,7 @@ FILE_NAME: Final = "jobs.db"
 LOG_SUFFIX: Final = "-wal"
 RESERVE_SUFFIX: Final = "-reserve"
 LOCK_NAME: Final = "owner.lock"
+_FOUNDED: Final = "founded"
 
 
 def home_of(directory: Path) -> Path:
@@ -43,6 +46,7 @@ class Ownership:
         except OSError as error:
             raise _unusable(directory, error) from None
         self._note = -1
+        self._founded = False
         try:
             self._take(directory)
         except BaseException:
@@ -57,12 +61,29 @@ class Ownership:
             self._note = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             if not _locked(self._note):
                 raise _owned(directory, _written_in(path))
-            os.ftruncate(self._note, 0)
-            os.pwrite(self._note, str(os.getpid()).encode(), 0)
+            self._founded = _FOUNDED in _lines_of(path)[1:]
+            self._write_note()
         except OSError as error:
             # A disk without a free byte takes no pid; the lock is on the directory.
             if self._note < 0:
                 raise _unusable(directory, error) from None
+
+    @property
+    def founded(self) -> bool:
+        """Whether a store has been opened in this directory since its note was made."""
+        return self._founded
+
+    def note_founded(self) -> None:
+        """The store is open: from now on its files are missed when they are not there."""
+        if not self._founded:
+            self._founded = True
+            with suppress(OSError):  # a full disk: the next start notes it
+                self._write_note()
+
+    def _write_note(self) -> None:
+        note = f"{os.getpid()}\n{_FOUNDED if self._founded else ''}\n".encode()
+        os.pwrite(self._note, note, 0)  # in its place: a full disk takes nothing away
+        os.ftruncate(self._note, len(note))
 
     def end(self) -> None:
         """Let the directory go."""
@@ -80,15 +101,18 @@ def make_directory(directory: Path) -> None:
         raise _unusable(directory, error) from None
 
 
-def check_files(file: Path) -> None:
+def check_files(file: Path, *, founded: bool) -> None:
     """Look at what lies there before SQLite does. Raises StoreUnavailable for a database with
-    several names, whose second owner no lock would keep out, and for the rest of a store whose
-    database is gone: beginning anew would hide the loss."""
+    several names, whose second owner no lock would keep out, and for one that is gone though it was
+    `founded` or its rest is there: beginning anew would hide the loss. One without a byte is
+    gone, too: SQLite would even delete its log."""
     try:
-        links = file.stat().st_nlink
+        found_now = file.stat()
     except FileNotFoundError:
         left = [file.with_name(file.name + end) for end in (LOG_SUFFIX, RESERVE_SUFFIX)]
-        if found := [path.name for path in left if path.exists()]:
+        found = [path.name for path in left if path.exists()]
+        if found or founded:
+            found += [LOCK_NAME] if founded else []
             raise StoreUnavailable(
                 f"{file} is not there, but what belongs to it is ({', '.join(found)}): a store "
                 "was here. Nothing was changed. Put the file back; or, to begin with an empty "
@@ -97,10 +121,16 @@ def check_files(file: Path) -> None:
         return
     except OSError as error:
         raise _unusable(file.parent, error) from None
-    if links > 1:
+    if founded and found_now.st_size == 0:
         raise StoreUnavailable(
-            f"{file} has {links} names (hard links), and two services could write to it at once. "
-            "Nothing was changed. Remove the other names, or copy the file instead of linking it."
+            f"{file} is empty, and a store was here. Nothing was changed. Put the file back; or, "
+            f"to begin with an empty store, remove it and {LOCK_NAME}."
+        )
+    if found_now.st_nlink > 1:
+        raise StoreUnavailable(
+            f"{file} has {found_now.st_nlink} names (hard links), and two services could write to "
+            "it at once. Nothing was changed. Remove the other names, or copy the file instead of "
+            "linking it."
         )
 
 
@@ -172,10 +202,15 @@ def _locked(descriptor: int) -> bool:
 
 
 def _written_in(path: Path) -> str:
+    return _lines_of(path)[0] or "unknown"
+
+
+def _lines_of(path: Path) -> list[str]:
+    """At least one; empty where nothing can be read."""
     try:
-        return path.read_text(encoding="ascii").strip() or "unknown"
+        return path.read_text(encoding="ascii").strip().split("\n")
     except (OSError, UnicodeDecodeError):
-        return "unknown"
+        return [""]
 
 
 def _owned(directory: Path, owner: str) -> StoreUnavailable:

@@ -98,7 +98,7 @@ class SqliteStore:
             raise
 
     def _open(self, bounds: Bounds) -> None:
-        check_files(self._file)
+        check_files(self._file, founded=self._ownership.founded)
         self._room = Room(self._file)
         self._room.open_up()
         connection = file.connect(self._file)
@@ -109,6 +109,7 @@ class SqliteStore:
             self._session.open(self._clock())
             self._room.keep_reserve()
             self._files = OpenFiles(self._file)
+            self._ownership.note_founded()
         except BaseException as error:
             system_errno = troubles.system_errno_of(connection, error)
             index.close()
