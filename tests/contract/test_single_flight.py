@@ -71,6 +71,18 @@ def test_one_batch_may_cancel_the_heir_too(stand: Stand) -> None:
     assert stand.status(third) is Status.QUEUED
 
 
+def test_a_batch_is_cancelled_in_its_order_whoever_knows_the_jobs(stand: Stand) -> None:
+    """A new owner of the store, who has met one of two jobs, goes by the order of the batch too."""
+    first, second = new_job("a", priority=3), new_job("a", priority=-1)
+    stand.submit(first)
+    stand.renew(stand.lease_one(), 40, state_of("a", 40))
+    stand.reopen()
+    stand.submit(second)
+    assert stand.cancel(first, second) == [Verdict.APPLIED] * 2
+    heir = stand.job(second)
+    assert (heir.priority, heir.done, heir.state) == (3, 40, state_of("a", 40))
+
+
 def test_a_cancelled_attached_job_leaves_the_work_alone(stand: Stand) -> None:
     """Only its own wait ends."""
     first, second = new_job("a"), new_job("a")

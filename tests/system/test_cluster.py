@@ -19,6 +19,8 @@ from tests.system.processes import children, gone, run, until
 
 PATIENCE_SECONDS = 10.0
 """What a caller bears while everything is restarted: a step that is not waited for costs more."""
+RECEIPT_SECONDS = 30.0
+"""Longer than that: what is delivered again although nothing lapsed counts as twice."""
 
 SIZE = ("--endpoints", "2:2")
 """Of a fixed size, so that it can be compared: load would start others."""
@@ -63,7 +65,7 @@ def test_a_rolling_restart_is_not_noticed(cluster: Cluster) -> None:
     no process but the supervisor is the one it was. Nobody is taken away before the one that was
     restarted last is whole."""
     said_before = len(cluster.events())
-    way = Sdk(cluster.url, patience_seconds=PATIENCE_SECONDS)
+    way = Sdk(cluster.url, patience_seconds=PATIENCE_SECONDS, receipt_seconds=RECEIPT_SECONDS)
     before = cluster.serving()
     with Load([way], puller=way) as load:
         load.wait_for(10)

@@ -180,6 +180,20 @@ def test_who_has_read_its_results_and_ends_the_connection_has_them(
     assert sorted(pulled) == sorted(ids)
 
 
+def test_results_that_were_read_before_a_reset_stay_under_their_receipt(start: Start) -> None:
+    """Their holder acknowledges them over another connection; meanwhile nobody else gets them."""
+    running = start()
+    for number in range(20):
+        running.submit(b"%d" % number, 2)
+    running.work()
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", running.port), timeout=TEST_SECONDS) as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            line.sendall(_call("POST", "/v1/results/pull?top=1"))
+            assert b'"receipt":' in line.recv(65536)
+    assert running.pull() == []
+
+
 @pytest.mark.parametrize("how", ["close", "shutdown", "reset"])
 @pytest.mark.usefixtures("without_polls")
 def test_leases_of_a_worker_that_is_gone_come_back(start: Start, how: str) -> None:

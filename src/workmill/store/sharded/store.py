@@ -130,28 +130,26 @@ class ShardedStore:
     def _by_id(
         self, verb: str, items: Sequence[Any], about: list[bytes], unknown: T, lost: T
     ) -> list[T]:
-        """Say it where the job probably is; where it is not known there, look about and say it
-        again."""
+        """Say it where each job is. Those of which nothing is known are looked for first, for a
+        part must meet its items in their order; where a guess was wrong, it is said again."""
         answers: list[T] = [unknown] * len(items)
         owners: list[tuple[int, ...]] = [()] * len(items)
         guesses = {one: self._directory.guess(one) for one in about}
-        known = {one: number for one, number in guesses.items() if number is not None}
-        self._ask(verb, items, about, known, answers, owners)
-        open_ids = {
+        guessed = {one: number for one, number in guesses.items() if number is not None}
+        where = guessed | self._directory.find([one for one in guesses if one not in guessed])
+        self._ask(verb, items, about, where, answers, owners)
+        wrong = {
             one
             for place_, one in enumerate(about)
-            if answers[place_] == unknown and self._group.has(owners[place_])
+            if one in guessed and answers[place_] == unknown and self._group.has(owners[place_])
         }
-        if open_ids:
-            found = self._directory.find([one for one in known | guesses if one in open_ids])
-            again = {one: at for one, at in found.items() if known.get(one) != at}
-            self._ask(verb, items, about, again, answers, owners)
-            if missing := self._group.missing:
-                nowhere = open_ids - found.keys()
-                owners = [
-                    missing if one in nowhere else owner
-                    for one, owner in zip(about, owners, strict=True)
-                ]
+        found = self._directory.find([one for one in guessed if one in wrong])
+        again = {one: at for one, at in found.items() if guessed[one] != at}
+        self._ask(verb, items, about, again, answers, owners)
+        if missing := self._group.missing:
+            nowhere = (guesses.keys() - where.keys()) | (wrong - found.keys())
+            for place_, one in enumerate(about):
+                owners[place_] = missing if one in nowhere else owners[place_]
         for place_, numbers in enumerate(owners):
             if not self._group.has(numbers):
                 answers[place_] = lost
