@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 
@@ -157,9 +158,14 @@ class AsyncTransport:
             steps.close()
 
     async def close(self) -> None:
-        """Close every connection of this loop; those of others go with their loops."""
+        """Close every connection of this loop; those of others go with their loops.
+
+        A child forked inside a loop runs on without one: asyncio knows the process it began in.
+        """
         self._closed = True
-        network = self._networks.pop(asyncio.get_running_loop(), None)
+        network = None
+        with suppress(RuntimeError):
+            network = self._networks.pop(asyncio.get_running_loop(), None)
         self._networks.clear()
         if network is not None:
             await network.aclose()

@@ -86,7 +86,9 @@ class App:
         operation = methods.get("GET" if method == "HEAD" else method)
         if operation is None or (method == "HEAD" and not operation.head):
             raise MethodNotAllowed(
-                f"{method[:20]} is not taken here. Nothing was changed.", allowed=tuple(methods)
+                f"{method[:20]} is not taken here. Nothing was changed."
+                f" Use {' or '.join(methods)}.",
+                allowed=tuple(methods),
             )
         return operation
 

@@ -131,6 +131,8 @@ def test_what_has_been_closed_or_has_no_loop_says_so(live: Live) -> None:
     stats = AsyncClient(live.url).stats()
     with pytest.raises(InvalidInput, match="event loop"):
         stats.send(None)
+    with pytest.raises(StopIteration):
+        AsyncClient(live.url).close().send(None)
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])

@@ -22,10 +22,12 @@ def test_an_unknown_path(shared: Running) -> None:
 
 
 def test_a_wrong_method(shared: Running) -> None:
-    """405, and Allow says what is right."""
-    reply = shared.http.get("/enqueue?iterations=1")
+    """405, and both Allow and the sentence say what is right: few people look at headers."""
+    reply = shared.http.post("/enqueue?iterations=1", content=b"x")
     assert (reply.status_code, reply.headers["allow"]) == (405, "PUT")
     assert reply.json()["type"] == "urn:workmill:problem:method-not-allowed"
+    assert reply.json()["detail"].endswith("Nothing was changed. Use PUT.")
+    assert shared.http.put("/v1/jobs").json()["detail"].endswith("Use POST or GET.")
     assert shared.http.put("/v1/jobs").headers["allow"] == "POST, GET"
 
 

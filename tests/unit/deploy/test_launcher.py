@@ -207,3 +207,19 @@ def test_a_compiler_that_was_installed_since_is_used(folder: Path) -> None:
     assert run().stderr == ""
     (tools / "gcc").unlink()
     assert run().stderr == ""
+
+
+def test_what_another_lock_put_there_stays(checkout: Checkout) -> None:
+    """The gate and the launcher share `.venv`, and a service that runs from it goes on."""
+    mine = checkout.folder / ".venv/lib/of-the-first-lock"
+    mine.write_text("in use")
+    (checkout.folder / "requirements-dev.lock").write_text("more")
+    subprocess.run(
+        [str(checkout.folder / "scripts/venv"), ".venv", "requirements-dev.lock"],
+        cwd=checkout.folder,
+        env={"NOTES": str(checkout.notes), "PATH": f"{checkout.stubs}:/usr/bin:/bin"},
+        check=True,
+    )
+    assert mine.exists()
+    assert checkout.installs == 2
+    assert checkout.run() == SILENT
