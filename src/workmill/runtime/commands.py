@@ -13,7 +13,9 @@ from workmill.runtime.processes import Command
 def endpoint_command(config: EndpointConfig) -> Command:
     """How to run an endpoint as a child, its listening socket inherited."""
     fds = () if config.listen_fd is None else (config.listen_fd,)
-    return _command("endpoint", config, fds)
+    replacing = msgspec.structs.replace(config, may_found=False)
+    first, later = (_command("endpoint", one, fds) for one in (config, replacing))
+    return first._replace(later=later.argv)
 
 
 def worker_command(config: WorkerConfig) -> Command:

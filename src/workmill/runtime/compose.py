@@ -79,10 +79,12 @@ def open_store(config: EndpointConfig) -> Store:
     the several that are its parts.
     Raises InvalidInput for what is no address."""
     if not config.store:
-        from workmill.runtime.data_directory import directory_of_up
+        from workmill.runtime.data_directory import check_kept, directory_of_up
         from workmill.store.sqlite import SqliteStore
 
         directory_of_up(config.data)
+        if not config.may_found:
+            check_kept(config.data)
         return SqliteStore(Path(config.data))
     from workmill.store.redis.addresses import parse_addresses
     from workmill.store.redis.judgement import Level

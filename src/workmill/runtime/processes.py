@@ -31,13 +31,19 @@ SPACING_SECONDS: Final = 0.02
 
 class Command(NamedTuple):
     """How to run one process of a role. `pass_fds` are the descriptors it inherits, `settings` is
-    what its environment has besides, `log` the file that its standard output is added to."""
+    what its environment has besides, `log` the file that its standard output is added to. `later` is
+    what is run instead of `argv` once a process of this command has served."""
 
     role: str
     argv: tuple[str, ...]
     pass_fds: tuple[int, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     log: Path | None = None
+    later: tuple[str, ...] | None = None
+
+    def after_service(self) -> Command:
+        """How to run the process that follows one that has served."""
+        return self if self.later is None else self._replace(argv=self.later)
 
 
 class Death(NamedTuple):

@@ -38,9 +38,11 @@ class Slot:
             death = await self._one_life()
             if self._told:
                 self._told = False
+                self.command = self.command.after_service()
                 continue
             if not may_go_on(death):
                 return
+            self.command = self.command.after_service()
             early_deaths, delay_seconds = after_death(
                 early_deaths,
                 death.lived_seconds,
