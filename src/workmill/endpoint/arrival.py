@@ -27,14 +27,7 @@ def has_arrived(transport: asyncio.Transport) -> bool | None:
         return False
     if line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _CLOSED:
         return False
-    return True if was_taken(transport) else None
-
-
-def was_taken(transport: asyncio.Transport) -> bool:
-    """Whether the caller's machine has acknowledged all of it, even if it has reset the connection
-    since: then it may have been read, or not."""
-    line = transport.get_extra_info("socket")
-    if line is None or line.fileno() < 0 or transport.get_write_buffer_size():
-        return False
+    if transport.get_write_buffer_size():
+        return None
     unacknowledged = fcntl.ioctl(line.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
-    return bool(struct.unpack("i", unacknowledged)[0] == 0)
+    return True if struct.unpack("i", unacknowledged)[0] == 0 else None

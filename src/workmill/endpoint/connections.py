@@ -17,7 +17,7 @@ import asyncio
 from typing import Final
 
 from workmill.domain.errors import HeadTooLarge, MalformedRequest, Unavailable, WorkmillError
-from workmill.endpoint.arrival import has_arrived, was_taken
+from workmill.endpoint.arrival import has_arrived
 from workmill.endpoint.chunked_body import ChunkedBody
 from workmill.endpoint.connection_limits import Connections
 from workmill.endpoint.exchange import Exchange
@@ -55,7 +55,6 @@ class Connection(asyncio.Protocol):
         self._blank_bytes = 0
         self._sending_ended = self._reading_paused = self._discarding = self._lost = False
         self._watched = 0
-        self._taken = False
         self._close_when_arrived = False
         self._timer: asyncio.TimerHandle | None = None
         self._stalled_timer: asyncio.TimerHandle | None = None
@@ -69,7 +68,7 @@ class Connection(asyncio.Protocol):
             self._start_timer(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        self._lost, self._taken = True, was_taken(self.transport)
+        self._lost = True
         self._connections.forget(self)
         self._stop_timer()
         self.resume_writing()
@@ -185,10 +184,6 @@ class Connection(asyncio.Protocol):
     def arrived(self) -> bool | None:
         """Whether all that was written is with the caller's machine; None: not known yet."""
         return False if self._lost else has_arrived(self.transport)
-
-    def taken(self) -> bool:
-        """Whether it was, even if the connection has been reset since."""
-        return self._taken if self._lost else was_taken(self.transport)
 
     def give_up(self) -> None:
         """Cut the connection off: what has not arrived never will."""

@@ -32,9 +32,8 @@ MAX_UNSETTLED: Final = 100_000
 
 class _Watched(NamedTuple):
     line: Line
-    on_arrival: Callable[[bool, bool], None]
+    on_arrival: Callable[[bool], None]
     until: float
-    gone: bool
 
 
 class Deliveries:
@@ -50,33 +49,22 @@ class Deliveries:
         self._telling: set[asyncio.Future[None]] = set()
         self._some = asyncio.Event()
 
-    def watch(self, line: Line, on_arrival: Callable[[bool, bool], None]) -> None:
-        """An answer is being written; `on_arrival` is told once whether it has arrived, and
-        whether the caller's machine took it in any case."""
-        gone = line.arrived() is False
+    def watch(self, line: Line, on_arrival: Callable[[bool], None]) -> None:
+        """An answer is being written; `on_arrival` is told once whether it has arrived."""
         line.watch()
         until = asyncio.get_running_loop().time() + ARRIVAL_SECONDS
-        self._under_way.append(_Watched(line, on_arrival, until, gone))
+        self._under_way.append(_Watched(line, on_arrival, until))
         self._some.set()
 
-    def settled_by(self, receipt: bytes) -> Callable[[bool, bool], None]:
+    def settled_by(self, receipt: bytes) -> Callable[[bool], None]:
         """What becomes of the results under this receipt."""
-        return lambda arrived, _taken: self._words.append(
+        return lambda arrived: self._words.append(
             Acknowledgement(receipt=receipt, returned=not arrived)
         )
 
-    def returned_unless_arrived(self, receipt: bytes) -> Callable[[bool, bool], None]:
-        """Of a receipt that its holder acknowledges himself, if he ever hears of it. Whoever resets
-        a connection may have read its answer before: then the receipt is left to lapse."""
-        return lambda arrived, taken: (
-            None
-            if arrived or taken
-            else self._words.append(Acknowledgement(receipt=receipt, returned=True))
-        )
-
-    def released_unless_arrived(self, leases: Sequence[Lease]) -> Callable[[bool, bool], None]:
+    def released_unless_arrived(self, leases: Sequence[Lease]) -> Callable[[bool], None]:
         """No attempt is burnt for what no worker has heard of."""
-        return lambda arrived, _taken: (
+        return lambda arrived: (
             None if arrived else self._releases.extend(one.unused() for one in leases)
         )
 
@@ -112,10 +100,9 @@ class Deliveries:
             if arrived is None and now < one.until:
                 continue
             known.add(id(one))
-            taken = not one.gone and one.line.taken()
             if arrived is None:
                 one.line.give_up()
-            one.on_arrival(bool(arrived), taken)
+            one.on_arrival(bool(arrived))
             one.line.unwatch()
         if known:
             self._under_way = [one for one in self._under_way if id(one) not in known]

@@ -71,7 +71,7 @@ class Reply:
     status: int
     body: bytes | AsyncIterator[bytes]
     headers: Headers
-    on_arrival: Callable[[bool, bool], None] | None = None
+    on_arrival: Callable[[bool], None] | None = None
     """Told once whether the answer has arrived, where that makes a difference."""
 
     @classmethod
