@@ -62,12 +62,6 @@ class Deliveries:
             Acknowledgement(receipt=receipt, returned=not arrived)
         )
 
-    def returned_unless_arrived(self, receipt: bytes) -> Callable[[bool], None]:
-        """Of a receipt that its holder acknowledges himself, if he ever hears of it."""
-        return lambda arrived: (
-            None if arrived else self._words.append(Acknowledgement(receipt=receipt, returned=True))
-        )
-
     def released_unless_arrived(self, leases: Sequence[Lease]) -> Callable[[bool], None]:
         """No attempt is burnt for what no worker has heard of."""
         return lambda arrived: (
