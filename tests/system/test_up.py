@@ -53,6 +53,21 @@ def test_a_killed_endpoint_is_replaced_on_its_port(tmp_path: Path) -> None:
         assert up.process.poll() is None
 
 
+def test_a_directory_that_vanishes_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
+    """In an empty store every job would be one that never was. Put back, it is served again."""
+    aside = tmp_path / "aside"
+    with Up(tmp_path) as up, up.client() as client:
+        data = up.data
+        kept = client.submit(b"kept", 10).result(60)
+        job_id = next(client.jobs()).id
+        data.rename(aside)
+        until(lambda: "is not there any more" in up.log.read_text())
+        assert not (data / "jobs.db").exists()
+        data.rmdir()
+        aside.rename(data)
+        assert client.result(job_id, 60) == kept
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_drains_and_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C: the work in hand goes back with its checkpoint, exit 0, every process is gone."""

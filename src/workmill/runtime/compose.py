@@ -82,9 +82,9 @@ def open_store(config: EndpointConfig) -> Store:
         from workmill.runtime.data_directory import check_kept, directory_of_up
         from workmill.store.sqlite import SqliteStore
 
-        directory_of_up(config.data)
+        folder = directory_of_up(config.data)
         if not config.may_found:
-            check_kept(config.data)
+            check_kept(folder)
         return SqliteStore(Path(config.data))
     from workmill.store.redis.addresses import parse_addresses
     from workmill.store.redis.judgement import Level

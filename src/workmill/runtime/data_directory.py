@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from workmill.domain.errors import InvalidInput
+from workmill.domain.errors import InvalidInput, StoreUnavailable
 
 CLUSTER_MARK: Final = Path("store", "redis-1")
 """In the tree of a cluster from its first start on."""
@@ -31,6 +31,20 @@ def directory_of_up(data: str) -> Path:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise unusable(folder, _why_closed(folder))
     return folder
+
+
+def check_kept(folder: Path) -> None:
+    """Raise StoreUnavailable when the database that was served from here is gone. Whoever replaces
+    an endpoint must not begin an empty store in its place: to its callers every job would be one
+    that never was."""
+    from workmill.store.sqlite.ownership import FILE_NAME
+
+    if not (folder / FILE_NAME).exists():
+        raise StoreUnavailable(
+            f"The store that was served from {folder} is not there any more. Nothing was begun in "
+            "its place. Put it back, and it is served again; or stop this service and start it "
+            "anew, with a backup or an empty store."
+        )
 
 
 def directory_of_cluster(data: str) -> Path:

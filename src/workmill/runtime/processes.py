@@ -31,8 +31,8 @@ SPACING_SECONDS: Final = 0.02
 
 class Command(NamedTuple):
     """How to run one process of a role. `pass_fds` are the descriptors it inherits, `settings` is
-    what its environment has besides, `log` the file that its standard output is added to. `later` is
-    what is run instead of `argv` once a process of this command has served."""
+    what its environment has besides, `log` the file that its standard output is added to. `later`
+    is what is run instead of `argv` once a process of this command has served."""
 
     role: str
     argv: tuple[str, ...]
