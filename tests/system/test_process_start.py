@@ -200,7 +200,7 @@ def test_what_a_child_refuses_is_said_once(tmp_path: Path) -> None:
     ("number", "after"),
     [
         (signal.SIGTERM, "python"),
-        (signal.SIGINT, "python"),
+        (signal.SIGINT, "packages"),
         (signal.SIGINT, "endpoint"),
         (signal.SIGHUP, "endpoint"),
         (signal.SIGTERM, "worker"),
@@ -209,14 +209,17 @@ def test_what_a_child_refuses_is_said_once(tmp_path: Path) -> None:
 def test_a_stop_is_heeded_while_it_starts(
     tmp_path: Path, number: signal.Signals, after: str
 ) -> None:
-    """While Python loads, the endpoint opens its store, or the workers start: it ends quietly, and
-    nothing is left behind."""
+    """While Python loads, or the packages that we use, while the endpoint opens its store, or the
+    workers start: it ends quietly, and nothing is left behind. (What a Ctrl-C does before Python has
+    come to our first line is Python's.)"""
     arguments = ["up", "--port", "0", "--data", str(tmp_path / "data"), "--workers", "8"]
     with subprocess.Popen(
         [*WORKMILL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
     ) as process:
         if after == "python":
             until(lambda: "workmill" in command_line(process.pid))
+        elif after == "packages":
+            until(lambda: "msgspec" in Path(f"/proc/{process.pid}/maps").read_text())
         else:
             until(lambda: any(f"\0{after}\0" in command_line(p) for p in children(process.pid)))
         there = tree(process.pid)

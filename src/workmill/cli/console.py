@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
-from workmill.domain.errors import InvalidInput, Unavailable, WorkmillError
+from workmill.domain.errors import InvalidInput, StoreUnavailable, Unavailable, WorkmillError
 from workmill.process.entry import was_closed
 from workmill.telemetry import screen
 
@@ -130,7 +130,7 @@ def check_output() -> None:
     _write("")
 
 
-_TOLD_BY_DETAIL: Final = frozenset({InvalidInput.title, Unavailable.title})
+_TOLD_BY_DETAIL: Final = frozenset({InvalidInput.title, Unavailable.title, StoreUnavailable.title})
 """Too general to be told: the detail says what it is, and it may be this machine's own."""
 
 

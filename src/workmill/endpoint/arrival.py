@@ -47,8 +47,8 @@ class Arrival:
         """So many more bytes were written; `watched` when somebody will ask about them."""
         self._written_bytes += size_bytes
         self._handed_over = False
-        if watched:  # the loop writes at the end of its turn
-            self._loop.call_soon(self._loop.call_soon, self._look_at_buffer)
+        if watched:  # the loop writes at the end of this turn, and hears of a reset in the next
+            self._loop.call_soon(self._look_at_buffer)
 
     def lose(self) -> None:
         """The connection is lost: what is known now is all that will be."""

@@ -23,6 +23,8 @@ _SHOWN_CHARACTERS: Final = 100
 class AddressTaken(Unavailable):
     """Somebody listens there, who may be just ending."""
 
+    slug = "address-taken"
+
 
 BACKLOG: Final = 2048
 """Connections that the kernel keeps waiting while nobody accepts (capped by somaxconn)."""

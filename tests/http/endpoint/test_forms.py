@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
-from tests.http.endpoint.conftest import Running
+from tests.http.endpoint.conftest import TEST_SECONDS, Running
 from tests.system.definition import value_of
 
 DATA = b'{"looks": "like JSON"}&a=b%20c\r\n\x00\xff' * 40
@@ -68,11 +69,14 @@ def test_chunked_transfer(shared: Running) -> None:
 def test_a_client_that_expects_100_continue(shared: Running) -> None:
     """curl asks first for larger bodies: it is told to go on, and then answered."""
     head = b"PUT /enqueue?iterations=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
-    reply = shared.raw(head + b"Expect: 100-continue\r\nConnection: close\r\n\r\n", b"patiently")
-    first, _, rest = reply.partition(b"\r\n\r\n")
-    assert first == b"HTTP/1.1 100 Continue"
-    assert rest.startswith(b"HTTP/1.1 200 ")
-    assert json.loads(rest.partition(b"\r\n\r\n")[2])["value"] == value_of(b"patiently", 1)
+    told = b"HTTP/1.1 100 Continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=TEST_SECONDS) as line:
+        line.sendall(head + b"Expect: 100-continue\r\nConnection: close\r\n\r\n")
+        assert line.recv(len(told), socket.MSG_WAITALL) == told
+        line.sendall(b"patiently")
+        reply = b"".join(iter(lambda: line.recv(65536), b""))
+    assert reply.startswith(b"HTTP/1.1 200 ")
+    assert json.loads(reply.partition(b"\r\n\r\n")[2])["value"] == value_of(b"patiently", 1)
 
 
 @pytest.mark.parametrize(
