@@ -152,7 +152,8 @@ class LocalProcesses:
         return tuple(p for p in self._alive.values() if role in (None, p.role))
 
     async def kill(self) -> None:
-        """End all by force, and return when they are gone."""
+        """Start nothing more, end all by force, and return when they are gone."""
+        await self.close()
         for process in self.list():
             process.kill_group()
             await self.ended(process)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -23,3 +25,16 @@ async def test_a_log_that_is_long_begins_anew_and_the_one_before_is_kept(
         await started.ended(await started.start(command))
     assert log.read_text() == "12345\n"
     assert log.with_name("role.log.old").read_text() == "12345\n12345\n"
+
+
+async def test_who_is_just_being_started_is_ended_too() -> None:
+    """The end of all is the end of those, too, whose start is under way."""
+    stubborn = Command("role", (sys.executable, "-c", "import time; time.sleep(600)"))
+    started = LocalProcesses()
+    starting = asyncio.create_task(started.start(stubborn))
+    await asyncio.sleep(0)  # it has begun, and is not on the list yet
+    assert started.list() == ()
+    await started.kill()
+    process = await starting
+    assert started.list() == ()
+    assert await process.ended() == -signal.SIGKILL
