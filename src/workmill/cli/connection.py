@@ -11,12 +11,13 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workmill.cli.console import note
 from workmill.cli.options import text_of
-from workmill.domain.errors import EndpointUnreachable, NotAuthorized, WorkmillError
+from workmill.domain.errors import EndpointUnreachable, InvalidInput, NotAuthorized, WorkmillError
 from workmill.runtime.keys import read_key
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ may take to be replaced, twice."""
 LOOK_SECONDS: Final = 1.8
 """All of the look, names and several addresses included: nobody there is told within 2 s."""
 CONNECT_SECONDS: Final = 1.5
-NOT_READY: Final = 503
+NOT_READY: Final = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 @contextmanager
@@ -82,8 +83,37 @@ def _look(urls: Sequence[str]) -> None:
     elif isinstance(found, Exception):
         if not isinstance(found, WorkmillError):
             raise found
-    elif found.status == NOT_READY:
-        note(f"The service is not ready; retrying for up to {PATIENCE_SECONDS:.0f} s.")
+    else:
+        _note_on(found)
+
+
+def _note_on(found: Reply) -> None:
+    """Why it may take longer now."""
+    if found.status == NOT_READY:
+        note(
+            f"The service is not ready; retrying for up to {PATIENCE_SECONDS:.0f} s where that "
+            "helps."
+        )
+    elif _is_strangers(found):
+        note(
+            f"What answers there is no endpoint of Workmill (HTTP status {found.status}), or not "
+            f"now; asking again for up to {PATIENCE_SECONDS:.0f} s."
+        )
+
+
+def _is_strangers(found: Reply) -> bool:
+    """Whether it is the answer of another service, or of what stands between."""
+    from workmill.client.foreign import own_problem
+    from workmill.wire import codecs
+    from workmill.wire.messages import Readiness
+
+    if found.status != HTTPStatus.OK:
+        return own_problem(found) is None
+    try:
+        codecs.from_json(found.content, Readiness)
+    except InvalidInput:
+        return True
+    return False
 
 
 def _ask(transport: Transport, answer: list[Reply | Exception]) -> None:

@@ -14,9 +14,10 @@ import io
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Final, NamedTuple, TextIO, cast
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable, Unavailable, WorkmillError
 from workmill.process.entry import was_closed
@@ -44,6 +45,35 @@ class Styled(NamedTuple):
 
     text: str
     colour: str
+
+
+class _Drawing:
+    """A stream that is drawn on, perhaps by a thread of Rich: standard output that takes nothing
+    is Unwritable to the command itself, and nothing else is anybody's trouble."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._raises = stream, stream is sys.stdout
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def _try(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except OSError as error:
+            if self._raises and threading.current_thread() is threading.main_thread():
+                raise Unwritable(error) from None
 
 
 def prepare() -> None:
@@ -89,19 +119,19 @@ def print_json(message: object) -> None:
 
 def draw(view: RenderableType, width: int | None = None) -> None:
     """A table or the like on standard output; `width` is that of a pipe. Raises Unwritable."""
-    console = rich_console(sys.stdout, width)
-    with console.capture() as drawn:
-        console.print(view)
-    _write(drawn.get())
+    drawn = io.StringIO()
+    rich_console(sys.stdout, width, drawn).print(view)
+    _write(drawn.getvalue())
 
 
-def rich_console(stream: TextIO, width: int | None = None) -> Console:
-    """Rich as it may draw on this stream: its own opinions on colour and markup do not count."""
+def rich_console(stream: TextIO, width: int | None = None, into: TextIO | None = None) -> Console:
+    """Rich as it may draw on this stream, or for it `into` another one: its own opinions on colour
+    and markup do not count, and what cannot be written is told as everywhere."""
     from rich.console import Console
 
     redraw, colour = screen.can_redraw(stream), screen.has_colour(stream)
     return Console(
-        file=stream,
+        file=into or cast("TextIO", _Drawing(stream)),
         force_terminal=redraw,
         force_interactive=redraw,
         color_system="standard" if colour else None,

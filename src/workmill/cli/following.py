@@ -34,5 +34,5 @@ def _until_ended(client: Client, job_id: str) -> JobView:
             shown.show(view.done, view.iterations, view.status)
             if view.status not in RUNNING:
                 return view
-            with suppress(WaitTimeout, JobEnded):
+            with suppress(WaitTimeout, JobEnded, Unavailable):  # the next look is patient, or tells
                 client.result(job_id, timeout_seconds=LOOK_SECONDS)

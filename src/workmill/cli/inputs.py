@@ -29,13 +29,13 @@ IN_MEMORY_BYTES: Final = 8 * 1024 * 1024
 class Flow:
     """A stream of which a head was read already, to be read once, piece by piece."""
 
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head, self._stream = head, stream
+    def __init__(self, head: bytes, stream: BinaryIO, name: str) -> None:
+        self._head, self._stream, self._name = head, stream, name
 
     def read(self, size: int, /) -> bytes:
         """Up to `size` bytes more; none at the end."""
         if not self._head:
-            return self._stream.read(size)
+            return _read(self._stream, size, self._name)
         piece, self._head = self._head[:size], self._head[size:]
         return piece
 
@@ -51,6 +51,8 @@ def existing(word: str) -> str:
     """The word itself when something can be read there. Raises BadParameter (exit 2)."""
     if word == STANDARD_INPUT:
         return word
+    if not word:
+        raise typer.BadParameter("an empty name is no file that can be read")
     try:
         mode = Path(word).stat().st_mode
     except OSError as error:
@@ -67,11 +69,11 @@ def existing(word: str) -> str:
 def opened(word: str) -> Input:
     """What is behind the word. Raises InvalidInput when standard input is closed, and OSError."""
     if word == STANDARD_INPUT:
-        return Input(_whole_or_flowing(_standard_input()))
+        return Input(_whole_or_flowing(_standard_input(), "standard input"))
     found = Path(word).stat()
     if stat.S_ISREG(found.st_mode) and found.st_size:
         return Input(Path(word), found.st_size)
-    return Input(_whole_or_flowing(Path(word).open("rb")))
+    return Input(_whole_or_flowing(Path(word).open("rb"), word))
 
 
 def _standard_input() -> BinaryIO:
@@ -82,14 +84,19 @@ def _standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _whole_or_flowing(stream: BinaryIO) -> bytes | Flow:
+def _whole_or_flowing(stream: BinaryIO, name: str) -> bytes | Flow:
     """All of a short stream, or one that goes on as it comes."""
-    try:
-        head = stream.read(IN_MEMORY_BYTES + 1)
-    except OSError as error:
-        raise OSError(error.errno or errno.EIO, error.strerror, "the input") from None
+    head = _read(stream, IN_MEMORY_BYTES + 1, name)
     if len(head) <= IN_MEMORY_BYTES:
         if not head:
             note("The data is empty: zero bytes are hashed.")
         return head
-    return Flow(head, stream)
+    return Flow(head, stream, name)
+
+
+def _read(stream: BinaryIO, size: int, name: str) -> bytes:
+    """The stream's next bytes. Raises OSError with its name."""
+    try:
+        return stream.read(size)
+    except OSError as error:
+        raise OSError(error.errno or errno.EIO, error.strerror, name) from None

@@ -44,7 +44,12 @@ Iterations = Annotated[
 ]
 OwnId = Annotated[
     str | None,
-    typer.Option("--id", metavar="UUID", help="Your own: repeating the submit is harmless."),
+    typer.Option(
+        "--id",
+        metavar="UUID",
+        callback=options.said,
+        help="Your own: repeating the submit is harmless.",
+    ),
 ]
 Priority = Annotated[
     int,
@@ -80,7 +85,9 @@ def submit(
     iterations: Iterations,
     job_id: OwnId = None,
     priority: Priority = 0,
-    workload: Annotated[str, typer.Option(help="What to compute.")] = "sha512",
+    workload: Annotated[
+        str, typer.Option(callback=options.said, help="What to compute.")
+    ] = "sha512",
     fold: Fold = False,
     wait: Wait = False,
     as_json: options.Json = False,
@@ -179,8 +186,12 @@ def _describe(view: JobView) -> None:
 
 
 def jobs(
-    status: Annotated[str | None, typer.Option(help="Only those with this status.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="The most to show.")] = 20,
+    status: Annotated[
+        str | None, typer.Option(callback=options.said, help="Only those with this status.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, callback=options.count, help="The most to show.")
+    ] = 20,
     as_json: options.Json = False,
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,

@@ -35,7 +35,7 @@ It asks first; where nobody can be asked, --yes is needed."""
 
 def _readable(file: str) -> str:
     """A regular file that can be read; a pipe could not be sent again."""
-    path = Path(file)
+    path = options.path(file)
     if not path.exists():
         raise typer.BadParameter(f"there is no file {file!r}")
     if not (path.is_file() and os.access(path, os.R_OK)):
@@ -44,20 +44,21 @@ def _readable(file: str) -> str:
 
 
 def backup(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Where the copy goes.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", parser=options.path, help="Where the copy goes.")
+    ],
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
 ) -> None:
     """Look at the target, then ask for the copy. Raises what `download.look_at` does."""
     from workmill.client.download import look_at
 
-    target = Path(file)
-    look_at(target)
+    look_at(file)
     with connect(url, key_file) as client:
         client.stats()  # any page of any server would do for a copy: this proves who it is
         with busy("Copying the store"):
-            client.backup(target)
-    say(f"{file} holds a complete, checked copy ({target.stat().st_size:,} bytes).")
+            client.backup(file)
+    say(f"{file} holds a complete, checked copy ({file.stat().st_size:,} bytes).")
 
 
 def restore(

@@ -31,11 +31,22 @@ Exit 1 when any value is wrong or any promise shown does not hold."""
 def demo(
     files: Annotated[int, typer.Option(min=1, max=100, help="How many files to submit.")] = 16,
     iterations: Annotated[
-        int, typer.Option("--iterations", "-n", min=2, help="Iterations of the longest.")
+        int,
+        typer.Option(
+            "--iterations",
+            "-n",
+            min=2,
+            callback=options.count,
+            help="Iterations of the longest.",
+        ),
     ] = 1_000_000,
     url: Annotated[
         list[str] | None,
-        typer.Option(metavar="URL", help="Use this service, not a private one of the demo's own."),
+        typer.Option(
+            metavar="URL",
+            callback=options.said,
+            help="Use this service, not a private one of the demo's own.",
+        ),
     ] = None,
     key_file: options.KeyFile = None,
 ) -> None:

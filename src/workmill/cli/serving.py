@@ -189,7 +189,8 @@ def worker(url: options.Url = options.DEFAULT_URLS, key_file: options.KeyFile = 
 
 def controller(
     cluster: Annotated[
-        str | None, typer.Option("--cluster", help="On EC2: the tag of its machines.")
+        str | None,
+        typer.Option("--cluster", callback=options.said, help="On EC2: the tag of its machines."),
     ] = None,
     region: Annotated[str, typer.Option("--region", help="On EC2: where they are.")] = "",
     subnets: Annotated[
@@ -206,13 +207,17 @@ def controller(
         typer.Option(
             "--balancer",
             metavar="SOCKET",
+            parser=options.path,
             help="HAProxy's admin socket: every endpoint that beats is served.",
         ),
     ] = None,
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
     ec2_url: Annotated[
-        str | None, typer.Option("--ec2-url", metavar="URL", help="Another EC2: a rehearsal.")
+        str | None,
+        typer.Option(
+            "--ec2-url", metavar="URL", callback=options.said, help="Another EC2: a rehearsal."
+        ),
     ] = None,
 ) -> None:
     """Judge and order until a stop signal. Raises BadParameter."""

@@ -18,6 +18,7 @@ Shape = Annotated[
     str,
     typer.Argument(
         metavar="SHAPE",
+        callback=options.said,
         help="steady, burst, daily, flash-crowd, heavy-tail, dying-nodes or slow-starts.",
     ),
 ]
@@ -43,7 +44,10 @@ StartSeconds = Annotated[
     ),
 ]
 Plot = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="Draw the runs into this SVG file.")
+    Path | None,
+    typer.Option(
+        "--plot", metavar="FILE", parser=options.path, help="Draw the runs into this SVG file."
+    ),
 ]
 
 

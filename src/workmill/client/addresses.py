@@ -21,6 +21,7 @@ from workmill.domain.limits import PORT
 
 DEFAULT_URL: Final = f"http://127.0.0.1:{PORT}"
 
+MAX_URL_CHARACTERS: Final = 2048
 _STANDARD_PORTS: Final = {"http": 80, "https": 443}
 _NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -64,6 +65,8 @@ def _base(url: object) -> str:
         raise InvalidInput(f"A URL is text, not {type(url).__name__}. Give 'http://HOST:PORT'.")
     if any(letter <= " " or letter == "\x7f" or letter.isspace() for letter in url):
         raise _no_url(url, "it holds a blank")
+    if len(url) > MAX_URL_CHARACTERS:
+        raise _no_url(url, f"it is longer than {MAX_URL_CHARACTERS} characters")
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -18,14 +18,16 @@ from typing import Final
 
 from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import id_text, parse_id
-from workmill.domain.limits import MAX_COUNT
+from workmill.domain.limits import MAX_COUNT, MAX_NAME_CHARACTERS
 
 MAX_KEY_CHARACTERS: Final = 4096
+MAX_RECEIPT_CHARACTERS: Final = 4096
+"""A receipt for a store of 64 parts has 2176."""
 SHOWN_CHARACTERS: Final = 60
 
 
-def whole(value: object, name: str, least: int = -MAX_COUNT) -> int:
-    """Any whole number but a truth value, from `least` to 2**63 - 1."""
+def whole(value: object, name: str, least: int = -MAX_COUNT, most: int = MAX_COUNT) -> int:
+    """Any whole number but a truth value, from `least` to `most`."""
     number = None
     if not isinstance(value, bool):
         try:
@@ -34,8 +36,9 @@ def whole(value: object, name: str, least: int = -MAX_COUNT) -> int:
             number = None
     if number is None:
         raise InvalidInput(f"{name} is a whole number, not {kind(value)}. Nothing was sent.")
-    if not least <= number <= MAX_COUNT:
-        raise InvalidInput(f"{name} is a whole number from {least} to 2**63 - 1. Nothing was sent.")
+    if not least <= number <= most:
+        bound = "2**63 - 1" if most == MAX_COUNT else most
+        raise InvalidInput(f"{name} is a whole number from {least} to {bound}. Nothing was sent.")
     return number
 
 
@@ -50,6 +53,11 @@ def seconds(value: object, name: str, *, least: float = 0.0) -> float:
     if math.isnan(number):
         raise InvalidInput(f"{name} is no number of seconds that can be counted to.")
     return max(number, least)
+
+
+def patience(timeout_seconds: object) -> float:
+    """How long to wait for a result: for ever, for None; a time that is over counts as no time."""
+    return math.inf if timeout_seconds is None else seconds(timeout_seconds, "timeout_seconds")
 
 
 def seconds_given(value: object, name: str) -> float:
@@ -102,6 +110,25 @@ def text(value: object, name: str) -> str:
     except UnicodeEncodeError:
         raise InvalidInput(f"{name} holds what is no character. Nothing was sent.") from None
     return value
+
+
+def name(value: object, what: str) -> str:
+    """A word that names something: a workload, a status. It is never empty."""
+    named = text(value, what)
+    if not 0 < len(named) <= MAX_NAME_CHARACTERS:
+        raise InvalidInput(
+            f"{what} is a name of 1 to {MAX_NAME_CHARACTERS} characters, and this has "
+            f"{len(named)}. Nothing was sent."
+        )
+    return named
+
+
+def receipt(value: object) -> str:
+    """The receipt of a pull, as it came."""
+    told = text(value, "The receipt")
+    if len(told) > MAX_RECEIPT_CHARACTERS:
+        raise InvalidInput("This is longer than any receipt. Nothing was sent.")
+    return told
 
 
 def path(value: object) -> Path:

@@ -53,6 +53,7 @@ class AsyncHandle(SubmittedJob):
         JobCancelled, WaitTimeout (the job goes on), InvalidInput when the submit was refused,
         and EndpointUnreachable when no endpoint answers for the client's `timeout_seconds`.
         """
+        arguments.patience(timeout_seconds)
         value = self.known()
         return await self._client.result(self.id, timeout_seconds) if value is None else value
 
@@ -145,7 +146,7 @@ class AsyncClient(Uncopied):
             replies = await self._transport.run(self._operations.submit_some(await encode))
             return [AsyncHandle(self, reply) for reply in replies]
 
-        workload = arguments.text(workload, "workload")
+        workload = arguments.name(workload, "workload")
         batches = Batches(cut(works(items, iterations, priority)))
         under_way: deque[asyncio.Task[list[AsyncHandle]]] = deque()
         try:
@@ -175,6 +176,7 @@ class AsyncClient(Uncopied):
         This costs a request for each; `results()` is the cheap way to collect very many.
         Raises what the first one that has no value raises.
         """
+        arguments.several(handles, "handles")
         if timeout_seconds is None:
             return [await handle.result() for handle in handles]
         deadline = time.monotonic() + arguments.seconds(timeout_seconds, "timeout_seconds")

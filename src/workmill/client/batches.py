@@ -19,7 +19,7 @@ from workmill.client.reading import Heard, Source, unheard
 from workmill.client.values import Data, Work
 from workmill.domain.errors import BodyTooLarge, InvalidInput, WorkmillError
 from workmill.domain.ids import id_text, new_id
-from workmill.domain.limits import MAX_BATCH_JOBS, MAX_COUNT
+from workmill.domain.limits import MAX_BATCH_JOBS, MAX_COUNT, MAX_PRIORITY, MIN_PRIORITY
 from workmill.wire.messages import BatchItem, SubmitReply
 from workmill.workloads.port import Workload
 from workmill.workloads.registry import find_workload
@@ -47,6 +47,9 @@ class _Checked(NamedTuple):
 def works(items: Iterable[Data | Work], iterations: int | None, priority: int) -> Iterator[Work]:
     """Every item as Work; bare data takes what was said for all."""
     arguments.several(items, "items")
+    if iterations is not None:
+        iterations_of(iterations)
+    priority_of(priority)
     for item in items:
         if isinstance(item, Work):
             yield item
@@ -137,7 +140,7 @@ def folded_item(work: Work, workload: str, heard: Heard = unheard) -> BatchItem:
     be read."""
     chosen = chosen_id(work.id)
     iterations, priority = iterations_of(work.iterations), priority_of(work.priority)
-    mill = find_workload(arguments.text(workload, "workload"))
+    mill = find_workload(arguments.name(workload, "workload"))
     content = payload(work.data, heard)
     digest = mill.fold(content.chunks() if isinstance(content, Source) else (content,))
     return BatchItem(
@@ -166,11 +169,11 @@ def iterations_of(value: object) -> int:
 
 
 def priority_of(value: object) -> int:
-    """A priority; its range is the endpoint's to judge. Raises InvalidInput."""
+    """A priority from -100 to 100. Raises InvalidInput."""
     return (
         value
-        if type(value) is int and -MAX_COUNT < value < MAX_COUNT
-        else arguments.whole(value, "priority")
+        if type(value) is int and MIN_PRIORITY <= value <= MAX_PRIORITY
+        else arguments.whole(value, "priority", MIN_PRIORITY, MAX_PRIORITY)
     )
 
 

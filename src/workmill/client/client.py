@@ -56,6 +56,7 @@ class Handle(SubmittedJob):
         JobCancelled, WaitTimeout (the job goes on), InvalidInput when the submit was refused,
         and EndpointUnreachable when no endpoint answers for the client's `timeout_seconds`.
         """
+        arguments.patience(timeout_seconds)
         value = self.known()
         return self._client.result(self.id, timeout_seconds) if value is None else value
 
@@ -148,7 +149,7 @@ class Client(Uncopied):
             replies = self._transport.run(self._operations.submit_some(items), stop)
             return [Handle(self, reply) for reply in replies]
 
-        workload = arguments.text(workload, "workload")
+        workload = arguments.name(workload, "workload")
         batches = Batches(cut(works(items, iterations, priority)))
         threads, stop = Background(), Stop()
         under_way: deque[Future[list[Handle]]] = deque()
@@ -175,6 +176,7 @@ class Client(Uncopied):
         This costs a request for each; `results()` is the cheap way to collect very many.
         Raises what the first one that has no value raises.
         """
+        arguments.several(handles, "handles")
         if timeout_seconds is None:
             return [handle.result() for handle in handles]
         deadline = time.monotonic() + arguments.seconds(timeout_seconds, "timeout_seconds")

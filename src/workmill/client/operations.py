@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from math import inf
 from os import PathLike
 from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
@@ -96,7 +95,7 @@ class Operations:
         query: dict[str, str | int | float] = {"iterations": iterations_of(iterations)}
         query |= {
             "priority": priority_of(priority),
-            "workload": arguments.text(workload, "workload"),
+            "workload": arguments.name(workload, "workload"),
         }
         chosen = chosen_id(job_id)
         body = payload(data, heard)
@@ -196,8 +195,7 @@ class Operations:
     def result(self, job_id: str | UUID, timeout_seconds: float | None) -> Steps[bytes]:
         """Wait for the job's value. Raises JobFailed, JobCancelled or WaitTimeout."""
         asked = arguments.job_id(job_id)
-        patience = inf if timeout_seconds is None else _wait(timeout_seconds, "timeout_seconds")
-        deadline = self._ticks() + patience
+        deadline = self._ticks() + arguments.patience(timeout_seconds)
         wait, delay = object(), 0.0
         try:
             while True:
@@ -249,7 +247,7 @@ class Operations:
 
     def page(self, status: str | None, after: int | None) -> Steps[JobList]:
         """One page of the listing, newest first."""
-        named = None if status is None else arguments.text(status, "status")
+        named = None if status is None else arguments.name(status, "status")
         query = {"status": named, "after": after}
         given = {name: value for name, value in query.items() if value is not None}
         page = yield from self._json(Request("GET", paths.JOBS, given), JobList)
@@ -257,11 +255,11 @@ class Operations:
 
     def pull(self, top: int, receipt_seconds: float, wait_seconds: float) -> Steps[PulledBatch]:
         """Take finished results, latest first; with none there, go on asking for `wait_seconds`."""
-        top = arguments.whole(top, "top", 1)
+        top = arguments.whole(top, "top", 1, MAX_PULL_RESULTS)
         receipt_seconds = arguments.seconds_sent(receipt_seconds, "receipt_seconds")
-        deadline = self._ticks() + _wait(wait_seconds, "wait_seconds")
+        deadline = self._ticks() + arguments.seconds(wait_seconds, "wait_seconds")
         query = {"top": top, "receipt_seconds": receipt_seconds}
-        most_bytes = REPLY_BYTES + min(top, MAX_PULL_RESULTS) * RESULT_BYTES
+        most_bytes = REPLY_BYTES + top * RESULT_BYTES
         pause = 0.0
         while True:
             request = Request(
@@ -283,7 +281,7 @@ class Operations:
         receipt = batch.receipt if isinstance(batch, PulledBatch) else batch
         if receipt is None and isinstance(batch, PulledBatch):
             return 0
-        body = Acknowledge(receipt=arguments.text(receipt, "The receipt"), ids=named)
+        body = Acknowledge(receipt=arguments.receipt(receipt), ids=named)
         request = Request("POST", paths.RESULTS_ACK, {}, codecs.to_json(body), codecs.JSON)
         return (yield from self._json(request, Acknowledged, patience_seconds)).delivered
 
@@ -333,11 +331,6 @@ class Operations:
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
         reply = yield from retrying(request, patience, ticks=self._ticks, full_silence=full_silence)
         return reply.content
-
-
-def _wait(value: object, name: str) -> float:
-    """How long to wait; a time that is over already counts as no time."""
-    return arguments.seconds(value, name)
 
 
 def _unfit(job_id: object) -> CancelReply:

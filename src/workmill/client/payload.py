@@ -19,10 +19,10 @@ def payload(data: object, heard: Heard = unheard) -> bytes | Source:
     Raises InvalidInput for what holds no bytes: text is not encoded, numbers are not made into
     zeros, and lists are not joined by guess.
     """
+    if heard is not unheard and not isinstance(heard, Callable):  # type: ignore[arg-type]
+        raise InvalidInput(f"heard is a function, not {arguments.kind(heard)}. Nothing was sent.")
     if isinstance(data, bytes):
         return data
-    if not isinstance(heard, Callable):  # type: ignore[arg-type]
-        raise InvalidInput(f"heard is a function, not {arguments.kind(heard)}. Nothing was sent.")
     if isinstance(data, str):
         raise InvalidInput(
             "Data is bytes, and this is text. Send text.encode() for the text itself, or "

@@ -10,6 +10,7 @@ is longer goes without a length, and once: it cannot be read again.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Callable, Generator, Iterator
@@ -21,6 +22,7 @@ from workmill.client.values import Stream
 from workmill.domain.errors import InvalidInput
 
 CHUNK_BYTES: Final = 256 * 1024
+_OPEN_IT: Final = "Open it in binary mode for reading. No job was stored."
 
 Heard: TypeAlias = Callable[[int], object]
 """Hears how many bytes of the file are done with."""
@@ -125,7 +127,7 @@ class Source:
             body.close()
 
     def _begin_with(self, stream: Stream, file: IO[bytes] | None) -> Body:
-        first = _filled(stream)
+        first = self._filled(stream)
         if len(first) < CHUNK_BYTES:
             if file is not None:
                 file.close()
@@ -151,19 +153,37 @@ class Source:
             yield chunk
             done_bytes += len(chunk)
             self._heard(done_bytes)
-            chunk = _piece(stream, CHUNK_BYTES)
+            chunk = self._piece(stream)
 
     def _held_to(self, file: IO[bytes], mark: _Mark, chunk: bytes) -> Generator[bytes, None, None]:
         done_bytes = 0
         while chunk:
             done_bytes += len(chunk)
-            following = file.read(CHUNK_BYTES)
+            following = self._piece(file)
             ends = not following and (done_bytes, _mark(file)) != (mark[2], mark)
             if ends or done_bytes + len(following) > mark[2]:
                 raise _changed(self._data)
             yield chunk
             self._heard(done_bytes)
             chunk = following
+
+    def _filled(self, stream: Stream) -> bytes:
+        """The first `CHUNK_BYTES`; less only when there is no more."""
+        pieces: list[bytes] = []
+        left = CHUNK_BYTES
+        while left > 0 and (piece := self._piece(stream, left)):
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces)
+
+    def _piece(self, stream: Stream, size: int = CHUNK_BYTES) -> bytes:
+        """At most so many bytes; the error of a file has its name."""
+        try:
+            return _piece(stream, size)
+        except OSError as error:
+            if isinstance(self._data, Path) and error.filename is None and error.errno is not None:
+                error.filename = str(self._data)
+            raise
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -173,18 +193,15 @@ def _opened(path: Path) -> IO[bytes]:
         raise InvalidInput(f"No file has such a name: {error}. Nothing was sent.") from None
 
 
-def _filled(stream: Stream) -> bytes:
-    """The first `CHUNK_BYTES`; less only when there is no more."""
-    pieces: list[bytes] = []
-    left = CHUNK_BYTES
-    while left > 0 and (piece := _piece(stream, left)):
-        pieces.append(piece)
-        left -= len(piece)
-    return b"".join(pieces)
-
-
 def _piece(stream: Stream, size: int) -> bytes:
-    piece = stream.read(size)
+    try:
+        piece = stream.read(size)
+    except io.UnsupportedOperation:
+        raise InvalidInput(f"This stream is not open for reading. {_OPEN_IT}") from None
+    except ValueError:
+        if getattr(stream, "closed", False) is True:
+            raise InvalidInput(f"This stream is closed. {_OPEN_IT}") from None
+        raise
     if not isinstance(piece, bytes | bytearray | memoryview):
         raise InvalidInput(
             f"Data is read as bytes, and this stream gave {type(piece).__name__}. Open it in "

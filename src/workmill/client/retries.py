@@ -3,10 +3,11 @@
 Theory. Every request of this client may be repeated: submits carry the id that the client
 chose, worker verbs carry tokens, acknowledgements name a receipt. So each failure that time may
 heal is retried: no answer at all, an outcome that the store could not confirm, and any refusal
-that came with a time to wait. The pauses double from `FIRST_PAUSE_SECONDS` to
-`LONGEST_PAUSE_SECONDS`; the upper half of each is left to chance, so that clients which failed
-together do not come back together. A pause that would outlast the caller's patience is not
-begun: the error is raised at once instead.
+that came with a time to wait. What lasts until a person does something (`WorkmillError.lasting`: a
+store that is damaged) is not, unless a time was named. The pauses double from
+`FIRST_PAUSE_SECONDS` to `LONGEST_PAUSE_SECONDS`; the upper half of each is left to chance, so that
+clients which failed together do not come back together. A pause that would outlast the caller's
+patience is not begun: the error is raised at once instead.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ Ticks = Callable[[], float]
 
 
 def worth_retrying(error: WorkmillError) -> bool:
-    """Whether the same request may succeed later."""
-    return isinstance(error, Unavailable) or error.retry_after_seconds is not None
+    """Whether the same request may succeed later, with nobody doing anything meanwhile."""
+    passing = isinstance(error, Unavailable) and not error.lasting
+    return passing or error.retry_after_seconds is not None
 
 
 def pause_seconds(failures: int, error: WorkmillError, chance: Chance = random.random) -> float:

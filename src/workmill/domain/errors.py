@@ -43,6 +43,8 @@ class WorkmillError(Exception):
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something failed inside Workmill"
+    lasting: ClassVar[bool] = False
+    """Whether a person has to do something first: asking again helps only where a time is named."""
 
     def __init__(self, detail: str = "", *, retry_after_seconds: float | None = None) -> None:
         super().__init__(detail or self.title)
@@ -152,6 +154,7 @@ class StoreDamaged(StoreUnavailable):
     says, where that is known, how much older the store is than what it had acknowledged."""
 
     slug, title = "store-damaged", "The store has lost what it had acknowledged"
+    lasting = True
 
     def __init__(
         self,

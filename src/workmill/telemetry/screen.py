@@ -8,6 +8,7 @@ begin a line of its own. The environment is read when something is shown, not at
 from __future__ import annotations
 
 import os
+import re
 from typing import Final, Protocol
 
 BOLD_RED: Final = "31;1"
@@ -23,6 +24,9 @@ _NO_CURSOR: Final = frozenset({"dumb", "unknown"})
 _RAW_BYTES: Final = range(0xDC80, 0xDD00)
 """What Python makes of bytes in a name that are no UTF-8 (PEP 383)."""
 
+_ESCAPED_MARK: Final = r"\udc"
+_ESCAPED_BYTE: Final = re.compile(r"\\udc([89a-f][0-9a-f])")
+
 
 class Stream(Protocol):
     """Anything that can be a terminal."""
@@ -33,8 +37,11 @@ class Stream(Protocol):
 def printable(text: str) -> str:
     r"""The text on one line, with whatever is no visible character escaped: `\x1b`, `\n`, `\u202e`.
 
-    A byte of a file name that is no UTF-8 shows as that byte, `\xff`.
+    A byte of a file name that is no UTF-8 shows as that byte, `\xff`, also where somebody (Python's
+    `repr`, Typer) has escaped it before as the character that stands for it, `\udcff`.
     """
+    if _ESCAPED_MARK in text:
+        text = _ESCAPED_BYTE.sub(r"\\x\1", text)
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else _escaped(one) for one in text)

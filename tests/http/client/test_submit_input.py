@@ -87,6 +87,14 @@ def test_what_is_no_file_is_used_wrongly(live: Live, word: str) -> None:
     assert run("jobs", url=live.url).stdout == b""
 
 
+def test_what_cannot_be_read_after_all_is_named(live: Live) -> None:
+    """The system opens it, and refuses to read it."""
+    done = run("submit", "/proc/self/mem", "-n", "2", url=live.url)
+    assert done.returncode == 1
+    assert b"/proc/self/mem: Input/output error" in done.stderr
+    assert run("jobs", url=live.url).stdout == b""
+
+
 def test_closed_input_is_not_an_empty_one(live: Live) -> None:
     """`submit - <&-` computes nothing that nobody asked for."""
     line = 'exec "$@" <&-'

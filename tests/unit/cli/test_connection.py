@@ -54,15 +54,27 @@ def test_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize(("status", "said"), [(200, ""), (401, ""), (503, "not ready; retrying")])
+REFUSAL = b'{"type":"urn:workmill:problem:not-authorized","title":"t","status":401}'
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(200, b'{"status":"ready"}'), ""),
+        (Reply(401, REFUSAL), ""),
+        (Reply(503), "not ready; retrying"),
+        (Reply(200, b"<b>hi</b>"), "no endpoint of Workmill (HTTP status 200), or not now; asking"),
+        (Reply(404, b"no"), "no endpoint of Workmill (HTTP status 404), or not now; asking"),
+    ],
+)
 def test_who_is_not_ready_is_asked_again(
-    status: int,
+    reply: Reply,
     said: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """And the person knows why it takes longer."""
-    monkeypatch.setattr(Transport, "send", lambda *_: Reply(status))
+    monkeypatch.setattr(Transport, "send", lambda *_: reply)
     with connection.connect(URL, None):
         told = capsys.readouterr().err
     assert said in told

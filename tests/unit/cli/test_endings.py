@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from workmill.cli import main as command
-from workmill.cli.console import Unwritable, announce, print_json, show_error
+from workmill.cli.console import Unwritable, announce, draw, print_json, rich_console, show_error
 from workmill.domain.errors import InvalidInput, NotFound, StoreFull, WorkmillError
 
 
@@ -128,6 +129,31 @@ def test_a_service_outlives_an_announcement_that_nobody_can_read(
             full.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
     assert "Workmill is ready at http://127.0.0.1:5000." in capsys.readouterr().err
+
+
+class Full(io.StringIO):
+    """Takes nothing: a disk, or a terminal that was closed."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_table_that_cannot_be_shown_is_about_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich flushes by itself, and its error would have been told as that of some disk."""
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(Unwritable):
+        draw("a table")
+    with pytest.raises(Unwritable):
+        rich_console(sys.stdout).print("a live view")
+
+
+def test_a_bar_that_cannot_be_shown_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes to standard error, which is of interest only now."""
+    monkeypatch.setattr(sys, "stderr", Full())
+    rich_console(sys.stderr).print("half of it")
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def test_a_late_word_about_a_dead_endpoint_changes_nothing() -> None:
         "http://[127.0.0.1]",
         "http://a..b",
         "http://.a",
+        "http://a/" + "x" * 2048,
         "http://-a",
         "http://" + "a" * 64,
         "http://" + ".".join(["a" * 60] * 5),

@@ -161,6 +161,11 @@ def test_ids_that_are_none_are_answered_in_their_places(service: Counterpart) ->
     "given",
     [
         {"workload": 5},
+        {"workload": ""},
+        {"workload": "x" * 201},
+        {"priority": 101},
+        {"priority": -101},
+        {"heard": 5},
         {"workload": "\ud800"},
         {"priority": "high"},
         {"priority": True},
@@ -202,6 +207,10 @@ def _opened(request: Request) -> Reply:
         ("pull", {"top": "all"}),
         ("pull", {"top": 10**5000}),
         ("pull", {"top": 0}),
+        ("pull", {"top": 10_001}),
+        ("jobs", {"status": "x" * 201}),
+        ("jobs", {"status": ""}),
+        ("acknowledge", {"batch": "a" * 5000}),
         ("pull", {"receipt_seconds": math.nan}),
         ("pull", {"receipt_seconds": math.inf}),
         ("pull", {"wait_seconds": math.nan}),
@@ -215,6 +224,10 @@ def _opened(request: Request) -> Reply:
         ("backup", {"file": "a\0b"}),
         ("restore", {"file": None}),
         ("submit_many", {"items": [], "workload": 5}),
+        ("submit_many", {"items": [], "workload": "x" * 201}),
+        ("submit_many", {"items": [], "priority": "high"}),
+        ("submit_many", {"items": [], "iterations": 0}),
+        ("wait_all", {"handles": "abc"}),
     ],
 )
 def test_every_call_looks_at_what_it_is_given(call: str, given: dict[str, Any]) -> None:

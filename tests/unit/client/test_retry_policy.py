@@ -19,6 +19,9 @@ from workmill.domain.errors import (
     EndpointUnreachable,
     InvalidInput,
     NotFound,
+    StoreDamaged,
+    StoreFull,
+    StoreLost,
     StoreUnavailable,
     WorkmillError,
 )
@@ -129,3 +132,16 @@ def test_two_clients_that_failed_together_do_not_return_together() -> None:
     chance = iter(range(10))
     pauses = {pause_seconds(5, EndpointUnreachable(), lambda: next(chance) / 10) for _ in range(10)}
     assert len(pauses) == 10
+
+
+def test_what_lasts_until_a_person_acts_is_told_at_once() -> None:
+    """A damaged store does not mend itself; one that named a time, is full, or is lost to one
+    process alone is asked again."""
+    body = b'{"type":"urn:workmill:problem:store-damaged","title":"t","status":503%s}'
+    service = Service(Reply(503, body % b""))
+    with pytest.raises(StoreDamaged):
+        service.ask(patience_seconds=60.0)
+    assert len(service.asked) == 1
+    healing = Service(Reply(503, body % b',"retry_after_seconds":1.0'), GOOD)
+    assert healing.ask(patience_seconds=60.0) is GOOD
+    assert all(map(worth_retrying, (StoreFull(), StoreLost(), StoreUnavailable())))

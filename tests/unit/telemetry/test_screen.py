@@ -33,6 +33,7 @@ class Closed:
         ("\u2066x\u2069\u200b\ufeff", r"\u2066x\u2069\u200b\ufeff"),
         ("\u2028line", r"\u2028line"),
         ("b\udcff", r"b\xff"),
+        (repr("b\udcff"), r"'b\xff'"),
         ("\ud800", r"\ud800"),
         ("big[red]x.bin", "big[red]x.bin"),
         ("", ""),

@@ -116,8 +116,12 @@ class Session:
         try:
             answer = self._ask(verb, given, writes=writes)
         except StoreDamaged as damaged:
-            if self._asked or not self._heals(damaged):
-                raise  # what this group has done before is gone, and may not be confirmed
+            if self._asked:  # what this group has done before is gone, and may not be confirmed
+                if self._may_heal(damaged):
+                    damaged.retry_after_seconds = RETRY_SECONDS
+                raise
+            if not self._heals(damaged):
+                raise
             answer = self._ask(verb, given, writes=writes)
         self._asked, self._is_damaged = True, False
         return answer
@@ -130,15 +134,19 @@ class Session:
 
     def _heals(self, damaged: StoreDamaged) -> bool:
         """Whether what is lost is made up for by somebody else, who remembers it."""
-        behind_ms = damaged.behind_ms
-        if behind_ms is not None and behind_ms <= self._heals_ms:
-            emit("store.rolled_back", level="error", behind_seconds=behind_ms / 1000)
+        if self._may_heal(damaged):
+            behind_seconds = (damaged.behind_ms or 0) / 1000
+            emit("store.rolled_back", level="error", behind_seconds=behind_seconds)
             self._caller.accept()
             return True
         if not self._is_damaged:
             emit("store.damaged", level="error", detail=damaged.detail)
         self._is_damaged = True
         return False
+
+    def _may_heal(self, damaged: StoreDamaged) -> bool:
+        """Whether the next group goes on with what is there."""
+        return damaged.behind_ms is not None and damaged.behind_ms <= self._heals_ms
 
 
 def called(link: Link, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
