@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from workmill.cli.console import note
 from workmill.cli.options import text_of
-from workmill.domain.errors import EndpointUnreachable, InvalidInput, NotAuthorized, WorkmillError
+from workmill.domain.errors import EndpointUnreachable, NotAuthorized, WorkmillError
 from workmill.runtime.keys import read_key
 
 if TYPE_CHECKING:
@@ -102,18 +102,11 @@ def _note_on(found: Reply) -> None:
 
 
 def _is_strangers(found: Reply) -> bool:
-    """Whether it is the answer of another service, or of what stands between."""
+    """Whether another service refuses, or what stands between: that is asked again, and may pass.
+    One that answers with a page of its own is told at once by the command itself."""
     from workmill.client.foreign import own_problem
-    from workmill.wire import codecs
-    from workmill.wire.messages import Readiness
 
-    if found.status != HTTPStatus.OK:
-        return own_problem(found) is None
-    try:
-        codecs.from_json(found.content, Readiness)
-    except InvalidInput:
-        return True
-    return False
+    return found.status >= HTTPStatus.MULTIPLE_CHOICES and own_problem(found) is None
 
 
 def _ask(transport: Transport, answer: list[Reply | Exception]) -> None:

@@ -63,7 +63,7 @@ REFUSAL = b'{"type":"urn:workmill:problem:not-authorized","title":"t","status":4
         (Reply(200, b'{"status":"ready"}'), ""),
         (Reply(401, REFUSAL), ""),
         (Reply(503), "not ready; retrying"),
-        (Reply(200, b"<b>hi</b>"), "no endpoint of Workmill (HTTP status 200), or not now; asking"),
+        (Reply(200, b"<b>hi</b>"), ""),
         (Reply(404, b"no"), "no endpoint of Workmill (HTTP status 404), or not now; asking"),
     ],
 )
