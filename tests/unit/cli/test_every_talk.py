@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests.unit.cli.every import commands, talks
@@ -38,6 +40,13 @@ REPLIES = {
     "an end in the middle": b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{",
     "nothing": b"",
 }
+_PROBLEM = (
+    b'{"type":"urn:workmill:problem:store-damaged","title":"t","status":503,"detail":"Gone."}'
+)
+DAMAGED = (
+    b"HTTP/1.1 503 No\r\ncontent-type: application/problem+json\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(_PROBLEM), _PROBLEM)
+)
 
 
 def test_every_command_that_talks_has_a_row() -> None:
@@ -108,6 +117,23 @@ def test_a_silent_service_is_given_up(
         code, said = ended(TALKS[command], url)
     assert code == 1
     assert "slow to answer; waiting for up to" in said
+
+
+@pytest.mark.parametrize("command", TALKS)
+def test_what_lasts_is_told_at_once(
+    command: str, ended: Callable[[str, str], tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However patient a command is: a damaged store is not asked again."""
+
+    def again(_seconds: float) -> NoReturn:
+        raise AssertionError("it waits for what does not pass")
+
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 1e9)
+    monkeypatch.setattr(time, "sleep", again)
+    with stranger(DAMAGED) as url:
+        code, said = ended(TALKS[command], url)
+    assert code == 1
+    assert "The store has lost what it had acknowledged." in said
 
 
 @contextmanager
