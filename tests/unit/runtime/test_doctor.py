@@ -83,6 +83,16 @@ def test_the_file_system_is_judged(
     assert storage.filesystem(tmp_path).verdict == verdict
 
 
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+def test_a_file_in_the_place_of_the_directory_must_be_mended(tmp_path: Path, below: str) -> None:
+    """No service would start there, whatever file system is around it."""
+    (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to("gone")
+    for name in ("file", "nowhere"):
+        found = storage.filesystem(tmp_path / name / below)
+        assert (found.verdict, found.said) == ("mend", f"{tmp_path / name} is not a directory.")
+
+
 def test_the_kind_is_that_of_the_nearest_mount() -> None:
     """/proc is a mount of its own below /."""
     assert storage._kind_of(Path("/proc/self")) == "proc"

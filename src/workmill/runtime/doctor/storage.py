@@ -48,6 +48,12 @@ def filesystem(data: Path) -> Finding:
     place = nearest(data)
     kind = _kind_of(place)
     figures = {"kind": kind, "directory": str(data)}
+    whole = data.absolute()
+    for taken in (one for one in (whole, *whole.parents) if os.path.lexists(one)):
+        if taken.is_dir():
+            break
+        said, advice = f"{taken} is not a directory.", "Choose another directory with --data."
+        return Finding(name="data", verdict="mend", said=said, advice=advice, figures=figures)
     said = f"{data} is on {kind}."
     if kind in NETWORK:
         advice = "Choose a directory on a disk of this machine with --data."
