@@ -71,9 +71,9 @@ class Connection(asyncio.Protocol):
         if self._connections.take(self):
             self._start_timer(HEAD_SECONDS)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._arrival.lose()
+        self._arrival.lose(exc)
         self._connections.forget(self)
         self._stop_timer()
         self.resume_writing()
@@ -340,6 +340,7 @@ class Connection(asyncio.Protocol):
         self._connections.works(self)
         if self.transport.is_closing():
             return
+        self._arrival.half_closed = True  # what comes from now on is not told apart
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.resume_reading()
