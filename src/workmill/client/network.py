@@ -8,6 +8,7 @@ uses are kept for a few seconds, and few.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import threading
 from asyncio import Semaphore
@@ -62,9 +63,22 @@ class AsyncNetwork(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The head of the answer; its body is read from the stream."""
-        answer = await self._pool.handle_async_request(_for_httpcore(request))
+        try:
+            answer = await self._pool.handle_async_request(_for_httpcore(request))
+        except asyncio.CancelledError:
+            await self._drop_orphans()
+            raise
         stream = _AsyncStream(cast("AsyncIterable[bytes]", answer.stream))
         return httpx.Response(answer.status, headers=answer.headers, stream=stream)
+
+    async def _drop_orphans(self) -> None:
+        """A request that is cancelled between two steps of the pool leaves it a connection that is
+        neither idle nor anybody's, for ever."""
+        held = [one.connection for one in self._pool._requests]  # noqa: SLF001
+        for one in self._pool.connections:
+            if one not in held and not one.is_idle() and not one.is_closed():
+                self._pool._connections.remove(one)  # noqa: SLF001
+                await one.aclose()
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from tests.http.client.liars import says, serving, whole
 
+from workmill.client.async_transport import AsyncTransport
 from workmill.client.core import Request
 from workmill.client.network import Network
 from workmill.client.transport import Transport
@@ -60,3 +62,23 @@ def test_an_error_of_the_network_keeps_the_connections(monkeypatch: pytest.Monke
 class _Nothing(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         return iter(())
+
+
+async def test_a_call_that_is_cancelled_at_any_step_leaves_no_connection_behind() -> None:
+    """A program that gives up its calls for years does not run out of descriptors."""
+    with serving(says(whole(b"{}"))) as url:
+        async with AsyncTransport(url) as transport:
+            assert (await transport.send(Request("GET", "/"))).status == 200
+            network = transport._network()
+            for steps in [step for step in range(60) for _ in range(3)]:
+                asked = [
+                    asyncio.ensure_future(transport.send(Request("GET", "/"))) for _ in range(3)
+                ]
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                for one in asked:
+                    one.cancel()
+                await asyncio.gather(*asked, return_exceptions=True)
+                left = network._pool.connections
+                assert all(one.is_idle() or one.is_closed() for one in left), (steps, left)
+            assert (await transport.send(Request("GET", "/"))).status == 200
