@@ -12,7 +12,7 @@ import asyncio
 import ssl
 import threading
 from asyncio import Semaphore
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, Final, cast
 
 import httpcore
@@ -68,8 +68,15 @@ class AsyncNetwork(httpx.AsyncBaseTransport):
         except asyncio.CancelledError:
             await self._drop_orphans()
             raise
-        stream = _AsyncStream(cast("AsyncIterable[bytes]", answer.stream))
+        stream = _AsyncStream(cast("AsyncIterable[bytes]", answer.stream), self._let_go)
         return httpx.Response(answer.status, headers=answer.headers, stream=stream)
+
+    async def _let_go(self, stream: Any) -> None:
+        """An answer whose closing was cancelled still counts as under way, and never ends."""
+        request = getattr(stream, "_pool_request", None)
+        if request in self._pool._requests:  # noqa: SLF001
+            self._pool._requests.remove(request)  # noqa: SLF001
+        await self._drop_orphans()
 
     async def _drop_orphans(self) -> None:
         """A request that is cancelled between two steps of the pool leaves it a connection that is
@@ -110,14 +117,21 @@ class _Stream(httpx.SyncByteStream):
 
 
 class _AsyncStream(httpx.AsyncByteStream):
-    def __init__(self, stream: AsyncIterable[bytes]) -> None:
+    def __init__(
+        self, stream: AsyncIterable[bytes], let_go: Callable[[object], Awaitable[None]]
+    ) -> None:
         self._stream = stream
+        self._let_go = let_go
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return aiter(self._stream)
 
     async def aclose(self) -> None:
-        await self._stream.aclose()  # type: ignore[attr-defined]
+        try:
+            await self._stream.aclose()  # type: ignore[attr-defined]
+        except asyncio.CancelledError:
+            await self._let_go(self._stream)
+            raise
 
 
 class _AsyncBackend(httpcore.AnyIOBackend):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from httpcore._async.http11 import HTTP11ConnectionByteStream
 from tests.http.client.liars import says, serving, whole
 
 from workmill.client.async_transport import AsyncTransport
@@ -81,4 +82,22 @@ async def test_a_call_that_is_cancelled_at_any_step_leaves_no_connection_behind(
                 await asyncio.gather(*asked, return_exceptions=True)
                 left = network._pool.connections
                 assert all(one.is_idle() or one.is_closed() for one in left), (steps, left)
+            assert (await transport.send(Request("GET", "/"))).status == 200
+
+
+async def test_a_cancelled_end_of_an_answer_leaves_none_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer is whole, and the cancellation falls into its closing."""
+
+    async def cancelled(_stream: object) -> None:
+        raise asyncio.CancelledError
+
+    with serving(says(whole(b"{}"))) as url:
+        async with AsyncTransport(url) as transport:
+            with monkeypatch.context() as patch:
+                patch.setattr(HTTP11ConnectionByteStream, "aclose", cancelled)
+                with pytest.raises(asyncio.CancelledError):
+                    await transport.send(Request("GET", "/"))
+            assert transport._network()._pool.connections == []
             assert (await transport.send(Request("GET", "/"))).status == 200
