@@ -8,10 +8,11 @@ uses are kept for a few seconds, and few.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import threading
 from asyncio import Semaphore
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, Final, cast
 
 import httpcore
@@ -62,9 +63,29 @@ class AsyncNetwork(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The head of the answer; its body is read from the stream."""
-        answer = await self._pool.handle_async_request(_for_httpcore(request))
-        stream = _AsyncStream(cast("AsyncIterable[bytes]", answer.stream))
+        try:
+            answer = await self._pool.handle_async_request(_for_httpcore(request))
+        except asyncio.CancelledError:
+            await self._drop_orphans()
+            raise
+        stream = _AsyncStream(cast("AsyncIterable[bytes]", answer.stream), self._let_go)
         return httpx.Response(answer.status, headers=answer.headers, stream=stream)
+
+    async def _let_go(self, stream: Any) -> None:
+        """An answer whose closing was cancelled still counts as under way, and never ends."""
+        request = getattr(stream, "_pool_request", None)
+        if request in self._pool._requests:  # noqa: SLF001
+            self._pool._requests.remove(request)  # noqa: SLF001
+        await self._drop_orphans()
+
+    async def _drop_orphans(self) -> None:
+        """A request that is cancelled between two steps of the pool leaves it a connection that is
+        neither idle nor anybody's, for ever."""
+        held = [one.connection for one in self._pool._requests]  # noqa: SLF001
+        for one in self._pool.connections:
+            if one not in held and not one.is_idle() and not one.is_closed():
+                self._pool._connections.remove(one)  # noqa: SLF001
+                await one.aclose()
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -96,14 +117,21 @@ class _Stream(httpx.SyncByteStream):
 
 
 class _AsyncStream(httpx.AsyncByteStream):
-    def __init__(self, stream: AsyncIterable[bytes]) -> None:
+    def __init__(
+        self, stream: AsyncIterable[bytes], let_go: Callable[[object], Awaitable[None]]
+    ) -> None:
         self._stream = stream
+        self._let_go = let_go
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return aiter(self._stream)
 
     async def aclose(self) -> None:
-        await self._stream.aclose()  # type: ignore[attr-defined]
+        try:
+            await self._stream.aclose()  # type: ignore[attr-defined]
+        except asyncio.CancelledError:
+            await self._let_go(self._stream)
+            raise
 
 
 class _AsyncBackend(httpcore.AnyIOBackend):

@@ -87,6 +87,10 @@ class Transport:
         try:
             body = None if source is None else source.begin()
             return self._send(network, request, body, stop)
+        except BaseException as error:
+            if not isinstance(error, Exception) and self._network is network:
+                self._network = Network(self._context)  # Ctrl-C may leave a pool half way
+            raise
         finally:
             network.turns.release()
             if source is not None and body is not None:

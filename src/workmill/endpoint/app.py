@@ -29,6 +29,8 @@ from workmill.endpoint.service import Service
 from workmill.telemetry import emit
 
 _ARGUMENT: Final = "{id}"
+_OTHER: Final = "other"
+"""What is counted together in the metrics."""
 _HARMLESS: Final = frozenset({"GET", "HEAD"})
 
 
@@ -45,6 +47,8 @@ class App:
             if path.endswith(_ARGUMENT):
                 table, path = self._prefixes, path.removesuffix(_ARGUMENT)
             table.setdefault(path, {})[operation.method] = operation
+        self._methods = _HARMLESS | {operation.method for operation in operations}
+        """Counted by name; any other is none of ours, and there is no end of them."""
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer it, or end its connection."""
@@ -56,7 +60,7 @@ class App:
     async def _answer(self, exchange: Exchange) -> None:
         started = perf_counter()
         method = exchange.head.method
-        route = "other"
+        route = _OTHER
         request = Request(exchange, "")
         try:
             operation = self._find(method, exchange.head.path, request)
@@ -74,6 +78,7 @@ class App:
             _tell_failure(route, error)
             reply = problem_reply(WorkmillError("This call failed inside the service."))
         await self._send(exchange, reply, route)
+        method = method if method in self._methods else _OTHER
         self._service.metrics.request(method, route, reply.status, perf_counter() - started)
 
     def _find(self, method: str, path: str, request: Request) -> Operation:

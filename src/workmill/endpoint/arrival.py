@@ -10,11 +10,18 @@ which may come without the acknowledgement of what it has read. So a reset of a 
 caller had not ended its sending counts as taken, once the kernel had all of the answer: it was
 written to a live connection. A proxy takes an answer for its caller; what becomes of it behind the
 proxy cannot be known here.
+
+Whether the caller had ended its sending is asked of the kernel too: the loop hears of it when it
+reads, and it does not read while there is something left of what was sent ahead. Before a reset the
+state of the connection says so; after it the error does, which is EPIPE only when the end came
+first (`tcp_reset` of the kernel). Once our side is closed neither tells, so from then on an
+acknowledgement alone counts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import socket
 import struct
@@ -24,6 +31,8 @@ from typing import Final
 
 _CLOSED: Final = 7
 """TCP_CLOSE of <netinet/tcp.h>: after a reset, or before anything."""
+_ENDED: Final = frozenset({8, 9, 11})
+"""TCP_CLOSE_WAIT, TCP_LAST_ACK and TCP_CLOSING: the caller sends no more."""
 _ACKED_AT: Final = 120
 """Where `struct tcp_info` of <linux/tcp.h> has `tcpi_bytes_acked`, 8 bytes (Linux 4.1)."""
 _INFO_BYTES: Final = _ACKED_AT + 8
@@ -50,8 +59,10 @@ class Arrival:
         if watched:  # the loop writes at the end of this turn, and hears of a reset in the next
             self._loop.call_soon(self._look_at_buffer)
 
-    def lose(self) -> None:
-        """The connection is lost: what is known now is all that will be."""
+    def lose(self, error: Exception | None = None) -> None:
+        """The connection is lost, by this error: what is known now is all that will be."""
+        if isinstance(error, BrokenPipeError):  # told once, and the loop was told it
+            self.half_closed = True
         if self._at_loss is None:
             self._at_loss = self._after_reset()
 
@@ -64,15 +75,26 @@ class Arrival:
         if self._at_loss is not None:
             return self._at_loss
         line = self._socket()
-        if line is None or _info(line)[0] == _CLOSED:
+        if line is None or self._state(line) == _CLOSED:
             return self._after_reset()
         self._look_at_buffer()
         return True if self._handed_over and not _unacknowledged_bytes(line) else None
 
+    def _state(self, line: socket.socket) -> int:
+        """Of the connection, as the kernel has it; what it says of the caller's end is kept."""
+        state = _info(line)[0]
+        if state in _ENDED or (
+            state == _CLOSED and line.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.EPIPE
+        ):
+            self.half_closed = True
+        return state
+
     def _after_reset(self) -> bool:
+        line = self._socket()
+        if line is not None:
+            self._state(line)
         if self._handed_over and not self.half_closed:
             return True
-        line = self._socket()
         return line is not None and _acked_bytes(_info(line)) >= self._written_bytes
 
     def _look_at_buffer(self) -> None:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from workmill.domain.errors import BodyTimeout
-from workmill.endpoint.form import FormFolding
+from workmill.domain.errors import BodyTimeout, InvalidInput
+from workmill.endpoint.form import FormFolding, is_form
 from workmill.endpoint.http import TYPE, Request, too_large
 from workmill.workloads.port import Workload
 
 MIN_BYTES_PER_SECOND = 64 * 1024
 FORM_OVERHEAD_BYTES = 64 * 1024
 """What the boundaries, headers and small fields of a form may add to its data."""
-_FORM = b"multipart/form-data"
 
 
 async def fold_body(
@@ -29,9 +28,9 @@ async def fold_body(
     Raises BodyTooLarge as soon as it is known, before a byte is read when the announced
     length says so; BodyTimeout for a body that trickles; InvalidInput for a broken form.
     """
-    kind = request.header(TYPE)
-    if kind is not None and kind[: len(_FORM)].lower() == _FORM:
-        return await _fold_form(request, kind, workload, max_bytes, seconds)
+    form = _form_type(request)
+    if form is not None:
+        return await _fold_form(request, form, workload, max_bytes, seconds)
     allowed_seconds = _seconds_allowed(request, max_bytes, seconds)
     try:
         async with asyncio.timeout(allowed_seconds):
@@ -72,6 +71,19 @@ async def body_chunks(request: Request, *, max_bytes: int, seconds: float) -> As
         if size > max_bytes:
             raise too_large(max_bytes)
         yield chunk
+
+
+def _form_type(request: Request) -> bytes | None:
+    """The type of a form; None when the body is the data. Raises InvalidInput when it is both."""
+    kinds = [value for name, value in request.headers if name == TYPE]
+    if not any(is_form(kind) for kind in kinds):
+        return None
+    if len(kinds) > 1:
+        raise InvalidInput(
+            "The body has several Content-Types, one of them a form's: whether it is opened is not "
+            "clear. Nothing was stored. Send one Content-Type."
+        )
+    return kinds[0]
 
 
 async def _fold_form(

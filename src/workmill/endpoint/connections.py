@@ -35,6 +35,8 @@ MAX_BLANK_BYTES: Final = 64
 _NO_HEAD: Final = "The request broke off. Nothing was changed."
 _UNKNOWN: Final = Head("GET", "", b"", [], 0, False, False, False)
 """Stands for the head of a request that is refused unread."""
+_HEAD: Final = _UNKNOWN._replace(method="HEAD")
+"""The same where the answer has no body (RFC 9110, section 9.3.2)."""
 
 
 class Connection(asyncio.Protocol):
@@ -69,9 +71,9 @@ class Connection(asyncio.Protocol):
         if self._connections.take(self):
             self._start_timer(HEAD_SECONDS)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._arrival.lose()
+        self._arrival.lose(exc)
         self._connections.forget(self)
         self._stop_timer()
         self.resume_writing()
@@ -86,7 +88,7 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None:
             if self._inbox:
-                self._refuse(MalformedRequest(_NO_HEAD))
+                self._refuse(MalformedRequest(_NO_HEAD), self._inbox)
                 return True
             self._close()
             return True
@@ -219,7 +221,7 @@ class Connection(asyncio.Protocol):
                 return
             head = parse_head(raw[:end])
         except WorkmillError as error:
-            self._refuse(error)
+            self._refuse(error, raw)
             return
         self._inbox, self._looked_at, self._blank_bytes = b"", 0, 0
         self._stop_timer()
@@ -251,7 +253,7 @@ class Connection(asyncio.Protocol):
         self._take_head(ahead)
         if self._exchange is None and not self._discarding:
             if self._sending_ended:
-                self._refuse(MalformedRequest(_NO_HEAD))
+                self._refuse(MalformedRequest(_NO_HEAD), self._inbox)
             elif self._reading_paused:
                 self._reading_paused = False
                 self.transport.resume_reading()
@@ -262,7 +264,8 @@ class Connection(asyncio.Protocol):
                 Unavailable(
                     "All connections of this endpoint are taken. Nothing was changed. Retry.",
                     retry_after_seconds=1,
-                )
+                ),
+                b"%b " % head.method.encode(),
             )
             return
         exchange = self._exchange = Exchange(self, head)
@@ -280,12 +283,12 @@ class Connection(asyncio.Protocol):
             self.resume_reading()
         self._connections.start(exchange)
 
-    def _refuse(self, error: WorkmillError) -> None:
-        """Answer what is no request, and take no other after it."""
+    def _refuse(self, error: WorkmillError, raw: bytes) -> None:
+        """Answer what begins with `raw` and is no request, and take no other after it."""
         if self.transport.is_closing():
             return
         self._inbox = b""
-        exchange = self._exchange = Exchange(self, _UNKNOWN)
+        exchange = self._exchange = Exchange(self, _HEAD if raw.startswith(b"HEAD ") else _UNKNOWN)
         exchange.keep_alive = False
         reply = problem_reply(error)
         if isinstance(reply.body, bytes):
@@ -337,6 +340,7 @@ class Connection(asyncio.Protocol):
         self._connections.works(self)
         if self.transport.is_closing():
             return
+        self._arrival.half_closed = True  # what comes from now on is not told apart
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.resume_reading()

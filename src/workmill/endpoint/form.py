@@ -2,15 +2,19 @@
 
 Which part is the data: the file named `data`, else the file named `file`, else the first
 file, else the only text field. The choice is known for sure at the end alone, so the best
-part so far is folded and dropped when a better one begins; nothing is ever kept.
+part so far is folded and dropped when a better one begins; nothing is ever kept. A form that
+could be read in two ways (two files named `data`, a part with two names, or encoded once more)
+is refused: of two readings one computes over bytes that nobody meant.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from typing import Final
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -20,6 +24,12 @@ from workmill.workloads.port import Folding, Workload
 
 MAX_PARTS = 100
 MAX_REASON_CHARACTERS = 200
+_FORM: Final = re.compile(rb"multipart/form-data[ \t]*(?:;|\Z)", re.IGNORECASE)
+_QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_FILE_NAME: Final = re.compile(rb";[ \t]*filename\*", re.IGNORECASE)
+"""The extended spelling, which the parser leaves out: RFC 7578, section 4.2, does not allow it."""
+_AS_IT_IS: Final = frozenset({b"", b"7bit", b"8bit", b"binary"})
+"""Transfer encodings that change nothing (RFC 2045, section 6.2)."""
 
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 """What it would warn of is in the answer; the log is ours, and structured."""
@@ -31,6 +41,11 @@ class _Rank(IntEnum):
     FIRST_FILE = 2
     FILE = 3
     DATA = 4
+
+
+def is_form(content_type: bytes) -> bool:
+    """Whether a body of this type is opened, and not the data itself."""
+    return _FORM.match(content_type) is not None
 
 
 class FormFolding:
@@ -49,9 +64,10 @@ class FormFolding:
         self._best = _Rank.NOTHING
         self._folding: Folding | None = None
         self._taking = False
-        self._texts = self._parts = 0
+        self._rivals = self._parts = 0
         self._name = self._value = b""
-        self._disposition = b""
+        self._disposition: bytes | None = None
+        self._coding = self._best_coding = b""
         self._ended = False
         self._part_bytes = 0
 
@@ -66,8 +82,12 @@ class FormFolding:
             raise _refusal("it breaks off before its last boundary")
         if self._folding is None:
             raise _refusal("it has no part")
-        if self._best is _Rank.TEXT and self._texts > 1:
+        if self._rivals > 1 and self._best is _Rank.TEXT:
             raise _refusal("it has several text fields and no file: name the data's part `data`")
+        if self._rivals > 1 and self._best is not _Rank.FIRST_FILE:
+            raise _refusal(f"it has several files named `{self._best.name.lower()}`")
+        if self._best_coding not in _AS_IT_IS:
+            raise _refusal("its data is encoded once more (Content-Transfer-Encoding)")
         return self._folding.digest()
 
     def _new_parser(self, boundary: bytes) -> MultipartParser:
@@ -88,7 +108,7 @@ class FormFolding:
         self._parts += 1
         if self._parts > MAX_PARTS:
             raise _refusal(f"it has more than {MAX_PARTS} parts")
-        self._disposition = b""
+        self._disposition, self._coding = None, b""
         self._part_bytes = 0
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
@@ -98,21 +118,27 @@ class FormFolding:
         self._value += data[start:end]
 
     def _header_ends(self) -> None:
-        if self._name.lower() == b"content-disposition":
+        name = self._name.lower()
+        if name == b"content-disposition":
+            if self._disposition is not None:
+                raise _refusal("a part of it has two names")
             self._disposition = self._value
+        elif name == b"content-transfer-encoding":
+            self._coding = self._value.strip(b" \t").lower()
         self._name = self._value = b""
 
     def _headers_end(self) -> None:
         rank = self._rank()
         self._taking = rank > self._best
         if self._taking:
-            self._best = rank
+            self._best, self._best_coding, self._rivals = rank, self._coding, 0
             self._folding = self._workload.folding()
+        self._rivals += rank == self._best
 
     def _rank(self) -> _Rank:
-        _, options = parse_options_header(self._disposition)
-        if b"filename" not in options and b"filename*=" not in self._disposition:
-            self._texts += 1
+        disposition = self._disposition or b""
+        _, options = parse_options_header(disposition)
+        if b"filename" not in options and not _FILE_NAME.search(_QUOTED.sub(b"", disposition)):
             return _Rank.TEXT
         return {b"data": _Rank.DATA, b"file": _Rank.FILE}.get(
             options.get(b"name", b""), _Rank.FIRST_FILE

@@ -34,6 +34,7 @@ _FIELDS: Final = re.compile(rb"(?:%b:%b\r\n)*+\r\n" % (_TOKEN, _VALUE))
 _FIELD: Final = re.compile(rb"(%b):([^\r]*+)\r\n" % _TOKEN)
 FIELD_LINE: Final = re.compile(rb"%b:%b\r\n" % (_TOKEN, _VALUE))
 """One header or trailer line."""
+_BEGINNING: Final = re.compile(rb"\r?\Z|%b(?:\Z| [\x21-\x7e]*+(?:\Z| ))" % _TOKEN)
 _BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _AUTHORITY: Final = rb"(?:\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*+)(?::[0-9]*+)?"
 _HOST: Final = re.compile(_AUTHORITY)
@@ -110,6 +111,10 @@ def check_beginning(raw: bytes, start: int) -> None:
     if _BARE.search(raw, max(0, start - 1)):
         raise MalformedRequest("A line ends in CR and LF. Nothing was changed.")
     end = raw.find(b"\n") + 1
+    if not start and not end and not _BEGINNING.match(raw):
+        raise MalformedRequest(
+            "This is not HTTP/1.1. Nothing was changed. (For TLS, ask the balancer.)"
+        )
     if not start <= end - 1:
         return
     line = _LINE.match(raw)

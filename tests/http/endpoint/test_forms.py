@@ -143,3 +143,97 @@ def test_a_form_in_small_pieces(shared: Running) -> None:
     pieces = (body[at : at + 7] for at in range(0, len(body), 7))
     reply = shared.http.put("/enqueue?iterations=1", headers=headers, content=pieces)
     assert reply.json()["value"] == value_of(DATA, 1)
+
+
+def _put(shared: Running, kinds: list[bytes], body: bytes) -> tuple[int, str | None]:
+    """The status, and the value that was computed."""
+    headers = [(b"content-type", kind) for kind in kinds]
+    reply = shared.http.put("/enqueue?iterations=1", headers=headers, content=body)
+    return reply.status_code, reply.json().get("value")
+
+
+FORM = b"multipart/form-data; boundary=edge"
+
+
+@pytest.mark.parametrize(
+    "kind", [b"multipart/form-datas; boundary=edge", b"multipart/form-data.x;boundary=edge"]
+)
+def test_what_only_begins_like_a_form_is_plain_data(shared: Running, kind: bytes) -> None:
+    """A type is compared whole: another type is a label, and the body is the data."""
+    _, body = _form(('name="data"; filename="x"', b"inner"))
+    assert _put(shared, [kind], body) == (200, value_of(body, 1))
+
+
+@pytest.mark.parametrize(
+    "kind", [FORM.upper().replace(b"EDGE", b"edge"), FORM.replace(b";", b" ;")]
+)
+def test_a_form_is_one_in_any_spelling(shared: Running, kind: bytes) -> None:
+    """RFC 9110, section 8.3.1: letters of either case, and blanks before the semicolon."""
+    _, body = _form(('name="data"; filename="x"', b"spelt"))
+    assert _put(shared, [kind], body) == (200, value_of(b"spelt", 1))
+
+
+@pytest.mark.parametrize(
+    "kinds", [[FORM, b"text/plain"], [b"text/plain", FORM], [FORM, FORM.replace(b"edge", b"e")]]
+)
+def test_a_body_that_is_a_form_and_is_none_is_refused(shared: Running, kinds: list[bytes]) -> None:
+    """With two types, one a form, nobody can say which bytes are the data."""
+    before = shared.stored()
+    _, body = _form(('name="data"; filename="x"', b"inner"))
+    assert _put(shared, kinds, body)[0] == 422
+    assert shared.stored() == before
+
+
+def _part(head: bytes, data: bytes) -> bytes:
+    return b"--edge\r\n" + head + b"\r\n\r\n" + data + b"\r\n"
+
+
+NAMED = b'Content-Disposition: form-data; name="%b"; filename="x"'
+TEXT = b'Content-Disposition: form-data; name="%b"'
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        _part(NAMED % b"data", b"one") + _part(NAMED % b"data", b"two"),
+        _part(NAMED % b"file", b"one") + _part(NAMED % b"x", b"") + _part(NAMED % b"file", b"two"),
+        _part(NAMED % b"x" + b"\r\n" + NAMED % b"data", b"one"),
+        _part(TEXT % b"filename*=x", b"one") + _part(TEXT % b"y", b"two"),
+        _part(NAMED % b"data" + b"\r\nContent-Transfer-Encoding: base64", b"b25l"),
+        _part(NAMED % b"x" + b"\r\ncontent-transfer-encoding: Quoted-Printable", b"=41"),
+    ],
+    ids=["two data", "two file", "two names", "a name like a file's", "base64", "quoted"],
+)
+def test_a_form_whose_data_can_be_read_in_two_ways_is_refused(
+    shared: Running, parts: bytes
+) -> None:
+    """One of two parts is not dropped in silence, and no bytes but the sender's are hashed."""
+    before = shared.stored()
+    assert _put(shared, [FORM], parts + b"--edge--\r\n")[0] == 422
+    assert shared.stored() == before
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (_part(NAMED % b"data", b"one") + _part(NAMED % b"file", b"") * 2, b"one"),
+        (_part(TEXT % b"a", b"") * 2 + _part(NAMED % b"x", b"two"), b"two"),
+        (_part(NAMED % b"data" + b"\r\nContent-Transfer-Encoding: 8bit", b"3"), b"3"),
+        (
+            _part(TEXT % b"a" + b"\r\nContent-Transfer-Encoding: base64", b"eA==")
+            + _part(NAMED % b"x", b"four"),
+            b"four",
+        ),
+        (
+            _part(b"Content-Disposition: form-data; name=x; filename*=UTF-8''a%2Cb", b"five")
+            + _part(TEXT % b"y", b"")
+            + _part(TEXT % b"z", b""),
+            b"five",
+        ),
+    ],
+)
+def test_what_is_not_the_data_may_be_anything(
+    shared: Running, parts: bytes, expected: bytes
+) -> None:
+    """Doubt about parts that are ignored is no reason to refuse."""
+    assert _put(shared, [FORM], parts + b"--edge--\r\n") == (200, value_of(expected, 1))

@@ -92,3 +92,34 @@ async def test_what_could_not_be_written_has_not_arrived(line: Line) -> None:
     await line.write()
     line.arrival.refuse()
     assert line.arrival.known() is False
+
+
+@pytest.mark.parametrize("looks", [False, True])
+async def test_an_end_that_nobody_has_read_counts_too(line: Line, looks: bool) -> None:
+    """The loop may not have read it: it is asked of the kernel, before and after the reset."""
+    line.caller.close()
+    await line.write()
+    if not looks:
+        line.arrival.lose()
+    assert line.arrival.known() is False
+
+
+async def test_an_end_between_the_answer_and_its_reset_counts_too(line: Line) -> None:
+    """It crossed the answer on its way; the error of the connection says that it was first."""
+    line.ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    await line.write()
+    line.caller.close()
+    line.ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+    assert line.arrival.known() is False
+
+
+async def test_an_end_that_a_later_write_found_counts_too(line: Line) -> None:
+    """The kernel tells it once: who writes again is told, and then nobody."""
+    line.caller.close()
+    line.ours.sendall(ANSWER)
+    with pytest.raises(BrokenPipeError) as found:
+        line.ours.sendall(ANSWER)
+    line.arrival.wrote(2 * len(ANSWER), watched=True)
+    await asyncio.sleep(0)
+    line.arrival.lose(found.value)
+    assert line.arrival.known() is False
