@@ -28,9 +28,10 @@ logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 class _Rank(IntEnum):
     NOTHING = 0
     TEXT = 1
-    FIRST_FILE = 2
-    FILE = 3
-    DATA = 4
+    DATA_TEXT = 2
+    FIRST_FILE = 3
+    FILE = 4
+    DATA = 5
 
 
 class FormFolding:
@@ -111,12 +112,11 @@ class FormFolding:
 
     def _rank(self) -> _Rank:
         _, options = parse_options_header(self._disposition)
+        name = options.get(b"name", b"")
         if b"filename" not in options and b"filename*=" not in self._disposition:
             self._texts += 1
-            return _Rank.TEXT
-        return {b"data": _Rank.DATA, b"file": _Rank.FILE}.get(
-            options.get(b"name", b""), _Rank.FIRST_FILE
-        )
+            return _Rank.DATA_TEXT if name == b"data" else _Rank.TEXT
+        return {b"data": _Rank.DATA, b"file": _Rank.FILE}.get(name, _Rank.FIRST_FILE)
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         self._part_bytes += end - start
