@@ -189,6 +189,14 @@ CONTRADICTIONS = {
     "negative": _books("failed_total", -1),
     "epoch": _books("epoch", "AAAA"),
     "latest": _books("latest_ms", 2**61),
+    "work of another": "UPDATE jobs SET state = (SELECT state FROM jobs WHERE seq = 3) "
+    "WHERE seq = 2",
+    "key": "UPDATE jobs SET key = zeroblob(32) WHERE seq = 2",
+    "attached work": "UPDATE jobs SET state = zeroblob(64) WHERE leader IS NOT NULL",
+    "no text": "UPDATE names SET name = CAST(x'ff' AS TEXT) WHERE name = 'default'",
+    "other tenant": "UPDATE names SET name = 'other' WHERE name = 'default'",
+    "other workload": "UPDATE names SET name = 'md6' WHERE name = 'sha512'",
+    "long name": "INSERT INTO names VALUES (900, printf('%.*c', 1000, 'x'))",
     "name": "DELETE FROM names WHERE name = 'default'",
 }
 
@@ -279,6 +287,17 @@ def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, change: str) 
         stand.store.restore(copy)
     assert stand.stats() == before
     assert stand.submit(new_job())[0].created
+    stand.store.close()
+
+
+def test_states_of_a_size_that_no_worker_takes_are_refused(tmp_path: Path) -> None:
+    """Also when all of them have it: every job would be given up by its worker."""
+    stand = Stand(open_sqlite, tmp_path / "store")
+    stand.submit(new_job(), new_job())
+    stand.store.backup(copy := tmp_path / "copy")
+    edit(copy, "UPDATE jobs SET state = zeroblob(63)")
+    with pytest.raises(InvalidInput, match="63 bytes"):
+        stand.store.restore(copy)
     stand.store.close()
 
 

@@ -280,6 +280,8 @@ EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
     "an item that is no bytes": of_kind("jobs", lambda items: [*items, 7]),
     "a name too few": of_kind("names", lambda items: items[:-1]),
     "a name that is no text": of_kind("names", lambda items: [*items, b"T9", b"\xff"]),
+    "a name that leads elsewhere": of_kind("names", lambda items: [*items, b"tother", b"1"]),
+    "nothing left to do": of_job(TOTAL_AT, bytes(5) + b"\x01"),
     "no names": of_kind("names", lambda _: []),
     "no books": of_kind("books", lambda _: []),
     "a counter that is none": of_books(b"submitted_total", b"many"),

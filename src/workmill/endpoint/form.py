@@ -38,9 +38,13 @@ logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 class _Rank(IntEnum):
     NOTHING = 0
     TEXT = 1
-    FIRST_FILE = 2
-    FILE = 3
-    DATA = 4
+    DATA_TEXT = 2
+    FIRST_FILE = 3
+    FILE = 4
+    DATA = 5
+
+
+_NAMES: Final = {_Rank.DATA_TEXT: "data", _Rank.FILE: "file", _Rank.DATA: "data"}
 
 
 def is_form(content_type: bytes) -> bool:
@@ -85,7 +89,7 @@ class FormFolding:
         if self._rivals > 1 and self._best is _Rank.TEXT:
             raise _refusal("it has several text fields and no file: name the data's part `data`")
         if self._rivals > 1 and self._best is not _Rank.FIRST_FILE:
-            raise _refusal(f"it has several files named `{self._best.name.lower()}`")
+            raise _refusal(f"it has several parts named `{_NAMES[self._best]}`")
         if self._best_coding not in _AS_IT_IS:
             raise _refusal("its data is encoded once more (Content-Transfer-Encoding)")
         return self._folding.digest()
@@ -138,11 +142,10 @@ class FormFolding:
     def _rank(self) -> _Rank:
         disposition = self._disposition or b""
         _, options = parse_options_header(disposition)
+        name = options.get(b"name", b"")
         if b"filename" not in options and not _FILE_NAME.search(_QUOTED.sub(b"", disposition)):
-            return _Rank.TEXT
-        return {b"data": _Rank.DATA, b"file": _Rank.FILE}.get(
-            options.get(b"name", b""), _Rank.FIRST_FILE
-        )
+            return _Rank.DATA_TEXT if name == b"data" else _Rank.TEXT
+        return {b"data": _Rank.DATA, b"file": _Rank.FILE}.get(name, _Rank.FIRST_FILE)
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         self._part_bytes += end - start

@@ -11,13 +11,19 @@ import msgspec
 
 from workmill import __version__
 from workmill.endpoint.params import Parameter
-from workmill.endpoint.routes import Operation
+from workmill.endpoint.routes import FORM, Operation
 from workmill.endpoint.settings import EndpointSettings
 from workmill.wire import codecs
 from workmill.wire.messages import Problem
 
 _REF = "#/components/schemas/{name}"
 _RAW_KINDS = (bytes, str)
+_FORM = {
+    "type": "object",
+    "properties": {"data": {"type": "string", "contentMediaType": "application/octet-stream"}},
+    "required": ["data"],
+}
+"""What is promised of forms; parts of other names are taken for want of it (see `form`)."""
 
 
 def openapi_document(operations: Sequence[Operation], settings: EndpointSettings) -> dict[str, Any]:
@@ -89,7 +95,13 @@ def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _content(kinds: Sequence[str], message: Any, schemas: dict[str, Any]) -> dict[str, Any]:
     schema = schemas[repr(message)] if _is_message(message) else {"type": "string"}
-    return {kind: _lines(schema) if kind == codecs.NDJSON else {"schema": schema} for kind in kinds}
+    return {kind: _media(kind, schema) for kind in kinds}
+
+
+def _media(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    if kind == codecs.NDJSON:
+        return _lines(schema)
+    return {"schema": _FORM if kind == FORM else schema}
 
 
 def _lines(schema: dict[str, Any]) -> dict[str, Any]:

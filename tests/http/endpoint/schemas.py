@@ -6,6 +6,7 @@ It knows the words that our document uses, and no others.
 from __future__ import annotations
 
 import base64
+import binascii
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -75,7 +76,10 @@ class Drawing:
             if self.judge(one).is_valid(value):
                 return self.packed(one, value)
         if schema.get("contentEncoding") == "base64" and isinstance(value, str):
-            return base64.b64decode(value.encode(), validate=False)
+            try:
+                return base64.b64decode(value.encode(), validate=False)
+            except binascii.Error:  # junk that the schema cannot tell from Base64
+                return value.encode()
         if isinstance(value, list):
             return [self.packed(schema.get("items", {}), one) for one in value]
         if isinstance(value, dict):

@@ -31,6 +31,7 @@ DOCUMENT: Schema = json.loads(codecs.to_json(openapi_document(OPERATIONS, SETTIN
 DRAWING = Drawing(DOCUMENT)
 EXAMPLES = 40
 REFUSED = frozenset({400, 404, 408, 413, 415, 422})
+_BOUNDARY = "vY5x0ff1"
 TRIED = [one for one in OPERATIONS if one.path not in {paths.RESTORE, paths.BACKUP}]
 """What is no backup is refused by what it holds, and no schema could say that."""
 
@@ -78,7 +79,7 @@ def calls(draw: st.DrawFn, operation: Operation) -> Sent:
     for one in call["parameters"]:
         _draw_parameter(draw, sent, one, sound)
     if "requestBody" in call:
-        kinds = sorted(call["requestBody"]["content"].keys() - {FORM, codecs.NDJSON})
+        kinds = sorted(call["requestBody"]["content"].keys() - {codecs.NDJSON})
         kind = draw(st.sampled_from(kinds))
         _draw_body(draw, sent, kind, call["requestBody"]["content"][kind]["schema"], sound)
     return sent
@@ -129,12 +130,32 @@ def _draw_body(draw: st.DrawFn, sent: Sent, kind: str, schema: Schema, sound: bo
     if kind == RAW:
         sent.body = draw(st.binary(max_size=40))
         return
+    if kind == FORM:
+        _draw_form(draw, sent, schema, sound)
+        return
     value = draw(DRAWING.values(schema, sound=sound))
     sent.allowed &= DRAWING.judge(schema).is_valid(value)
     if kind == codecs.MSGPACK:
         sent.body = msgspec.msgpack.encode(DRAWING.packed(schema, value))
     else:
         sent.body = json.dumps(value).encode()
+
+
+def _draw_form(draw: st.DrawFn, sent: Sent, schema: Schema, sound: bool) -> None:
+    """The part that the document wants, as a file or as text, beside others that it does not name.
+    Without one the others are texts, and more than one: such a form says nothing of the data."""
+    wanted = sound or draw(st.booleans())
+    names = ["data"] if wanted else []
+    names += [f"other{n}" for n in range(draw(st.integers(0, 2) if wanted else st.just(2)))]
+    value = {name: draw(st.binary(max_size=20)) for name in draw(st.permutations(names))}
+    sent.allowed &= DRAWING.judge(schema).is_valid(dict.fromkeys(value, ""))
+    as_file = draw(st.booleans())
+    for name, raw in value.items():
+        file = '; filename="f"' if as_file and name == "data" else ""
+        head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+        sent.body += head.encode() + raw + b"\r\n"
+    sent.body += f"--{_BOUNDARY}--\r\n".encode()
+    sent.headers["content-type"] = f"{FORM}; boundary={_BOUNDARY}"
 
 
 def expect_written_down(operation: Operation, reply: httpx.Response) -> None:

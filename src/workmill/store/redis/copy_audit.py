@@ -97,6 +97,7 @@ class Audit:
         ended_at_ms = job.ended_at_ms or 0
         checks = {
             "more is done than there is": 0 < job.done <= job.total <= records.MAX_TOTAL,
+            "nothing of it is left to do": job.status in ENDED or job.done < job.total,
             "its state has another size": len(job.state or b"") == known_size > 0,
             "its priority is none": MIN_PRIORITY <= job.priority <= MAX_PRIORITY,
             "its place is another's": before < age < _LATEST_MS * records.AGE_STEPS,
@@ -118,6 +119,11 @@ def _names(items: list[bytes]) -> records.Names:
         names = records.names_of(items)
     except ValueError:
         raise ValueError("has names that no store makes") from None
+    fields = dict(zip(items[::2], items[1::2], strict=True))
+    for mark, numbered in ((b"t", names.tenants), (b"w", names.workloads)):
+        back = {number: name for name, number in fields.items() if name[:1] == mark}
+        if back != {b"%d" % number: mark + name.encode() for number, name in numbered.items()}:
+            raise ValueError("has names whose two directions differ")
     for name in (*names.tenants.values(), *names.workloads.values()):
         if not 0 < len(name) <= MAX_NAME_CHARACTERS:
             raise ValueError("has names that no store makes")

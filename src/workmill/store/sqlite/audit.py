@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import apsw
 import msgspec
 
 from workmill.domain.ids import ID_BYTES
@@ -25,6 +26,7 @@ from workmill.domain.limits import (
 )
 from workmill.domain.retry import MAX_ATTEMPTS
 from workmill.store.bounds import KNOWN_OVERHEAD_BYTES
+from workmill.store.first_states import has_size, is_first_state
 from workmill.store.sqlite.books import EPOCH_BYTES, Books
 from workmill.store.sqlite.schema import BY_CODE, NOBODY, UNPLACED, sql
 from workmill.store.sqlite.session import Session
@@ -94,6 +96,18 @@ _IMPOSSIBLE_KNOWN: Final = _checked("""
         OR (j.seq IS NOT NULL AND (j.key <> k.key OR j.total <> k.total OR j.state <> k.state
             OR j.status NOT IN ($done, $pulled, $delivered)))
 """)
+_FIRST_STATES: Final = sql("""
+    SELECT t.name, w.name, j.state, j.key FROM jobs j
+    JOIN names t ON t.number = j.tenant JOIN names w ON w.number = j.workload
+    WHERE (j.status IN ($queued, $leased, $attached) AND j.done = 1)
+        OR (j.status IN ($done, $pulled, $delivered) AND j.total = 1)""")
+_STATE_BYTES: Final = """
+    SELECT w.name, min(length(j.state)) FROM jobs j JOIN names w ON w.number = j.workload
+    GROUP BY j.workload"""
+_TEXTS: Final = _checked("""
+    SELECT reason, $reason_characters FROM jobs WHERE reason IS NOT NULL
+    UNION ALL SELECT name, $name_characters FROM names
+    UNION ALL SELECT name, $name_characters FROM workers""")
 _KNOWN_BYTES: Final = "SELECT ifnull(sum(length(state) + ?), 0) FROM known"
 _IMPOSSIBLE_NAMES: Final = _checked("""
     SELECT (SELECT count(*) FROM names WHERE number < 2 OR name = '')
@@ -114,8 +128,8 @@ def contradiction(session: Session) -> str | None:
         return f"holds {impossible} jobs that no store makes"
     if lost := one(connection, _LED_BY_NOBODY):
         return f"holds {lost} jobs that wait for other work than theirs"
-    if one(connection, _SIZES):
-        return "holds states of several sizes for one workload"
+    if wrong := _wrong_states(connection):
+        return wrong
     if one(connection, _BACKLOG) != books.backlog_iterations:
         return "has more or less left to compute than its books say"
     if impossible := one(connection, _IMPOSSIBLE_KNOWN, books.next_seq):
@@ -125,6 +139,24 @@ def contradiction(session: Session) -> str | None:
     if not _known_is_counted(session, books):
         return "holds other known work than its books say"
     return None
+
+
+def _wrong_states(connection: apsw.Connection) -> str | None:
+    if one(connection, _SIZES):
+        return "holds states of several sizes for one workload"
+    for workload, size in connection.execute(_STATE_BYTES):
+        if not has_size(workload, size):
+            return f"holds states of {size} bytes, which {workload} does not have"
+    others = sum(not is_first_state(*row) for row in connection.execute(_FIRST_STATES))
+    return f"holds {others} jobs whose work is not what their keys say" if others else None
+
+
+def texts_are_possible(connection: apsw.Connection) -> bool:
+    """Text that is no UTF-8 would fail whoever reads it: to be asked before anything else is."""
+    try:
+        return all(len(text) <= most for text, most in connection.execute(_TEXTS))
+    except UnicodeDecodeError:
+        return False
 
 
 def _books_are_possible(books: Books) -> bool:

@@ -24,7 +24,7 @@ from workmill.domain.lifecycle import Status, Verb
 from workmill.store.bounds import TOKEN_STEP
 from workmill.store.files import sync
 from workmill.store.sqlite import leaps, sealing, troubles
-from workmill.store.sqlite.audit import contradiction
+from workmill.store.sqlite.audit import contradiction, texts_are_possible
 from workmill.store.sqlite.books import EPOCH_BYTES, Books
 from workmill.store.sqlite.file import foreign
 from workmill.store.sqlite.schema import APPLICATION_ID, BACKUP_ID, NOBODY, code_after, sql
@@ -118,6 +118,8 @@ def restore(session: Session, file: Path) -> Restored:
             connection.execute(sql("DELETE FROM main.$table", table=table))
             text = "INSERT INTO main.$table SELECT * FROM backup.$table"
             connection.execute(sql(text, table=table))
+        if not texts_are_possible(connection):
+            raise _refusal(file, "has names or reasons that no store keeps")
         session.load()
     except (apsw.ConstraintError, TypeError, msgspec.DecodeError) as error:
         raise _refusal(file, f"does not hold what a store holds: {error}") from None
