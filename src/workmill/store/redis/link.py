@@ -226,7 +226,7 @@ class RedisLink:
                 retry_after_seconds=max(rest, RETRY_AFTER_SECONDS),
             )
         try:
-            self._primary = primary = self._servers.find_primary()
+            self._primary = primary = self._servers.find_primary(self._inspection.note)
         except (Silent, Refused) as error:
             raise _Later(str(error)) from error
         except StoreUnavailable as error:
