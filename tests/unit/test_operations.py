@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -56,16 +55,3 @@ def test_every_failure_is_told_in_full() -> None:
 def test_what_can_fail_has_its_row(failure: str) -> None:
     """Balancer, controllers, store, machines, workers."""
     assert [cells[0] for cells in rows() if cells[0].startswith(failure)]
-
-
-def events() -> set[str]:
-    """What is said as a warning or an error anywhere."""
-    said = r'emit\(\s*"([\w.]+)",\s*level="(?:warning|error)"'
-    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "deploy").rglob("*.py")]
-    return {name for file in sources for name in re.findall(said, file.read_text())}
-
-
-def test_every_warning_is_explained() -> None:
-    """Whoever finds one in a log finds here what to do."""
-    assert {"store.lost", "fleet.refused", "worker.endpoint_lost"} <= events()
-    assert [name for name in sorted(events()) if f"`{name}`" not in PAGE] == []

@@ -27,7 +27,7 @@ from workmill.controller.term import Leading, Term
 from workmill.domain.errors import Unavailable, WorkmillError
 from workmill.domain.job import Load, Node
 from workmill.domain.limits import READING_SECONDS
-from workmill.telemetry import emit
+from workmill.telemetry import Incident, emit
 from workmill.wire.messages import StatsView
 
 TURN_SECONDS: Final = 1.0
@@ -68,6 +68,7 @@ class Controller:
         self._token: int | None = None
         """Of the term that is remembered."""
         self._away = False
+        self._outage = Incident("controller.blind", "controller.sees")
         self._beat_at = float("-inf")
         self._begin()
 
@@ -98,11 +99,11 @@ class Controller:
         try:
             look = self._look()
         except WorkmillError as error:
-            if not self._away:
-                emit("controller.blind", level="warning", why=error.detail)
+            self._outage.failed(why=error.detail)
             self._away = True
             return None
         self._away = False
+        self._outage.succeeded()
         return look
 
     def _look(self) -> Look | None:

@@ -22,7 +22,7 @@ from workmill.controller.fleet import Fleet, Member
 from workmill.controller.health import Watched
 from workmill.controller.policies import Look, Policy
 from workmill.domain.errors import WorkmillError
-from workmill.telemetry import emit
+from workmill.telemetry import Incident, emit
 
 STARTS_REMEMBERED: Final = 9
 """The median of so many starts says how long the next one takes."""
@@ -38,7 +38,7 @@ class Keeper:
     def __init__(self, fleet: Fleet, policy: Policy) -> None:
         self._fleet, self._policy = fleet, policy
         self._starts: deque[float] = deque(maxlen=STARTS_REMEMBERED)
-        self._away = False
+        self._outage = Incident("fleet.away", "fleet.answers", fleet=f"{policy.role}s")
         self.begin()
 
     def begin(self) -> None:
@@ -63,7 +63,7 @@ class Keeper:
             self._members = self._fleet.list(token)
         except WorkmillError as error:
             self._members = None
-            self._missed(error)
+            self._outage.failed(why=error.detail)
             return frozenset()
         present = frozenset(member.name for member in self._members)
         if self._found is None:
@@ -89,18 +89,11 @@ class Keeper:
         try:
             self._order(look, crew, token)
         except WorkmillError as error:
-            self._missed(error)
+            self._outage.failed(why=error.detail)
         else:
-            self._away = False
+            self._outage.succeeded()
 
     # --- the parts of a turn
-
-    def _missed(self, error: WorkmillError) -> None:
-        """Said once, and tried again with the next turn."""
-        if not self._away:
-            role = self._policy.role
-            emit("fleet.away", level="warning", fleet=f"{role}s", why=error.detail)
-        self._away = True
 
     def _order(self, look: Look, crew: Crew, token: int) -> None:
         for member in crew.given_up:

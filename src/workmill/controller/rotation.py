@@ -22,7 +22,7 @@ from typing import Final, Literal, NamedTuple
 from workmill.controller.balancer import Balancer, Member, Place
 from workmill.controller.health import DEAD_SECONDS, Health, Watched
 from workmill.domain.errors import WorkmillError
-from workmill.telemetry import emit
+from workmill.telemetry import Incident, emit
 
 ROLE: Final = "endpoint"
 TURN_SECONDS: Final = 2.0
@@ -120,7 +120,7 @@ class Rotation:
         self._balancer = balancer
         self._since: dict[Place, float] = {}
         """Since when a member has been unknown, on the controller's clock."""
-        self._away = False
+        self._outage = Incident("balancer.away", "balancer.answers")
 
     def begin(self) -> None:
         """A leader has seen nothing before its term."""
@@ -135,9 +135,10 @@ class Rotation:
             failures = [f"it has not answered for {TURN_SECONDS:g} s"]
         except WorkmillError as error:
             failures = [error.detail]
-        if failures and not self._away:
-            emit("balancer.away", level="warning", why=failures[0])
-        self._away = bool(failures)
+        if failures:
+            self._outage.failed(why=failures[0])
+        else:
+            self._outage.succeeded()
 
     async def _tell(self, watched: Sequence[Watched], at_seconds: float) -> list[str]:
         """What was refused: one endpoint that cannot be had keeps no other one out."""

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from workmill.telemetry import emit
+from workmill.telemetry import emit_rarely
 
 RESTART_SECONDS: Final = 1.0
 
@@ -39,5 +39,5 @@ async def _kept(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None
         try:
             return await run()
         except Exception as error:  # noqa: BLE001 - nobody else would hear of it
-            emit("endpoint.task_failed", level="error", task=name, error=repr(error)[:500])
+            emit_rarely("endpoint.task_failed", level="error", task=name, error=repr(error)[:500])
             await asyncio.sleep(RESTART_SECONDS)

@@ -81,9 +81,13 @@ class Beat:
             async with asyncio.timeout(LAST_SECONDS):
                 await self._committer.beat_alone(self._node)
 
+    def _measure(self) -> Load:
+        self._metrics.measure_log()
+        return self._meter.read()
+
     async def _load(self, lag: LoopLag) -> Load:
         """Measured in a thread: the file system that is asked may hang."""
-        measured = await asyncio.to_thread(self._meter.read)
+        measured = await asyncio.to_thread(self._measure)
         (then, before), now = self._counted, (time.monotonic(), self._metrics.answered)
         self._counted = now
         return replace(

@@ -35,7 +35,7 @@ from workmill.domain.queue_profile import QueueProfile
 from workmill.endpoint.group import Call, run_group
 from workmill.endpoint.readiness import Proofs
 from workmill.store.port import Store
-from workmill.telemetry import emit
+from workmill.telemetry import Incident, emit, emit_rarely
 
 MAX_GROUP_JOBS: Final = 4000
 CROWD_CALLS: Final = 8
@@ -72,8 +72,7 @@ class Committer:
         self._store: Store
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._woken = False
-        self._away = False
-        """Whether the last group found no store: an outage is logged once, not per group."""
+        self._outage = Incident("store.unavailable", "store.available", level="error")
         self._unheard: list[values.Release] = []
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -231,19 +230,19 @@ class Committer:
             run_group(store, [call for call in calls if not call.waiter.cancelled()])
         except StoreUnavailable as unavailable:
             error = unavailable
-            if not self._away:
-                emit("store.unavailable", level="error", detail=unavailable.detail)
+            self._outage.failed({call.verb for call in calls}, detail=unavailable.detail)
         except Exception as failure:  # noqa: BLE001 - rolled back; find the guilty call
             if len(calls) > 1:
                 for call in calls:
                     self._commit(store, [call])
                 return
             error = _translated(failure, calls[0])
-        self._away = isinstance(error, StoreUnavailable)
-        if self._away:
+        if isinstance(error, StoreUnavailable):
             self._note_unheard(calls)
         elif self._unheard:
             self._hand_back(store)
+        if error is None and self._outage.lasting:
+            self._outage.succeeded({call.verb for call in calls})
         seconds = time.perf_counter() - started
         self._loop.call_soon_threadsafe(self._settle, calls, error, seconds)
 
@@ -262,7 +261,9 @@ class Committer:
         except WorkmillError:
             self._unheard = words
         except Exception as failure:  # noqa: BLE001 - they run out by themselves
-            emit("store.verb_failed", level="error", verb="release", error=repr(failure)[:500])
+            emit_rarely(
+                "store.verb_failed", level="error", verb="release", error=repr(failure)[:500]
+            )
 
     def _settle(self, calls: list[Call], error: WorkmillError | None, seconds: float) -> None:
         """On the loop: everybody in the group learns at once how it went."""
@@ -287,5 +288,5 @@ class Committer:
 def _translated(failure: Exception, call: Call) -> WorkmillError:
     if isinstance(failure, WorkmillError):
         return failure
-    emit("store.verb_failed", level="error", verb=call.verb, error=repr(failure)[:500])
+    emit_rarely("store.verb_failed", level="error", verb=call.verb, error=repr(failure)[:500])
     return WorkmillError("The store could not carry this out. Nothing was changed by it.")

@@ -1,10 +1,11 @@
-"""Backup and restore of the store while the service runs."""
+"""Backup and restore of the store while the service runs, with all file work in threads."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -20,22 +21,21 @@ OCTETS: Final = "application/octet-stream"
 
 async def backup(service: Service, _request: Request) -> Reply:
     """A complete, checked copy of the store."""
-    with scratch_folder(service.settings.directory) as folder:
+    async with scratch_folder(service.settings.directory) as folder:
         file = folder / "backup"
         await service.committer.backup(file)
-        copy = await asyncio.to_thread(_open, file)
+        copy, size_bytes = await asyncio.to_thread(_open, file)
     reply = Reply.stream(_sent(copy), OCTETS)
-    reply.headers.append((LENGTH, str(os.fstat(copy.fileno()).st_size).encode()))
+    reply.headers.append((LENGTH, str(size_bytes).encode()))
     return reply
 
 
 async def restore(service: Service, request: Request) -> Reply:
     """Replace everything by the backup in the body, after checking it."""
-    with scratch_folder(service.settings.directory) as folder:
+    async with scratch_folder(service.settings.directory) as folder:
         file = folder / "backup"
-        check_room(folder, request.content_length() or 0)
-        sink = await asyncio.to_thread(_create, file)
-        with sink:
+        await asyncio.to_thread(check_room, folder, request.content_length() or 0)
+        async with closing_aside(await asyncio.to_thread(_create, file)) as sink:
             async for chunk in body_chunks(
                 request, max_bytes=MAX_RESTORE_BYTES, seconds=service.settings.body_seconds
             ):
@@ -47,13 +47,29 @@ async def restore(service: Service, request: Request) -> Reply:
 
 async def _sent(copy: BinaryIO) -> AsyncIterator[bytes]:
     """The copy's bytes. Its name is gone already: the disk is free once this is closed."""
-    with copy:
+    async with closing_aside(copy):
         while chunk := await asyncio.to_thread(copy.read, CHUNK_BYTES):
             yield chunk
 
 
-def _open(file: Path) -> BinaryIO:
-    return file.open("rb")
+@asynccontextmanager
+async def closing_aside(file: BinaryIO) -> AsyncIterator[BinaryIO]:
+    """Close it in a thread: what is still in its buffer is written then, and a file without a name
+    is freed, which takes long for a large one."""
+    try:
+        yield file
+    finally:
+        await asyncio.to_thread(_close, file)
+
+
+def _open(file: Path) -> tuple[BinaryIO, int]:
+    """The file and its size in bytes."""
+    opened = file.open("rb")
+    return opened, os.fstat(opened.fileno()).st_size
+
+
+def _close(file: BinaryIO) -> None:
+    file.close()
 
 
 def _create(file: Path) -> BinaryIO:

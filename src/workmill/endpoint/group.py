@@ -24,7 +24,7 @@ import msgspec
 from workmill.domain.errors import StoreFull, StorePartlyUnavailable, StoreUnavailable
 from workmill.domain.job import Pulled, Verdict
 from workmill.store.port import Store
-from workmill.telemetry import emit
+from workmill.telemetry import emit_rarely
 
 VERBS: Final = (
     *("renew", "complete", "fail", "release", "cancel", "acknowledge", "beat", "lead"),
@@ -119,7 +119,7 @@ class _Told:
     def answer_unknown(self, failure: Exception) -> None:
         """What was done is durable, and its answer cannot be given. Nobody runs it again: results
         would be taken twice."""
-        emit("store.verb_failed", level="error", verb=self.verb, error=repr(failure)[:500])
+        emit_rarely("store.verb_failed", level="error", verb=self.verb, error=repr(failure)[:500])
         for call in self.calls:
             call.error = StoreUnavailable(
                 "This was stored, and its answer was lost inside the service. Repeat it under the "

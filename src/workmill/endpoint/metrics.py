@@ -30,7 +30,7 @@ class Metrics:
     def __init__(self, pulse: Pulse, log_file: str | None = None) -> None:
         """`log_file` is the log of a store in a directory."""
         self._pulse = pulse
-        self._log_file = log_file
+        self._log_file, self._log_bytes = log_file, 0
         self.answered = 0
         """Calls, of all kinds."""
         self._load, self._load_at = Load(), float("-inf")
@@ -59,6 +59,11 @@ class Metrics:
         """What this process uses, as it was measured just now."""
         self._load, self._load_at = load, time.monotonic()
 
+    def measure_log(self) -> None:
+        """Look at the size of the log; not on the event loop, for its disk may hang."""
+        if self._log_file is not None:
+            self._log_bytes = _size_of(Path(self._log_file))
+
     def render(self) -> bytes:
         """The whole page."""
         return self._page.render()
@@ -74,14 +79,17 @@ class Metrics:
         yield Histograms("commit_seconds", "Time per commit", [((), self._commit_seconds)])
         if time.monotonic() - self._load_at <= READING_SECONDS:
             yield from load_gauges(self._load)
+            yield from self._log_gauge()
         if (age_seconds := self._pulse.age_seconds) is not None:
             text = "Seconds since the store was last read; old figures are absent"
             yield Numbers("gauge", "reading_age_seconds", text, [((), age_seconds)])
-        if self._log_file is not None:
-            size = _size_of(Path(self._log_file))
-            yield Numbers("gauge", "store_log_bytes", "Size of the store's log", [((), size)])
         if reading := self._pulse.latest():
             yield from _of_store(reading)
+
+    def _log_gauge(self) -> Iterator[Family]:
+        if self._log_file is not None:
+            text = "Size of the store's log"
+            yield Numbers("gauge", "store_log_bytes", text, [((), self._log_bytes)])
 
 
 def _of_store(reading: Reading) -> Iterator[Family]:

@@ -8,13 +8,14 @@ tell what a killed process has left from what another one is using.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,19 +30,40 @@ def scratch_root(directory: str) -> Path:
     return Path(directory if directory != "/" else tempfile.gettempdir())
 
 
-@contextmanager
-def scratch_folder(directory: str) -> Iterator[Path]:
+@asynccontextmanager
+async def scratch_folder(directory: str) -> AsyncIterator[Path]:
     """A folder that is gone afterwards. Raises Unavailable, with its place, when the disk there is
-    full or cannot be written to."""
+    full or cannot be written to. Nothing of it is done on the event loop: to remove a copy as large
+    as the store takes seconds, and a disk may hang."""
     root = scratch_root(directory)
     with naming_the_folder(root):
-        folder, lock = _locked_folder(root)
+        made = await _made(root)
     try:
         with naming_the_folder(root):
-            yield folder
+            yield made[0]
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        await asyncio.to_thread(_remove, made)  # it goes on when we are cancelled meanwhile
+
+
+async def _made(root: Path) -> tuple[Path, int]:
+    """A new folder and its lock; whoever is cancelled before it is there leaves none behind."""
+    making = asyncio.ensure_future(asyncio.to_thread(_locked_folder, root))
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_forget)
+        raise
+
+
+def _forget(making: asyncio.Future[tuple[Path, int]]) -> None:
+    if not making.cancelled() and making.exception() is None:
+        making.get_loop().run_in_executor(None, _remove, making.result())
+
+
+def _remove(made: tuple[Path, int]) -> None:
+    folder, lock = made
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(lock)
 
 
 def _locked_folder(root: Path) -> tuple[Path, int]:

@@ -22,7 +22,7 @@ from workmill.runtime.config import Elastic, WorkerConfig
 from workmill.runtime.keys import read_key
 from workmill.runtime.local_fleet import HOST, LocalFleet
 from workmill.runtime.processes import LocalProcesses
-from workmill.telemetry import emit
+from workmill.telemetry import emit_rarely
 from workmill.telemetry.events import INCARNATION
 from workmill.telemetry.load import LoadMeter
 
@@ -80,4 +80,4 @@ async def turn(controller: Controller) -> None:
         if look is not None:
             await controller.act(look)
     except Exception as error:  # noqa: BLE001 - a turn that failed must not end the service
-        emit("controller.turn_failed", level="error", error=repr(error)[:500])
+        emit_rarely("controller.turn_failed", level="error", error=repr(error)[:500])

@@ -57,7 +57,7 @@ class Delivery:
         except InvalidInput as error:
             if len(words) == 1:
                 job, why = id_text(words[0].id), error.detail
-                emit("worker.word_refused", level="error", job=job, reason=why)
+                emit("worker.words_unreadable", level="error", job=job, reason=why)
                 return [Verdict.REFUSED]
             half = len(words) // 2
             return self._insist(words[:half]) + self._insist(words[half:])

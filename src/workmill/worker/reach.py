@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from workmill.client.retries import pause_seconds, worth_retrying
 from workmill.domain.errors import BodyTimeout, MalformedRequest, NotAuthorized, WorkmillError
-from workmill.telemetry import emit
+from workmill.telemetry import Incident
 
 T = TypeVar("T")
 
@@ -36,7 +36,8 @@ class Reach:
         """`key_may_change` says that a refused key may be another one by and by."""
         self._key_may_change = key_may_change
         self._lock = threading.Lock()
-        self._lost_at: float | None = None
+        self._lost_at = 0.0
+        self._outage = Incident("worker.endpoint_lost", "worker.endpoint_found")
 
     def insist(self, verb: Callable[[], T], until: threading.Event) -> T:
         """Call until it is answered. Raises the last error once `until` is set, and at once an
@@ -59,19 +60,15 @@ class Reach:
 
     def _lost(self, error: WorkmillError) -> None:
         with self._lock:
-            if self._lost_at is not None:
-                return
-            self._lost_at = time.monotonic()
-        emit("worker.endpoint_lost", level="warning", detail=str(error))
+            if not self._outage.lasting:
+                self._lost_at = time.monotonic()
+            self._outage.failed(detail=str(error))
 
     def _found(self, asked_at: float) -> None:
         """An answer to what was asked before the outage began says nothing about its end."""
         with self._lock:
-            lost_at = self._lost_at
-            if lost_at is None or asked_at < lost_at:
-                return
-            self._lost_at = None
-        emit("worker.endpoint_found", away_seconds=round(time.monotonic() - lost_at, 3))
+            if self._outage.lasting and asked_at >= self._lost_at:
+                self._outage.succeeded()
 
     def _hopeless(self, error: WorkmillError) -> bool:
         if isinstance(error, NotAuthorized):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import shutil
@@ -17,7 +18,7 @@ import pytest
 from tests.http.endpoint.conftest import Running, Start
 from tests.system.definition import value_of
 
-from workmill.endpoint import scratch
+from workmill.endpoint import files, scratch
 
 
 def test_a_backup_taken_under_load_restores_on_another_machine(start: Start) -> None:
@@ -136,9 +137,9 @@ def test_a_restore_without_room_for_it_is_refused_before_it_is_sent(
     assert "is full" in reply.json()["detail"]
 
 
-def test_a_start_clears_what_a_kill_has_left(start: Start, tmp_path: Path) -> None:
+async def test_a_start_clears_what_a_kill_has_left(start: Start, tmp_path: Path) -> None:
     """Folders of a process that is gone; not those that another endpoint is using."""
-    with scratch.scratch_folder(str(tmp_path)) as used:
+    async with scratch.scratch_folder(str(tmp_path)) as used:
         left = tmp_path / f"{scratch.PREFIX}killed"
         left.mkdir()
         (left / "backup").write_bytes(b"half a copy")
@@ -146,3 +147,32 @@ def test_a_start_clears_what_a_kill_has_left(start: Start, tmp_path: Path) -> No
         assert not left.exists()
         assert used.exists()
     assert not used.exists()
+
+
+def test_no_file_work_of_a_copy_is_done_on_the_event_loop(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To make, look at, close and remove what is as large as the store, on a disk that may hang:
+    all else is answered meanwhile."""
+    at: dict[str, set[bool]] = {}
+    for where, name in (
+        *((scratch, "_locked_folder"), (scratch, "_remove"), (files, "check_room")),
+        *((files, "_open"), (files, "_create"), (files, "_close")),
+    ):
+        monkeypatch.setattr(where, name, on_which_thread(at, name, getattr(where, name)))
+    running = start(directory=str(tmp_path))
+    running.submit(b"x", 3)
+    backup = running.http.get("/v1/backup").content
+    assert running.http.post("/v1/restore", content=backup).status_code == 204
+    assert set(at) == {"_locked_folder", "_remove", "check_room", "_open", "_create", "_close"}
+    assert set.union(*at.values()) == {False}
+
+
+def on_which_thread(at: dict[str, set[bool]], name: str, act: Callable[..., Any]) -> Any:
+    """`act`, noting whether an event loop runs where it is called."""
+
+    def noted(*given: Any) -> Any:
+        at.setdefault(name, set()).add(asyncio._get_running_loop() is not None)
+        return act(*given)
+
+    return noted

@@ -16,6 +16,7 @@ from workmill.controller.rotation import Rotation
 from workmill.controller.scaling import Limits
 from workmill.domain.errors import EndpointUnreachable, Unavailable
 from workmill.domain.job import Candidacy, Leadership, Load, Node, Stats
+from workmill.telemetry import incident
 from workmill.wire.messages import StatsView
 
 HOST, LANES, LANE_HZ = "h", 8, 5e6
@@ -150,7 +151,7 @@ class Play:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.mill = Mill()
         self.events: list[tuple[str, dict[str, object]]] = []
-        for module in (controller, keeper, term):
+        for module in (controller, keeper, term, incident):
             monkeypatch.setattr(
                 module, "emit", lambda event, **fields: self.events.append((event, fields))
             )

@@ -162,6 +162,7 @@ async def test_without_a_service_it_holds_still(play: Play) -> None:
     assert len(play.said("controller.blind")) == 1
     play.mill.away = False
     await play.turns(10)
+    assert len(play.said("controller.sees")) == 1
     assert (len(play.pids), play.mill.ends) == (1, [])
 
 

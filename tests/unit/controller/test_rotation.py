@@ -15,6 +15,7 @@ from workmill.controller.health import Health, Watched
 from workmill.controller.rotation import STRANGER_SECONDS, Rotation, changes, place_of
 from workmill.domain.errors import InvalidInput, Unavailable
 from workmill.domain.job import Node
+from workmill.telemetry import incident
 
 HERE, THERE = Place("10.0.0.1", 5000), Place("10.0.0.2", 5000)
 
@@ -175,7 +176,8 @@ async def test_a_balancer_that_is_away_is_told_of_once_and_tried_again(
 ) -> None:
     """The controller's turn goes on without it."""
     said: list[str] = []
-    monkeypatch.setattr(module, "emit", lambda event, **_: said.append(event))
+    for room in (module, incident):
+        monkeypatch.setattr(room, "emit", lambda event, **_: said.append(event))
     door = Door()
     rotation, door.away = Rotation(door), True
     await rotation.turn([beat(HERE)], 1.0)
@@ -184,12 +186,14 @@ async def test_a_balancer_that_is_away_is_told_of_once_and_tried_again(
     door.away = False
     await rotation.turn([beat(HERE)], 3.0)
     assert door.standings == {HERE: "out"}
+    assert said == ["balancer.away", "balancer.add", "balancer.answers"]
 
 
 async def test_one_that_hangs_is_away_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """It holds up no lease, and is told of once."""
     said: list[str] = []
-    monkeypatch.setattr(module, "emit", lambda event, **_: said.append(event))
+    for room in (module, incident):
+        monkeypatch.setattr(room, "emit", lambda event, **_: said.append(event))
     monkeypatch.setattr(module, "TURN_SECONDS", 0.01)
     door = Door()
     rotation, door.hangs = Rotation(door), True
@@ -209,7 +213,8 @@ async def test_a_full_balancer_gives_the_places_of_the_dead_to_the_living() -> N
 async def test_one_that_is_refused_keeps_no_other_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is told by itself; that one was refused is said once."""
     said: list[str] = []
-    monkeypatch.setattr(module, "emit", lambda event, **_: said.append(event))
+    for room in (module, incident):
+        monkeypatch.setattr(room, "emit", lambda event, **_: said.append(event))
     door = Door()
     rotation, watched = Rotation(door), [beat("!:5000"), beat(HERE)]
     await rotation.turn(watched, 1.0)

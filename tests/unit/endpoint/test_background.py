@@ -16,7 +16,9 @@ async def test_a_task_that_fails_is_logged_and_begun_again(
     """Without this, everything that waits for the task waits for ever."""
     monkeypatch.setattr(background, "RESTART_SECONDS", 0.0)
     said: list[dict[str, object]] = []
-    monkeypatch.setattr(background, "emit", lambda event, **more: said.append({"e": event, **more}))
+    monkeypatch.setattr(
+        background, "emit_rarely", lambda event, **more: said.append({"e": event, **more})
+    )
     begun = asyncio.Queue[int]()
 
     async def watch() -> None:

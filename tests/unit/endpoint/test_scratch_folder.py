@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from workmill.endpoint import scratch
 
 
-def test_a_folder_that_another_endpoint_clears_before_its_lock_is_made_anew(
+async def test_a_folder_that_another_endpoint_clears_before_its_lock_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Endpoints without a directory of their own share one, and start when they like."""
@@ -25,6 +27,43 @@ def test_a_folder_that_another_endpoint_clears_before_its_lock_is_made_anew(
         return folder
 
     monkeypatch.setattr(tempfile, "mkdtemp", cleared_once)
-    with scratch.scratch_folder(str(tmp_path)) as folder:
-        assert [folder] == list(tmp_path.iterdir())
+    async with scratch.scratch_folder(str(tmp_path)) as folder:
+        assert left_in(tmp_path) == [folder]
     assert len(made) == 2
+
+
+async def test_who_is_cancelled_before_it_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller hangs up while the disk stands still: its folder goes when the disk goes on."""
+    begun, goes_on, removed = threading.Event(), threading.Event(), threading.Event()
+    make, remove = scratch._locked_folder, scratch._remove
+
+    def slow(root: Path) -> tuple[Path, int]:
+        begun.set()
+        assert goes_on.wait(20)
+        return make(root)
+
+    def noted(made: tuple[Path, int]) -> None:
+        remove(made)
+        removed.set()
+
+    monkeypatch.setattr(scratch, "_locked_folder", slow)
+    monkeypatch.setattr(scratch, "_remove", noted)
+
+    async def use() -> None:
+        async with scratch.scratch_folder(str(tmp_path)):
+            raise AssertionError("it was cancelled before")
+
+    task = asyncio.create_task(use())
+    assert await asyncio.to_thread(begun.wait, 20)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    goes_on.set()
+    assert await asyncio.to_thread(removed.wait, 20)
+    assert left_in(tmp_path) == []
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())

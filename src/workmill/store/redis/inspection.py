@@ -60,6 +60,12 @@ class Inspection:
     def judge(self, shown: Shown) -> None:
         """Raises StoreUnavailable where the rules refuse this server, StoreDamaged when it has
         lost keys since it was first seen."""
+        self.note(shown)
+        self.check()
+
+    def note(self, shown: Shown) -> None:
+        """Apply the rules to this server, and write down what has changed: also of one that is the
+        primary from now on, by a failover, and may be set otherwise than the one before."""
         self._count_evicted(shown)
         found = faults(shown, self._level)
         doubts = [one for one in found if not one.refuses]
@@ -73,7 +79,6 @@ class Inspection:
         elif self._refused and not why:
             emit("store.safe", store=self._where, detail="the settings hold again")
         self._refused = why
-        self.check()
 
     def check(self) -> None:
         """What the last look found, again."""

@@ -30,7 +30,7 @@ from workmill.store.redis.outage import FIRST_PAUSE_SECONDS, RETRY_AFTER_SECONDS
 from workmill.store.redis.refusals import OLDER, Remedy, remedy_for, said_of
 from workmill.store.redis.replies import read_replication, read_role
 from workmill.store.redis.servers import Primary, Servers
-from workmill.telemetry import emit
+from workmill.telemetry import emit_rarely
 
 PATIENCE_SECONDS: Final = 2.0
 """How long a call may look for a primary that takes it, when no outage is known yet."""
@@ -86,7 +86,8 @@ class RedisLink:
         self._inspection = Inspection(self.level, self._where, self._pace.look_seconds)
         self._primary: Primary | None = None
         self._replicas = 0
-        self._unconfirmed = 0
+        self._unconfirmed: list[str] = []
+        """The functions that were called since the last `confirm`."""
         self._history: str | None = None
 
     @property
@@ -109,11 +110,11 @@ class RedisLink:
             except _Later as later:
                 if time.monotonic() + pause > deadline:
                     kept = UNKNOWN if self._unconfirmed else "Nothing was changed by it."
-                    raise self._unavailable(str(later), kept) from later
+                    raise self._unavailable(str(later), kept, function) from later
                 time.sleep(pause)
                 pause *= 2
             else:
-                self._unconfirmed += 1
+                self._unconfirmed.append(function)
                 return reply
 
     def _call_once(self, function: str, payload: bytes, *, writes: bool) -> Any:
@@ -127,9 +128,9 @@ class RedisLink:
                 raise _Later(str(silent)) from silent
             raise self._unavailable(str(silent)) from silent
         except Refused as refused:
-            raise self._after(refused, connection) from refused
+            raise self._after(refused, connection, function) from refused
 
-    def _after(self, refused: Refused, connection: Connection) -> Exception:
+    def _after(self, refused: Refused, connection: Connection, function: str) -> Exception:
         """What to raise for a call that the server refused."""
         remedy = remedy_for(refused.code, str(refused))
         if remedy is Remedy.FULL:
@@ -142,13 +143,15 @@ class RedisLink:
             self._drop()
             return _damaged(refused, self._where)
         if remedy is Remedy.CONTRADICTED:
-            emit("store.function_failed", level="error", store=self._where, detail=str(refused))
+            emit_rarely(
+                "store.function_failed", level="error", store=self._where, detail=str(refused)
+            )
             return StoreDamaged(
                 f"Keys of {self._where} are missing, or are not what they were: somebody has "
                 "changed them. What this call did is not known. The log has more; restore a backup."
             )
         if remedy is Remedy.FAIL:
-            return self._unavailable(said_of(str(refused)))
+            return self._unavailable(said_of(str(refused)), function=function)
         if remedy is Remedy.REDISCOVER:
             if not self._drop():
                 return self._unavailable(str(refused))
@@ -162,8 +165,8 @@ class RedisLink:
             if self.level is Level.REPLICATED:
                 self._confirm_replicated(self._primary)
             self._history = self._primary.history
-            self._outage.succeeded()
-        self._unconfirmed = 0
+            self._outage.succeeded(self._unconfirmed)
+        self._unconfirmed = []
 
     def _confirm_replicated(self, primary: Primary) -> None:
         deadline = time.monotonic() + self._pace.confirm_seconds
@@ -172,7 +175,7 @@ class RedisLink:
             if judgement.superseded or time.monotonic() > deadline:
                 if judgement.superseded:
                     self._drop()
-                self._unconfirmed = 0
+                self._unconfirmed = []
                 raise self._unavailable(judgement.reason)
             time.sleep(FIRST_PAUSE_SECONDS)
             picture = self._ask(primary, picture)
@@ -223,7 +226,7 @@ class RedisLink:
                 retry_after_seconds=max(rest, RETRY_AFTER_SECONDS),
             )
         try:
-            self._primary = primary = self._servers.find_primary()
+            self._primary = primary = self._servers.find_primary(self._inspection.note)
         except (Silent, Refused) as error:
             raise _Later(str(error)) from error
         except StoreUnavailable as error:
@@ -254,11 +257,13 @@ class RedisLink:
         alone = not self._unconfirmed
         if self._primary is not None:
             self._primary.connection.close()
-        self._primary, self._unconfirmed = None, 0
+        self._primary, self._unconfirmed = None, []
         return alone
 
-    def _unavailable(self, reason: str, kept: str = UNKNOWN) -> StoreUnavailable:
-        self._outage.failed(reason)
+    def _unavailable(
+        self, reason: str, kept: str = UNKNOWN, function: str = ""
+    ) -> StoreUnavailable:
+        self._outage.failed(reason, function)
         return StoreUnavailable(
             f"The store did not confirm the change: {reason}. {kept} What was acknowledged is "
             "kept. Try again with the same ids, which is harmless.",

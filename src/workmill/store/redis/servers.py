@@ -7,7 +7,7 @@ used. Whoever is asked afterwards about a change that not all have confirmed is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -52,14 +52,14 @@ class Servers:
         self.known: frozenset[Node] = frozenset()
         """The data servers that the Sentinels, or most of them, know of."""
 
-    def find_primary(self) -> Primary:
+    def find_primary(self, note: Callable[[Shown], object] = lambda _: None) -> Primary:
         """Connect to the primary. Raises Silent or Refused, or StoreUnavailable when what is
-        there cannot keep the level."""
+        there cannot keep the level. `note` is told what it shows, whatever follows from that."""
         connection = Connection(
             self._primary_node(), self._address.access, answer_seconds=self._answer_seconds
         )
         try:
-            return self._verified(connection)
+            return self._verified(connection, note)
         except BaseException:
             connection.close()
             raise
@@ -75,7 +75,7 @@ class Servers:
         self._learn(witnesses)
         return found
 
-    def _verified(self, connection: Connection) -> Primary:
+    def _verified(self, connection: Connection, note: Callable[[Shown], object]) -> Primary:
         replies = connection.ask_all([("ROLE",), *QUESTIONS])
         refused = next((reply for reply in replies[:2] if isinstance(reply, Refused)), None)
         if refused is not None:
@@ -86,6 +86,7 @@ class Servers:
                 f"{connection.node} is a replica of {role.follows}, not the primary", sent=False
             )
         shown = read_shown(connection.node, *replies[1:])
+        note(shown)
         why = refusal(faults(shown, self._level), connection.node, "Nothing was sent.")
         if why is not None:
             raise StoreUnavailable(why)

@@ -19,7 +19,7 @@ from workmill.domain.errors import StoreUnavailable, WorkmillError
 from workmill.domain.job import NewJob, Stats, Submitted
 from workmill.store.redis.part import PartStore
 from workmill.store.redis.resubmission import ResubmittingStore
-from workmill.telemetry import emit
+from workmill.telemetry import Incident, emit_rarely
 
 T = TypeVar("T")
 FIRST_PAUSE_SECONDS: Final = 0.05
@@ -50,6 +50,7 @@ class Part:
         self._opened: Opened | None = None
         self._group: AbstractContextManager[None] | None = None
         self._away: StoreUnavailable | None = None
+        self._told = Incident("store.part_lost", "store.part_found", part=name)
         self._closing = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"part-{number}")
 
@@ -70,6 +71,8 @@ class Part:
     def new_group(self) -> None:
         """From here on what fails is this group's."""
         self.failure = self._away
+        if self._away is None and self._told.lasting:
+            self._told.succeeded()
 
     @property
     def entered(self) -> bool:
@@ -108,7 +111,7 @@ class Part:
         self.failure = error
         if self._away is None:
             self._away = error
-            emit("store.part_lost", level="warning", part=self.name, detail=error.detail)
+            self._told.failed(detail=error.detail)
             self._thread.submit(self._come_back, error)
 
     def _come_back(self, error: StoreUnavailable) -> None:
@@ -122,11 +125,12 @@ class Part:
                     self.opened.verbs.probe()
             except Exception as failure:  # noqa: BLE001 - whatever it is, it is tried again
                 if not isinstance(failure, WorkmillError):
-                    emit("store.verb_failed", level="error", verb="open", error=repr(failure)[:500])
+                    said = repr(failure)[:500]
+                    emit_rarely("store.verb_failed", level="error", verb="open", error=said)
                 pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), LONGEST_PAUSE_SECONDS)
             else:
+                self._told.succeeded()
                 self._away = None
-                emit("store.part_found", part=self.name)
                 return
 
     def _drop_group(self, error: StoreUnavailable) -> None:

@@ -41,7 +41,7 @@ class Scene:
             monkeypatch.setattr(room, "Connection", self.network)
         self.events: list[str] = []
         monkeypatch.setattr(
-            "workmill.store.redis.outage.emit", lambda event, **_: self.events.append(event)
+            "workmill.telemetry.incident.emit", lambda event, **_: self.events.append(event)
         )
         self.prepared = 0
         address = Address(nodes=(S1, S2, S3), name="mill")
