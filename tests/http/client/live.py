@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from tests.answering import answering
 from tests.system.definition import advanced
 
 from workmill.client.core import Reply, Request, check
@@ -121,17 +122,14 @@ class CuttingProxy:
         self.cuts = cuts
 
     async def __aenter__(self) -> Self:
-        self._ways: set[asyncio.Task[None] | None] = set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._serving = answering(self._serve)
+        self.url = f"http://127.0.0.1:{await self._serving.__aenter__()}"
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        self._server.close()
-        await asyncio.gather(*filter(None, self._ways))
+        await self._serving.__aexit__(None, None, None)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._ways.add(asyncio.current_task())
         there, back = await asyncio.open_connection("127.0.0.1", self._upstream_port)
         pumps = [
             asyncio.create_task(_pump(reader, back.write)),
@@ -140,11 +138,8 @@ class CuttingProxy:
         _, idle = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         for pump in idle:
             pump.cancel()
-        for end in (back, writer):
-            end.close()
-        await asyncio.gather(
-            *pumps, back.wait_closed(), writer.wait_closed(), return_exceptions=True
-        )
+        back.close()
+        await asyncio.gather(*pumps, back.wait_closed(), return_exceptions=True)
 
     def _give(self, writer: asyncio.StreamWriter, chunk: bytes) -> None:
         if self.cuts:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.answering import answering
 
 from workmill.client import AsyncClient, AsyncHandle, Client, Handle
 from workmill.client.async_transport import AsyncTransport
@@ -173,11 +174,12 @@ async def test_a_download_that_breaks_off_leaves_the_old_file(
     target = tmp_path / "copy"
     target.write_bytes(b"old")
 
-    async with await asyncio.start_server(_answer_half, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with make_transport(f"http://127.0.0.1:{port}") as transport:
-            with pytest.raises(EndpointUnreachable):
-                await transport.send(Request("GET", "/x", into=target))
+    async with (
+        answering(_answer_half) as port,
+        make_transport(f"http://127.0.0.1:{port}") as transport,
+    ):
+        with pytest.raises(EndpointUnreachable):
+            await transport.send(Request("GET", "/x", into=target))
     assert target.read_bytes() == b"old"
     assert _names(tmp_path) == ["copy"]
 
@@ -190,7 +192,6 @@ async def _answer_half(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
     await writer.drain()
-    writer.close()
 
 
 def test_the_twins_have_the_same_face() -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.answering import answering
 
 from workmill.runtime import hangs
 from workmill.runtime.processes import Command, LocalProcesses
@@ -48,7 +49,6 @@ class Face:
         else:
             await reader.read()  # until the caller gives up
             self._given_up.release()
-        writer.close()
 
 
 def alive(pid: int) -> bool:
@@ -67,19 +67,16 @@ async def watched(
     monkeypatch.setattr(hangs, "ASK_SECONDS", 0.01)
     monkeypatch.setattr(hangs, "ONCE_MORE_SECONDS", once_more_seconds)
     processes = LocalProcesses()
-    server = await asyncio.start_server(face.serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    watch = asyncio.create_task(
-        hangs.end_hung(processes, "endpoint", lambda _: hangs.health_at(url))
-    )
-    try:
-        yield processes
-    finally:
-        watch.cancel()
-        server.close()
-        await processes.kill()
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(others)  # questions that were on their way
+    async with answering(face.serve) as port:
+        url = f"http://127.0.0.1:{port}"
+        watch = asyncio.create_task(
+            hangs.end_hung(processes, "endpoint", lambda _: hangs.health_at(url))
+        )
+        try:
+            yield processes
+        finally:
+            watch.cancel()
+            await processes.kill()
 
 
 async def test_one_that_answered_and_then_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.answering import answering
+
 from workmill.runtime.readiness import until_ready
 
 
@@ -15,9 +17,7 @@ async def test_only_200_is_ready() -> None:
         request = await reader.readuntil(b"\r\n\r\n")
         assert request.startswith(b"GET /readyz ")
         writer.write(answers.pop(0))
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        await until_ready(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with answering(answer) as port:
+        await until_ready(f"http://127.0.0.1:{port}")
     assert answers == [b"never asked"]
