@@ -152,7 +152,6 @@ REFUSED = {
     "a device": (["--data", "/dev/null"], "it is not a directory"),
     "no name of a host": (["--host", "a..b", "--open-without-key"], "no such address"),
     "an address of others": (["--host", "192.0.2.1", "--open-without-key"], "192.0.2.1"),
-    "every address by mistake": (["--host", ""], "--host is empty"),
     "far too many workers": (["--workers", "1000"], "1000 workers are far more"),
     "far too many at most": (["--workers", "1:1000"], "1000 workers are far more"),
     "a key that is not there": (["--key-file", "/nonexistent"], "cannot be read"),

@@ -90,3 +90,9 @@ def test_beyond_loopback_wants_a_key_or_plain_words(host: str) -> None:
         check_exposure(host, b"")
     check_exposure(host, KEY)
     check_exposure(host, None, open_without_key=True)
+
+
+def test_no_address_is_every_address_and_refused() -> None:
+    """An empty variable of a script must not open the service to everybody."""
+    with pytest.raises(InvalidInput, match="--host is empty"):
+        check_exposure("", KEY, open_without_key=True)

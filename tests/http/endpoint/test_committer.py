@@ -19,6 +19,7 @@ from workmill.domain.errors import (
 )
 from workmill.domain.ids import new_id
 from workmill.domain.job import (
+    DEFAULT_TENANT,
     LeaseRequest,
     NewJob,
     Node,
@@ -62,8 +63,9 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 def _job(number: int) -> NewJob:
-    key = number.to_bytes(32, "big")
-    return NewJob(id=new_id(), workload="sha512", key=key, total=5, state=bytes(64))
+    state = number.to_bytes(64, "big")
+    key = content_key(DEFAULT_TENANT, "sha512", state)
+    return NewJob(id=new_id(), workload="sha512", key=key, total=5, state=state)
 
 
 async def test_what_arrives_in_one_turn_is_one_group(bench: Bench) -> None:
