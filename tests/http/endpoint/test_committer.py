@@ -28,6 +28,7 @@ from workmill.domain.job import (
     Query,
     Stats,
     Submitted,
+    content_key,
 )
 from workmill.domain.lifecycle import Status
 from workmill.endpoint import group
