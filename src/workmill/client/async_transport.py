@@ -32,6 +32,7 @@ from workmill.client.edge import (
     too_slow,
     translated,
 )
+from workmill.client.imports import import_what_awaits
 from workmill.client.network import MOST_CALLS, AsyncNetwork
 from workmill.client.pace import Pace
 from workmill.client.reading import Body
@@ -61,6 +62,7 @@ class AsyncTransport:
         self._context = context_for(self._addresses)
         self._networks: dict[asyncio.AbstractEventLoop, AsyncNetwork] = {}
         self._closed = False
+        import_what_awaits()
         forks.watch(self)
 
     def after_fork(self) -> None:

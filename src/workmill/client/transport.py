@@ -31,6 +31,7 @@ from workmill.client.edge import (
     noted,
     translated,
 )
+from workmill.client.imports import import_what_blocks
 from workmill.client.network import MOST_CALLS, Network
 from workmill.client.pace import Pace
 from workmill.client.reading import Body
@@ -63,6 +64,7 @@ class Transport:
         self._context = context_for(self._addresses)
         self._network = Network(self._context)
         self._closed = False
+        import_what_blocks()
         forks.watch(self)
 
     def after_fork(self) -> None:

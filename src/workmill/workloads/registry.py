@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from workmill.domain.errors import InvalidInput
+from workmill.process.imports import importing
 from workmill.workloads.port import Workload
 
 GROUP = "workmill.workloads"
@@ -21,7 +22,8 @@ def workload_names() -> tuple[str, ...]:
 def find_workload(name: str) -> Workload:
     """The workload of this name. Raises InvalidInput when none is installed under it."""
     if name in _installed():
-        workload: Workload = _installed()[name].load()
+        with importing:
+            workload: Workload = _installed()[name].load()
         return workload
     known = ", ".join(workload_names())
     raise InvalidInput(
