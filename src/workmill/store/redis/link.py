@@ -83,7 +83,9 @@ class RedisLink:
         self._servers = Servers(address, self.level, self._pace.answer_seconds)
         self._where = str(address)
         self._outage = Outage(self._where)
-        self._inspection = Inspection(self.level, self._where, self._pace.look_seconds)
+        self._inspection = Inspection(
+            self.level, self._where, self._pace.look_seconds, kept=address.kept
+        )
         self._primary: Primary | None = None
         self._replicas = 0
         self._unconfirmed: list[str] = []
