@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from tests.contract.making import new_job
-from tests.redis_servers import RedisServer
+from tests.redis_servers import RedisServer, store_at
 from tests.system.processes import until
 
 from workmill.domain.errors import StoreDamaged, StoreUnavailable
@@ -130,6 +131,22 @@ def test_what_is_not_shown_stays_a_warning(
     without(plain)
     with store.group():
         assert store.stats().warnings == ()
+    store.close()
+
+
+def test_what_a_watch_keeps_is_no_warning(
+    plain: RedisServer, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Where Workmill's own watch is beside each server, for which the address vouches. What INFO
+    shows is judged all the same."""
+    without(plain, "-config")
+    store = store_at(replace(plain.address, access=USER, kept=True))
+    with store.group():
+        assert store.stats().warnings == ()
+    assert b"store.doubtful" not in capfdbinary.readouterr().err
+    plain.ask("CONFIG", "SET", "appendonly", "no")
+    with pytest.raises(StoreUnavailable, match="Set appendonly yes"):
+        store_at(replace(plain.address, access=USER, kept=True))
     store.close()
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.redis_servers import connected
 from tests.system.processes import Up, children, command_line, run, until
 
 from workmill.runtime.redis_hosts.asking import Asking
 from workmill.runtime.redis_hosts.standing import all_in_step, primary_host
 from workmill.runtime.redis_hosts.starting import read_settings
+from workmill.store.redis.addresses import Access, Node, Tls
+from workmill.store.redis.connection import Connection
 
 PROGRAMS = ("haproxy", "redis-server", "openssl")
 
@@ -75,6 +80,19 @@ class Cluster(Up):
         """The process of this host's data server."""
         plan = read_settings(self.settings).plan
         return self.child(f"redis-server {plan.host(name).address}:{plan.redis_port}")
+
+    @contextmanager
+    def deployer(self) -> Iterator[Connection]:
+        """To the first host's data server, as the user who may change its settings."""
+        plan, tls = read_settings(self.settings).plan, self.settings / "tls"
+        files = Tls(
+            ca_file=str(tls / "ca.crt"),
+            cert_file=str(tls / "host.crt"),
+            key_file=str(tls / "host.key"),
+        )
+        access = Access(user="deploy", password=plan.passwords.deploy, tls=files)
+        with connected(Node(plan.hosts[0].address, plan.redis_port), access) as connection:
+            yield connection
 
     def child(self, words: str) -> int:
         """The child of the supervisor with these words in its command line."""

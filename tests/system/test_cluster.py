@@ -45,6 +45,16 @@ def test_it_computes_through_its_balancer(cluster: Cluster) -> None:
     assert {one.id: one.value.hex() for one in pulled} == expected
 
 
+def test_nobody_is_warned_of_what_is_kept(cluster: Cluster) -> None:
+    """Its endpoints may not read how the log is synced, and need not: a server that is set
+    otherwise is set right again."""
+    events = cluster.events()
+    assert not [one for one in events if one["event"] == "store.doubtful"]
+    with cluster.deployer() as connection:
+        connection.ask("CONFIG", "SET", "appendfsync", "everysec")
+        until(lambda: connection.ask("CONFIG", "GET", "appendfsync")[1] == b"always")
+
+
 @pytest.mark.parametrize("who", ["primary", "balancer"])
 def test_a_death_in_the_middle_of_work_loses_nothing(cluster: Cluster, who: str) -> None:
     """kill -9 of the data server that leads the store, or of HAProxy: no submit fails through the

@@ -93,10 +93,10 @@ def open_store(config: EndpointConfig) -> Store:
     addresses = parse_addresses(config.store)
     level = Level(config.durability) if config.durability else None
     if len(addresses) == 1:
-        return open_redis(addresses[0], level=level)
+        return open_redis(addresses[0], level=level, may_found=config.may_found)
     from workmill.store.sharded.opening import open_sharded
 
-    return open_sharded(addresses, level=level)
+    return open_sharded(addresses, level=level, may_found=config.may_found)
 
 
 def where_kept(config: EndpointConfig) -> str:

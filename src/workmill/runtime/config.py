@@ -45,8 +45,8 @@ class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
     notice_seconds: float = 0.0
     """How long it says that it is not ready before it drains; behind a balancer, 3 s do."""
     may_found: bool = True
-    """Whether an empty store may be begun in `data` where there is none; an endpoint that replaces
-    another one may not."""
+    """Whether an empty store may be begun where there is none; an endpoint that replaces another
+    one, or joins those that serve, may not."""
     listen_fd: int | None = None
     """An inherited listening socket; `host` and `port` then only say where it listens."""
 

@@ -28,11 +28,28 @@ class Fleets:
         self._cluster = cluster
         self._fence = Fence()
         self.by_role: dict[str, LocalFleet] = {}
+        self._served = False
+        """Whether the endpoints of this run have had a store: none later may begin one."""
 
     async def tend_endpoints(self, processes: LocalProcesses) -> None:
         """Keep the least number of endpoints alive, until cancelled."""
         least = self._cluster.config.endpoints.min_endpoints
-        await self._tend("endpoint", processes, partial(plan.endpoint, self._cluster), least)
+        await self._tend("endpoint", processes, self.endpoint, least)
+
+    def endpoint(self, number: int) -> Command:
+        """How to run this one now."""
+        command = plan.endpoint(self._cluster, number)
+        return command.after_service() if self._served else command
+
+    async def until_served(self) -> None:
+        """Return once the least endpoints are ready, and requests at the door reach them. Later it
+        is for whoever leads to say who belongs to the balancer."""
+        least = self._cluster.config.endpoints.min_endpoints
+        for number in self._cluster.endpoint_numbers[:least]:
+            await until_ready(self._cluster.endpoint_url(number))
+            await balancer.until_it_has(self._cluster, number)
+        await until_ready(self._cluster.url)
+        self._served = True
 
     async def tend_hung(self, _processes: LocalProcesses) -> None:
         """End endpoints that hang, until cancelled. Whoever leads does so too, but when all of them
@@ -83,19 +100,9 @@ def stages(cluster: ClusterPlan, fleets: Fleets) -> list[Stage]:
             tend=partial(end_hung, role="balancer", ask=lambda _: balancer.it_answers(cluster)),
             until_ready=partial(balancer.it_answers, cluster),
         ),
-        Stage(tend=fleets.tend_endpoints, until_ready=partial(_until_served, cluster)),
+        Stage(tend=fleets.tend_endpoints, until_ready=fleets.until_served),
         Stage(tend=fleets.tend_hung),
         Stage(tend=fleets.tend_workers),
         Stage(tend=fleets.tend_orders),
         Stage(commands=plan.controllers(cluster)),
     ]
-
-
-async def _until_served(cluster: ClusterPlan) -> None:
-    """Return once the least endpoints are ready, and requests at the door reach them. Later it is
-    for whoever leads to say who belongs to the balancer."""
-    least = cluster.config.endpoints.min_endpoints
-    for number in cluster.endpoint_numbers[:least]:
-        await until_ready(cluster.endpoint_url(number))
-        await balancer.until_it_has(cluster, number)
-    await until_ready(cluster.url)

@@ -3,7 +3,7 @@
 prepare SET ADDRESS ADDRESS ADDRESS   write the set's files (deploy/redis/prepare)
 found CONFIGURATION                   on the first host, once: begin with an empty directory
 start CONFIGURATION                   wait until the data server may run, then become it
-watch CONFIGURATION                   keep its priority and its role while it runs
+watch CONFIGURATION                   keep its priority, log settings and role while it runs
 status CONFIGURATION                  say how the set is
 admit CONFIGURATION                   when no better one is left: let this replica be promoted
 """

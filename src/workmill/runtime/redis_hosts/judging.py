@@ -148,6 +148,8 @@ class Replication(NamedTuple):
     offset: int
     promoted: bool
     process: int
+    lax: tuple[str, ...] = ()
+    """The settings of its log that are not what they must be."""
 
 
 def judged_priority(now: Replication) -> int:

@@ -62,7 +62,8 @@ def prepare_client(folder: Path, plan: Plan, place: str) -> None:
 
 
 def store_address(plan: Plan, folder: str) -> str:
-    """What an endpoint is given as `--store`, when its files lie in this folder."""
+    """What an endpoint is given as `--store`, when its files lie in this folder. The watch
+    beside each server keeps the settings of the log, which its user may not read."""
     sentinels = ",".join(f"{host.address}:{plan.sentinel_port}" for host in plan.hosts)
     files = {
         "password_file": "password",
@@ -71,7 +72,7 @@ def store_address(plan: Plan, folder: str) -> str:
         "key_file": "tls/host.key",
     }
     words = "&".join(f"{option}={folder}/{name}" for option, name in files.items())
-    return f"rediss+sentinel://endpoint@{sentinels}/{plan.name}?{words}"
+    return f"rediss+sentinel://endpoint@{sentinels}/{plan.name}?{words}&settings=kept"
 
 
 def prepare_host(folder: Path, plan: Plan, host: Host) -> None:

@@ -17,10 +17,11 @@ from workmill.runtime.redis_hosts.plan import Host
 from workmill.runtime.redis_hosts.rendering import HostSettings
 from workmill.store.redis.addresses import Access, Node, Tls
 from workmill.store.redis.connection import Connection, Refused, Silent
+from workmill.store.redis.durability import SYNCED
 from workmill.store.redis.replies import NO_HISTORY
 
 ANSWER_SECONDS: Final = 1.0
-_LOOK: Final = (("INFO",), ("CONFIG", "GET", "replica-priority"))
+_LOOK: Final = (("INFO",), ("CONFIG", "GET", "replica-priority", *SYNCED))
 
 
 class Server:
@@ -45,11 +46,13 @@ class Server:
         replies = self._replies()
         if replies is None:
             return None
-        info, priority = replies
-        if isinstance(info, Refused) or isinstance(priority, Refused):
+        info, config = replies
+        if isinstance(info, Refused) or isinstance(config, Refused):
             return None
         lines = (line.partition(":") for line in info.decode().splitlines())
-        return read_look({name: value for name, _, value in lines}, int(priority[1]))
+        words = [word.decode() for word in config]
+        settings = dict(zip(words[::2], words[1::2], strict=True))
+        return read_look({name: value for name, _, value in lines}, settings)
 
     def answers(self) -> bool:
         """Whether it says anything at all."""
@@ -75,6 +78,11 @@ class Server:
         """False when it was not heard, or was promoted since the look."""
         return self._told("CONFIG", "SET", "replica-priority", priority)
 
+    def sync_log(self) -> bool:
+        """Set what `SYNCED` says of its log; False as above."""
+        pairs = [word for pair in SYNCED.items() for word in pair]
+        return self._told("CONFIG", "SET", *pairs)
+
     def follow(self, address: str) -> bool:
         """Make it a replica of that one; False as above."""
         return self._told("REPLICAOF", address, self._node.port)
@@ -93,18 +101,19 @@ class Server:
             self._connection.close()
 
 
-def read_look(info: Mapping[str, str], priority: int) -> Replication | None:
-    """From INFO and the priority, which a primary does not tell there; None while it loads."""
+def read_look(info: Mapping[str, str], settings: Mapping[str, str]) -> Replication | None:
+    """From INFO and the settings that are not told there; None while it loads."""
     if info["loading"] != "0":
         return None
     return Replication(
         is_primary=info["role"] == "master",
         link_up=info.get("master_link_status") == "up",
         copying=info.get("master_sync_in_progress", "0") == "1",
-        priority=priority,
+        priority=int(settings["replica-priority"]),
         follows=info.get("master_host"),
         history=info["master_replid"],
         offset=int(info.get("slave_repl_offset", info["master_repl_offset"])),
         promoted=info["master_replid2"] != NO_HISTORY,
         process=int(info["process_id"]),
+        lax=tuple(name for name, value in SYNCED.items() if settings.get(name, value) != value),
     )

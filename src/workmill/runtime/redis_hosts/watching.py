@@ -1,4 +1,4 @@
-"""The watch beside a data server: its priority, and whom it follows.
+"""The watch beside a data server: its priority, the settings of its log, and whom it follows.
 
 It looks twice a second. Each look begins with the server itself, then asks the Sentinels, and
 tells the server what follows from both over the connection of the look (`server` says why).
@@ -22,16 +22,19 @@ from workmill.runtime.redis_hosts.judging import (
     judged_priority,
 )
 from workmill.runtime.redis_hosts.rendering import HostSettings
+from workmill.runtime.redis_hosts.server import Server
 from workmill.runtime.redis_hosts.starting import IN_STEP, LOOK_SECONDS
 from workmill.telemetry import emit
 
 
 def watch(settings: HostSettings) -> None:
-    """Keep the priority and the role of this host's data server right, until told to end."""
+    """Keep the priority, the log's settings and the role of this host's data server right, until
+    told to end."""
     asking, roles = Asking(settings), Roles(settings.host.address)
     while True:
         now = asking.replication()
         if now is not None:
+            keep_log(asking.server(), settings, now)
             _keep_priority(asking, settings, now)
             _keep_role(asking, settings, now, roles)
         time.sleep(LOOK_SECONDS)
@@ -44,6 +47,13 @@ def _keep_priority(asking: Asking, settings: HostSettings, now: Replication) -> 
     wanted = judged_priority(now)
     if wanted != now.priority and asking.server().set_priority(wanted):
         emit("redis.priority", host=settings.host.name, priority=wanted, is_primary=now.is_primary)
+
+
+def keep_log(server: Server, settings: HostSettings, now: Replication) -> None:
+    """Set what was looked at right again: endpoints may not read it, and rely on this watch."""
+    if now.lax and server.sync_log():
+        mended = ", ".join(now.lax)
+        emit("redis.log_mended", level="warning", host=settings.host.name, settings=mended)
 
 
 def _keep_role(asking: Asking, settings: HostSettings, now: Replication, roles: Roles) -> None:

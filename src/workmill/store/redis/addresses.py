@@ -7,9 +7,10 @@
     rediss://...   rediss+sentinel://...                      the same over TLS
 
 After a question mark: `password_file=FILE` in place of a password, and with TLS `ca_file=FILE`,
-`cert_file=FILE` and `key_file=FILE`. User, password and TLS hold for data servers and Sentinels
-alike. Several addresses, parted by commas or given one by one, are partitions: each of them is a
-whole store of its own.
+`cert_file=FILE` and `key_file=FILE`. After Sentinels, `settings=kept` says that the watch of a set
+of hosts that Workmill made keeps the settings of the log, which the endpoint's user may not read.
+User, password and TLS hold for data servers and Sentinels alike. Several addresses, parted by
+commas or given one by one, are partitions: each of them is a whole store of its own.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _HOST: Final = re.compile(
 _ACCESS: Final = re.compile(r"//.*@", re.DOTALL)
 """All that may be a password, also one that was not written as an address wants it."""
 _FILES: Final = ("password_file", "ca_file", "cert_file", "key_file")
+_KEPT: Final = ("settings", "kept")
 
 
 class Node(NamedTuple):
@@ -79,6 +81,8 @@ class Address:
     nodes: tuple[Node, ...]
     name: str | None = None
     access: Access = Access()
+    kept: bool = False
+    """Whether a watch beside each server keeps the settings of its log."""
 
     def __str__(self) -> str:
         """As it was written, without any password."""
@@ -114,11 +118,15 @@ def parse_address(text: str) -> Address:
     secure, _, kind = parts["scheme"].lower().partition("+")
     path = unquote(parts["path"] or "")
     access = _access(text, parts["access"], parts["query"], tls=secure == "rediss")
+    kept = _KEPT in parse_qsl(parts["query"] or "")
+    if kept and kind != "sentinel":
+        raise _invalid(text, "settings=kept is for Sentinels and hosts that Workmill made")
     if kind == "sentinel":
         name = path.strip("/")
         if not name or "/" in name:
             raise _invalid(text, "after the Sentinels it needs the name they watch, as in /mill")
-        return Address(nodes=_hosts(text, parts["hosts"], SENTINEL_PORT), name=name, access=access)
+        nodes = tuple(_hosts(text, parts["hosts"], SENTINEL_PORT))
+        return Address(nodes=nodes, name=name, access=access, kept=kept)
     if kind == "unix":
         if parts["hosts"] or len(path) < 2 or "\0" in path:
             raise _invalid(
@@ -160,8 +168,8 @@ def _host(text: str, word: str) -> str:
 def _access(text: str, words: str | None, query: str | None, *, tls: bool) -> Access:
     user, _, password = (words or "").partition(":")
     given = parse_qsl(query or "", keep_blank_values=True)
-    options = dict(given)
-    if len(options) < len(given):
+    options = dict(one for one in given if one != _KEPT)
+    if len(options) + (_KEPT in given) < len(given):
         raise _invalid(text, "it has an option twice")
     unknown = sorted(options.keys() - set(_FILES))
     if unknown or "" in options.values():

@@ -24,11 +24,9 @@ QUESTIONS: Final = (
     ("CONFIG", "GET", "append*", "no-appendfsync-on-rewrite", "maxmemory*", "stop-writes*", "save"),
 )
 """What must be asked to fill in a `Shown`, beside its node."""
-_LASTING: Final = {
-    "appendonly": "yes",
-    "appendfsync": "always",
-    "no-appendfsync-on-rewrite": "no",
-}
+SYNCED: Final = {"appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
+"""What INFO does not show."""
+_LASTING: Final = {"appendonly": "yes", **SYNCED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +70,12 @@ def read_shown(node: Node, info: Any, config: Any) -> Shown:
     )
 
 
-def faults(shown: Shown, level: Level) -> list[Fault]:
-    """Everything that is wrong with this server, for a store of this level."""
+def faults(shown: Shown, level: Level, *, kept: bool = False) -> list[Fault]:
+    """Everything that is wrong with this server, for a store of this level. `kept` is whether
+    somebody beside it keeps the settings that this user may not read."""
     found = [*_version(shown), *_memory(shown)]
     if level is not Level.MEMORY:
-        found += [*_log(shown), *_unread(shown)]
+        found += [*_log(shown), *(() if kept else _unread(shown))]
     return found
 
 

@@ -34,8 +34,10 @@ class Inspection:
         where: str,
         look_seconds: float = LOOK_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        kept: bool = False,
     ) -> None:
-        self._level = level
+        self._level, self._kept = level, kept
         self._where = where
         self._look_seconds = look_seconds
         self._monotonic = monotonic
@@ -67,7 +69,7 @@ class Inspection:
         """Apply the rules to this server, and write down what has changed: also of one that is the
         primary from now on, by a failover, and may be set otherwise than the one before."""
         self._count_evicted(shown)
-        found = faults(shown, self._level)
+        found = faults(shown, self._level, kept=self._kept)
         doubts = [one for one in found if not one.refuses]
         self._warn(tuple(f"{shown.node}: {one.said}. {one.advice}" for one in doubts))
         why = refusal(found, shown.node, "Nothing was changed.")

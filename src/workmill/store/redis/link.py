@@ -83,7 +83,9 @@ class RedisLink:
         self._servers = Servers(address, self.level, self._pace.answer_seconds)
         self._where = str(address)
         self._outage = Outage(self._where)
-        self._inspection = Inspection(self.level, self._where, self._pace.look_seconds)
+        self._inspection = Inspection(
+            self.level, self._where, self._pace.look_seconds, kept=address.kept
+        )
         self._primary: Primary | None = None
         self._replicas = 0
         self._unconfirmed: list[str] = []
@@ -285,6 +287,6 @@ def _damaged(refused: Refused, where: str) -> StoreDamaged:
     return StoreDamaged(
         f"{where} is not the store that was opened, or not as it was: {text}. What was "
         "acknowledged is not there, and nothing is served from what is. Bring the right data "
-        "back, or start the endpoints again to go on with what is there (docs/operations.md).",
+        "back, or start the whole service again to go on with what is there (docs/operations.md).",
         behind_ms=behind_ms,
     )

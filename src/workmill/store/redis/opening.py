@@ -12,7 +12,7 @@ from workmill.store.redis.library import load
 from workmill.store.redis.link import Pace, RedisLink
 from workmill.store.redis.part import PartStore
 from workmill.store.redis.resubmission import REMEMBERED_SECONDS, ResubmittingStore
-from workmill.store.redis.survey import check_alone, survey
+from workmill.store.redis.survey import check_alone, is_gone, survey
 
 HEALED_MS: Final = round((REMEMBERED_SECONDS - 20) * 1000)
 """What is lost of the time before is submitted again by the second layer, which remembers a little
@@ -22,12 +22,20 @@ TAG: Final = "{w}"
 
 
 def open_redis(
-    address: Address, *, level: Level | None = None, bounds: Bounds | None = None
+    address: Address,
+    *,
+    level: Level | None = None,
+    bounds: Bounds | None = None,
+    may_found: bool = True,
 ) -> ResubmittingStore:
     """Open one logical Redis. Raises StoreUnavailable when it cannot be reached or does not keep
-    what the level promises; InvalidInput when it is one of several."""
-    check_alone(survey(address, TAG, level=level, pace=Pace()))
-    return open_part(address, level=level, bounds=bounds)[1]
+    what the level promises; InvalidInput when it is one of several; StoreDamaged when there is no
+    store and none `may_found` be."""
+    seen = survey(address, TAG, level=level, pace=Pace())
+    check_alone(seen)
+    if not may_found and not seen.holds_store:
+        raise is_gone(seen.name)
+    return open_part(address, level=level, bounds=bounds, may_found=may_found)[1]
 
 
 def open_part(
@@ -36,8 +44,9 @@ def open_part(
     level: Level | None = None,
     bounds: Bounds | None = None,
     pace: Pace | None = None,
+    may_found: bool = True,
 ) -> tuple[PartStore, ResubmittingStore]:
     """The same for a store that is one part of several: its own verbs, and the second layer."""
     connect = partial(RedisLink, address, TAG, level=level, prepare=load, pace=pace)
-    store = PartStore(connect, bounds=bounds, heals_ms=HEALED_MS)
+    store = PartStore(connect, bounds=bounds, heals_ms=HEALED_MS, may_found=may_found)
     return store, ResubmittingStore(store, lambda: store.history)

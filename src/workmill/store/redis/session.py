@@ -31,29 +31,35 @@ class Session:
     """One endpoint's way into one store: groups of calls, and whose store it is."""
 
     def __init__(
-        self, connect: Callable[[], Link], *, clock: Clock | None = None, heals_ms: int = 0
+        self,
+        connect: Callable[[], Link],
+        *,
+        clock: Clock | None = None,
+        heals_ms: int = 0,
+        may_found: bool = True,
     ) -> None:
         """Time is the server's, unless a test moves its own `clock`. A store that has gone back by
-        at most `heals_ms` is gone on with: its loss is told, and somebody makes up for it."""
+        at most `heals_ms` is gone on with: its loss is told, and somebody makes up for it. Raises
+        StoreDamaged where there is no store and none `may_found` be."""
         self._connect = connect
         self._clock = clock
         self._pid = os.getpid()
         self._heals_ms = heals_ms
-        self._is_damaged = False
+        self._is_told = True  # of damage that is met at the opening: by whoever opens it
         self._caller = Caller()
         self._grouped = self._wrote = self._asked = False
         self._now_ms = 0
         self._link = connect()
         try:
-            self._open()
+            self._open(may_found=may_found)
         except BaseException:
             self._link.close()
             raise
 
-    def _open(self) -> None:
+    def _open(self, *, may_found: bool) -> None:
         epoch, name = (records.packed(os.urandom(EPOCH_BYTES)) for _ in range(2))
         with self.group():
-            identity, founded = self._write("open", self._caller.owner, epoch, name)
+            identity, founded = self._write("open", self._caller.owner, epoch, name, may_found)
         self._caller.opened(identity)
         if founded:
             emit("store.founded", store=identity.hex(), detail="there was no store at its address")
@@ -123,7 +129,7 @@ class Session:
             if not self._heals(damaged):
                 raise
             answer = self._ask(verb, given, writes=writes)
-        self._asked, self._is_damaged = True, False
+        self._asked, self._is_told = True, False
         return answer
 
     def _ask(self, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
@@ -139,9 +145,9 @@ class Session:
             emit("store.rolled_back", level="error", behind_seconds=behind_seconds)
             self._caller.accept()
             return True
-        if not self._is_damaged:
+        if not self._is_told:
             emit("store.damaged", level="error", detail=damaged.detail)
-        self._is_damaged = True
+        self._is_told = True
         return False
 
     def _may_heal(self, damaged: StoreDamaged) -> bool:

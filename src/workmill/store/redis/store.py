@@ -84,12 +84,13 @@ class RedisStore(Session):
         bounds: Bounds | None = None,
         max_delivered_bytes: int = MAX_DELIVERED_BYTES,
         heals_ms: int = 0,
+        may_found: bool = True,
     ) -> None:
         """See `Session`. A backup connects anew."""
         self._bounds = bounds or Bounds()
         self._max_delivered_bytes = max_delivered_bytes
         self._leapt_ms = 0
-        super().__init__(connect, clock=clock, heals_ms=heals_ms)
+        super().__init__(connect, clock=clock, heals_ms=heals_ms, may_found=may_found)
 
     def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
         """See `Store.new_id`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Final, NamedTuple
 
-from workmill.domain.errors import InvalidInput, StoreUnavailable
+from workmill.domain.errors import InvalidInput, StoreDamaged, StoreUnavailable
 from workmill.store.redis.addresses import Address
 from workmill.store.redis.connection import Connection, Refused, Silent
 from workmill.store.redis.judgement import Level
@@ -82,3 +82,13 @@ def check_alone(seen: Survey) -> None:
             f"{seen.name} is shard {seen.number} of a store of several. Nothing was changed. Give "
             "the addresses of all its shards, in the order in which they were first given."
         )
+
+
+def is_gone(name: str) -> StoreDamaged:
+    """Where the store was that another endpoint served, there is none now."""
+    return StoreDamaged(
+        f"The store that was served from {name} is not there any more: it was emptied, or another "
+        "server is at its address. Nothing was begun in its place. Bring the right data back, and "
+        "it is served again; or stop this service and start it anew, with a backup or an empty "
+        "store."
+    )

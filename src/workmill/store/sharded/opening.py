@@ -26,10 +26,10 @@ from workmill.store.redis.judgement import Level
 from workmill.store.redis.link import Pace
 from workmill.store.redis.opening import TAG, open_part
 from workmill.store.redis.part import Standing
-from workmill.store.redis.survey import Survey, survey
+from workmill.store.redis.survey import Survey, is_gone, survey
 from workmill.store.sharded.part import Opened, Part
 from workmill.store.sharded.placement import MAX_PARTS
-from workmill.store.sharded.places import check_all, check_place, is_no_shard
+from workmill.store.sharded.places import check_all, check_place, is_no_shard, known_parts
 from workmill.store.sharded.store import ShardedStore
 
 CAUTIOUS_MS: Final = round((RESULT_RETENTION_SECONDS + 24 * 3600) * 1000)
@@ -42,17 +42,25 @@ FOUNDER: Final = 0
 
 
 def open_sharded(
-    addresses: Sequence[Address], *, level: Level | None = None, bounds: Bounds | None = None
+    addresses: Sequence[Address],
+    *,
+    level: Level | None = None,
+    bounds: Bounds | None = None,
+    may_found: bool = True,
 ) -> ShardedStore:
-    """The store whose parts are at these addresses, in their order."""
-
+    """The store whose parts are at these addresses, in their order. Raises StoreDamaged when none
+    of them is a part and none `may_found` be."""
     _check_count(len(addresses))
-    _look_at_all(addresses, level)
+    founded = _look_at_all(addresses, level)
+    if not may_found and not founded:
+        raise is_gone(", ".join(map(str, addresses)))
 
-    def opener(address: Address) -> Callable[[], Opened]:
-        return lambda: Opened(*open_part(address, level=level, bounds=bounds, pace=PACE))
+    def opener(number: int, address: Address) -> Callable[[], Opened]:
+        new = number >= founded  # what was a part before is never begun anew, then or later
+        open_it = partial(open_part, level=level, bounds=bounds, pace=PACE, may_found=new)
+        return lambda: Opened(*open_it(address))
 
-    return open_parts([(str(address), opener(address)) for address in addresses])
+    return open_parts([(str(one), opener(number, one)) for number, one in enumerate(addresses)])
 
 
 def _check_count(parts: int) -> None:
@@ -60,9 +68,10 @@ def _check_count(parts: int) -> None:
         raise InvalidInput(f"A partitioned store has from 2 to {MAX_PARTS} parts.")
 
 
-def _look_at_all(addresses: Sequence[Address], level: Level | None) -> None:
-    """Before any is opened, which marks it. Raises InvalidInput when they cannot be one store, and
-    StoreUnavailable when it would be a new one and not all are there."""
+def _look_at_all(addresses: Sequence[Address], level: Level | None) -> int:
+    """Before any is opened, which marks it: how many parts there have been. Raises InvalidInput
+    when they cannot be one store, and StoreUnavailable when it would be a new one and not all are
+    there."""
     seen: dict[int, Survey] = {}
     away: list[StoreUnavailable] = []
     with ThreadPoolExecutor(len(addresses)) as threads:
@@ -77,6 +86,7 @@ def _look_at_all(addresses: Sequence[Address], level: Level | None) -> None:
     check_all(seen)
     if away and all(one.number is None for one in seen.values()):
         raise away[0]
+    return known_parts(seen)
 
 
 def open_parts(

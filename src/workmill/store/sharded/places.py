@@ -16,12 +16,17 @@ def check_all(surveys: Mapping[int, Survey]) -> None:
     if not numbered:
         return
     family = next(iter(numbered.values())).family
-    last = max(*numbered, max(one.shards for one in numbered.values()) - 1)
     for number, one in numbered.items():
         check_place(one.name, one.number, one.family, number=number, family=family)
     for number, one in surveys.items():
-        if one.number is None and number <= last:
+        if one.number is None and number < known_parts(surveys):
             raise is_no_shard(one.name, number)
+
+
+def known_parts(surveys: Mapping[int, Survey]) -> int:
+    """How many parts the store has had, as far as these have heard; 0 when none of them is one."""
+    numbered = [one for one in surveys.values() if one.number is not None]
+    return max((max(one.number or 0, one.shards - 1) + 1 for one in numbered), default=0)
 
 
 def is_no_shard(name: str, number: int) -> InvalidInput:

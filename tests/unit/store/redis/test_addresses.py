@@ -41,6 +41,12 @@ def test_user_password_and_tls_are_taken_apart() -> None:
     assert (by_file.user, by_file.password_file) == ("mill", "/etc/mill.key")
 
 
+def test_whose_hosts_are_watched_is_said_in_the_address() -> None:
+    """What `prepare` writes; nobody else's address says so."""
+    assert parsed("redis+sentinel://e@a,b,c/mill?settings=kept&password_file=/p").kept
+    assert not parsed("redis+sentinel://a,b,c/mill").kept
+
+
 def test_a_password_is_shown_nowhere() -> None:
     """Addresses stand in logs and errors; a password must not."""
     address = parsed("redis://mill:hush@db")
@@ -102,6 +108,9 @@ def test_partitions_may_each_have_sentinels() -> None:
         ("redis://db?ca_file=/ca.pem", "rediss"),
         ("rediss://db?key_file=/k.pem", "certificate"),
         ("redis://db?timeout=3", "it takes"),
+        ("redis://db?settings=kept", "for Sentinels"),
+        ("redis+sentinel://a/mill?settings=lost", "it takes"),
+        ("redis+sentinel://a/mill?settings=kept&settings=kept", "twice"),
         ("redis://db?password_file=", "it takes"),
         ("redis://:p@db?password_file=/f", "both"),
         (["redis://db", "redis://db:6379"], "given twice"),

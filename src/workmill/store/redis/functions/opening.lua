@@ -33,9 +33,18 @@ local function forget_callers(ctx)
   end
 end
 
--- asked: now, owner, epoch for a new store, its name if it has none. Answers its name, whether it
--- is new.
+-- Whoever replaces an endpoint must find what that one served. Writes nothing.
+local function refuse_new(keys, args)
+  local ctx = look(keys, args, nil, true)
+  if ctx.books.layout == 0 and not ctx.asked[5] then
+    damaged('its keys are gone: it was emptied, or another server is at its address')
+  end
+end
+
+-- asked: now, owner, epoch for a new store, its name if it has none, whether it may be new. Answers
+-- its name, whether it is new.
 local function open(keys, args)
+  refuse_new(keys, args)
   local ctx = begin(keys, args, nil, true)
   local owners, books = ctx.prefix .. 'owners', ctx.prefix .. 'books'
   local founded = ctx.books.layout == 0
