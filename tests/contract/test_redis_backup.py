@@ -19,7 +19,7 @@ from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.job import Job, NewJob, PullRequest, Query, Verdict
 from workmill.domain.lifecycle import FINISHED, RUNNING, Status
 from workmill.store.bounds import Bounds
-from workmill.store.redis import RedisStore, copy_file
+from workmill.store.redis import RedisStore, copy_file, records
 from workmill.store.redis.port import Link
 
 Before = Callable[[str], None]
@@ -233,7 +233,14 @@ def rewritten(source: Path, target: Path, change: Callable[[str, list[Any]], lis
 AGE, ID = 8, 16
 TOTAL_AT = AGE + ID + 1 + 5 + 2 + 2 + 1
 """Where the total begins in a job of a backup: after attempts and status, seq, tenant, workload,
-priority. Then come done and token, six bytes each."""
+priority. Then come done (6 bytes) and token (5)."""
+
+
+KEY_AT = TOTAL_AT + 6 + 6 + 5
+STATE_AT = KEY_AT + 32
+"""Of a queued job; all others have two bytes of length before it."""
+LATEST = 2**42 - 1
+"""Milliseconds: the year 2109."""
 
 
 @pytest.fixture
@@ -263,6 +270,10 @@ def of_kind(wanted: str, change: Callable[[list[Any]], list[Any]]) -> Any:
     return lambda kind, items: change(items) if kind == wanted else items
 
 
+def renamed(old: bytes, new: bytes) -> Any:
+    return of_kind("names", lambda items: [one.replace(old, new) for one in items])
+
+
 EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
     "no total": of_job(TOTAL_AT, bytes(6)),
     "a total beyond all": of_job(TOTAL_AT, b"\xff" * 6),
@@ -289,6 +300,20 @@ EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
     "a counter at its end": of_books(b"submitted_total", b"9223372036854775807"),
     "a token at its end": of_books(b"highest_token", b"4398046511103"),
     "a time far away": of_books(b"last_ms", b"9007199254740991"),
+    "the age of a time to come": of_kind(
+        "jobs", lambda items: [*items[:-1], (LATEST * 2048).to_bytes(AGE, "big") + items[-1][AGE:]]
+    ),
+    "a key of no work": of_job(KEY_AT, bytes(32)),
+    "two states swapped": of_kind(
+        "jobs",
+        lambda items: [
+            items[0][:STATE_AT] + items[1][STATE_AT:],
+            items[1][:STATE_AT] + items[0][STATE_AT:],
+            *items[2:],
+        ],
+    ),
+    "another tenant's name": renamed(b"default", b"other"),
+    "another workload's name": renamed(b"sha512", b"sha513"),
     "an epoch": of_kind("books", lambda items: [*items, b"epoch"]),
 }
 
@@ -306,6 +331,69 @@ def test_an_edited_backup_is_refused_whole(tmp_path: Path, name: str, clean_stan
     stand.submit(new_job())
     stand.store.restore(tmp_path / "good")
     assert stand.stats().jobs[Status.QUEUED] == 3
+
+
+def of(status: Status, change: Callable[[bytes], bytes]) -> Any:
+    """The first job of this status is another."""
+
+    def changed(items: list[Any]) -> list[Any]:
+        place = [raw[AGE + ID] & 15 for raw in items].index(records.CODES[status])
+        return [*items[:place], change(items[place]), *items[place + 1 :]]
+
+    return of_kind("jobs", changed)
+
+
+def at(place: int, raw: bytes) -> Callable[[bytes], bytes]:
+    return lambda job: job[:place] + raw + job[place + len(raw) :]
+
+
+def told(text: bytes) -> Callable[[bytes], bytes]:
+    """Another worker or reason."""
+    return lambda job: job[: STATE_AT + 2 + 64 + 12] + text
+
+
+OTHER = bytes(64)
+FULL_EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
+    "a leased state": of(Status.LEASED, at(STATE_AT + 2, OTHER)),
+    "an attached state": of(Status.ATTACHED, at(STATE_AT + 2, OTHER)),
+    "a result at once": of(Status.PULLED, at(STATE_AT + 2, OTHER)),
+    "a result of its own": of(Status.DONE, at(STATE_AT + 2, OTHER)),
+    "an end to come": of(Status.DONE, at(STATE_AT + 2 + 64, LATEST.to_bytes(6, "big"))),
+    "a long reason": of(Status.FAILED, told(b"x" * 501)),
+    "a reason that is no text": of(Status.FAILED, told(b"\xff")),
+    "a worker's long name": of(Status.LEASED, told(b"x" * 201)),
+    "another known state": of_kind("known", lambda items: [items[0][:44] + OTHER, *items[1:]]),
+    "a known state twice": of_kind("known", lambda items: [*items, items[0][:44] + OTHER]),
+    "a shorter known state": of_kind("known", lambda items: [items[0][:-1], *items[1:]]),
+    "known at a time to come": of_kind(
+        "known", lambda items: [LATEST.to_bytes(6, "big") + items[0][6:], *items[1:]]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FULL_EDITS)
+def test_an_edited_backup_of_all_statuses_is_refused(
+    tmp_path: Path, name: str, clean_stand: Stand
+) -> None:
+    """Work that was begun, has ended or is known is compared with its key and with itself."""
+    stand = clean_stand
+    stand.submit(once := new_job("once", total=1))
+    stand.pull(1, receipt_seconds=60)
+    stand.submit(known := new_job("known"))
+    stand.finish(known, state_of("known", 100))
+    stand.submit(new_job("known"))
+    stand.submit(bad := new_job())
+    stand.fail(stand.lease_one(), "it broke", retryable=False)
+    stand.submit(new_job("running"), new_job("running"))
+    stand.lease_one()
+    stand.store.backup(tmp_path / "good")
+    edited = rewritten(tmp_path / "good", tmp_path / "edited", FULL_EDITS[name])
+    before = stand.stats()
+    with pytest.raises(InvalidInput, match="Nothing was changed"):
+        stand.store.restore(edited)
+    assert stand.stats() == before
+    stand.store.restore(tmp_path / "good")
+    assert (stand.status(once), stand.status(bad)) == (Status.DONE, Status.FAILED)
 
 
 def test_a_part_that_no_store_makes_is_refused(tmp_path: Path, clean_stand: Stand) -> None:

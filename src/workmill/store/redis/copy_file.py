@@ -94,8 +94,10 @@ def check(path: Path) -> None:
     audit = Audit()
     try:
         for kind, items in frames(path):
+            if kind == "names":
+                audit.take_names(items)
+        for kind, items in frames(path):
             audit.take(kind, items)
-        audit.end()
     except ValueError as error:
         raise refusal(path, str(error)) from None
 
