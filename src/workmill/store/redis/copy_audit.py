@@ -22,6 +22,7 @@ from workmill.domain.limits import (
 from workmill.store.bounds import TOKEN_STEP
 from workmill.store.first_states import Kind, Values, is_first_state, kind_of, size_of
 from workmill.store.redis import records
+from workmill.store.redis.copy_place import ShardPlace
 
 _LARGEST_COUNT: Final = 2**62
 _LATEST_MS: Final = 2**42
@@ -46,7 +47,8 @@ _KNOWN_COUNTERS: Final = frozenset(name.encode() for name in COUNTERS)
 class Audit:
     """Takes the names of one backup, then all of its frames, and says what does not go together."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: ShardPlace | None = None) -> None:
+        self._place = place
         self._names: records.Names | None = None
         self._kinds: dict[tuple[int, int], Kind] = {}
         self._state_bytes: dict[int, int] = {}
@@ -82,6 +84,8 @@ class Audit:
         for name, value in fields.items():
             if name in _BOUNDS or name in _KNOWN_COUNTERS:
                 _check_number(name, value, _BOUNDS.get(name, _LARGEST_COUNT))
+        if self._place is not None:
+            self._place.check(fields)
         self._books = _Books(
             int(fields.get(b"highest_token", 0)) + TOKEN_STEP,
             int(fields.get(b"last_ms", 0)) + _LONGEST_BACKUP_MS,
