@@ -198,6 +198,13 @@ CONTRADICTIONS = {
     "other workload": "UPDATE names SET name = 'md6' WHERE name = 'sha512'",
     "long name": "INSERT INTO names VALUES (900, printf('%.*c', 1000, 'x'))",
     "name": "DELETE FROM names WHERE name = 'default'",
+    "submitted later": "UPDATE jobs SET submitted_at_ms = submitted_at_ms + 1 WHERE seq = 2",
+    "ended later": "UPDATE jobs SET ended_at_ms = 200000000000000 WHERE seq = 1",
+    "known later": "UPDATE known SET known_at_ms = known_at_ms + 1",
+    "a value of its own": "UPDATE jobs SET state = zeroblob(64) WHERE seq = 7",
+    "known otherwise": "; ".join(
+        [_books("next_seq", 100), "UPDATE known SET seq = 90, state = zeroblob(64)"]
+    ),
 }
 
 
@@ -280,6 +287,7 @@ def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, change: str) 
     stand.submit(*(new_job() for _ in range(3)))
     with stand.store.group():
         stand.store.submit([new_job("b"), new_job("b")])
+    stand.submit(new_job("a"))
     stand.store.backup(copy := tmp_path / "copy")
     edit(copy, change)
     before = stand.stats()

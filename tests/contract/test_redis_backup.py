@@ -220,92 +220,11 @@ def test_finished_work_of_a_backup_is_still_a_result(redis_url: str, tmp_path: P
     stand.store.close()
 
 
-def rewritten(source: Path, target: Path, change: Callable[[str, list[Any]], list[Any]]) -> Path:
-    """The same backup with other items in it, and a checksum that is right."""
-    with target.open("wb") as file:
-        writer = copy_file.Writer(file)
-        for kind, items in copy_file.frames(source):
-            writer.add(kind, change(kind, items))
-        writer.end()
-    return target
-
-
-AGE, ID = 8, 16
-TOTAL_AT = AGE + ID + 1 + 5 + 2 + 2 + 1
-"""Where the total begins in a job of a backup: after attempts and status, seq, tenant, workload,
-priority. Then come done and token, six bytes each."""
-
-
 @pytest.fixture
 def clean_stand(redis_url: str, tmp_path: Path) -> Iterator[Stand]:
     made = Stand(partial(open_redis, redis_url), tmp_path / "clean")
     yield made
     made.store.close()
-
-
-def of_job(at: int, raw: bytes) -> Callable[[str, list[Any]], list[Any]]:
-    """Other bytes at this place of every job."""
-    return lambda kind, items: (
-        [one[:at] + raw + one[at + len(raw) :] for one in items] if kind == "jobs" else items
-    )
-
-
-def later(job: bytes, last: bytes) -> bytes:
-    """The same job under an age of its own."""
-    return (int.from_bytes(last[:AGE], "big") + 1).to_bytes(AGE, "big") + job[AGE:]
-
-
-def of_books(name: bytes, value: bytes) -> Callable[[str, list[Any]], list[Any]]:
-    return lambda kind, items: [*items, name, value] if kind == "books" else items
-
-
-def of_kind(wanted: str, change: Callable[[list[Any]], list[Any]]) -> Any:
-    return lambda kind, items: change(items) if kind == wanted else items
-
-
-EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
-    "no total": of_job(TOTAL_AT, bytes(6)),
-    "a total beyond all": of_job(TOTAL_AT, b"\xff" * 6),
-    "more done than there is": of_job(TOTAL_AT + 6, b"\x03" + b"\xff" * 5),
-    "nothing done": of_job(TOTAL_AT + 6, bytes(6)),
-    "a token beyond all": of_job(TOTAL_AT + 12, b"\x01" + bytes(5)),
-    "another tenant": of_job(AGE + ID + 6, b"\x77\x77"),
-    "an unknown status": of_job(AGE + ID, b"\x0f"),
-    "a priority that is none": of_job(AGE + ID + 10, b"\x80"),
-    "ages that do not rise": of_job(0, b"\x00" * 7 + b"\x01"),
-    "a shorter state": of_kind("jobs", lambda items: [items[0][:-1], *items[1:]]),
-    "a job twice": of_kind("jobs", lambda items: [*items, items[-1]]),
-    "an id twice": of_kind("jobs", lambda items: [*items, later(items[0], items[-1])]),
-    "a job of one byte": of_kind("jobs", lambda items: [*items, b"x"]),
-    "an item that is no bytes": of_kind("jobs", lambda items: [*items, 7]),
-    "a name too few": of_kind("names", lambda items: items[:-1]),
-    "a name that is no text": of_kind("names", lambda items: [*items, b"T9", b"\xff"]),
-    "a name that leads elsewhere": of_kind("names", lambda items: [*items, b"tother", b"1"]),
-    "nothing left to do": of_job(TOTAL_AT, bytes(5) + b"\x01"),
-    "no names": of_kind("names", lambda _: []),
-    "no books": of_kind("books", lambda _: []),
-    "a counter that is none": of_books(b"submitted_total", b"many"),
-    "a counter below nothing": of_books(b"submitted_total", b"-1"),
-    "a counter at its end": of_books(b"submitted_total", b"9223372036854775807"),
-    "a token at its end": of_books(b"highest_token", b"4398046511103"),
-    "a time far away": of_books(b"last_ms", b"9007199254740991"),
-    "an epoch": of_kind("books", lambda items: [*items, b"epoch"]),
-}
-
-
-@pytest.mark.parametrize("name", EDITS)
-def test_an_edited_backup_is_refused_whole(tmp_path: Path, name: str, clean_stand: Stand) -> None:
-    """Its checksum is right, and what it says is not: nothing is changed by it."""
-    stand = clean_stand
-    stand.submit(*(jobs := [new_job() for _ in range(3)]))
-    stand.store.backup(tmp_path / "good")
-    edited = rewritten(tmp_path / "good", tmp_path / "edited", EDITS[name])
-    with pytest.raises(InvalidInput, match="Nothing was changed"):
-        stand.store.restore(edited)
-    assert [stand.status(job) for job in jobs] == [Status.QUEUED] * 3
-    stand.submit(new_job())
-    stand.store.restore(tmp_path / "good")
-    assert stand.stats().jobs[Status.QUEUED] == 3
 
 
 def test_a_part_that_no_store_makes_is_refused(tmp_path: Path, clean_stand: Stand) -> None:

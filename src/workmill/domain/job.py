@@ -34,9 +34,14 @@ def content_key(tenant: str, workload: str, first_state: bytes) -> bytes:
     It is taken over the folded first state, which already stands for the data. The
     tenant is part of it, so no tenant can learn what another one has computed.
     """
-    digest = hashlib.blake2b(first_state, digest_size=KEY_BYTES)
-    digest.update(f"\0{workload}\0{tenant}".encode())
-    return digest.digest()
+    return hashlib.blake2b(
+        first_state + key_ending(tenant, workload), digest_size=KEY_BYTES
+    ).digest()
+
+
+def key_ending(tenant: str, workload: str) -> bytes:
+    """What stands behind the first state where a content address is taken."""
+    return f"\0{workload}\0{tenant}".encode()
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False):

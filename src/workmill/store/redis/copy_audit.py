@@ -9,18 +9,26 @@ backup may contradict each other in (functions/backup.lua) is not held against i
 from __future__ import annotations
 
 import struct
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from workmill.domain.job import COUNTERS, KEY_BYTES, Job
-from workmill.domain.lifecycle import ENDED
-from workmill.domain.limits import MAX_NAME_CHARACTERS, MAX_PRIORITY, MIN_PRIORITY
+from workmill.domain.job import COUNTERS, Job
+from workmill.domain.lifecycle import ENDED, FINISHED, RUNNING
+from workmill.domain.limits import (
+    MAX_NAME_CHARACTERS,
+    MAX_PRIORITY,
+    MAX_REASON_CHARACTERS,
+    MIN_PRIORITY,
+)
 from workmill.store.bounds import TOKEN_STEP
+from workmill.store.first_states import Kind, Values, is_first_state, kind_of, size_of
 from workmill.store.redis import records
-from workmill.workloads.registry import find_workload, workload_names
+from workmill.store.redis.copy_place import ShardPlace
 
 _LARGEST_COUNT: Final = 2**62
 _LATEST_MS: Final = 2**42
 """The year 2109: a store's time never goes back, so one from beyond that would stay there."""
+_LONGEST_BACKUP_MS: Final = 24 * 3600 * 1000
+"""The books are read first: what ended while the rest was read is later than they say."""
 _LARGEST_TOKEN: Final = records.MAX_TOTAL // 2
 _LARGEST_RECEIPT: Final = 2**52
 _BOUNDS: Final = {
@@ -28,21 +36,33 @@ _BOUNDS: Final = {
     b"highest_token": _LARGEST_TOKEN,
     b"next_receipt": _LARGEST_RECEIPT,
     b"next_seq": 2**40,
+    b"last_age": _LATEST_MS * records.AGE_STEPS,
 }
 _KINDS: Final = frozenset({"books", "known", "jobs", "names"})
 _KNOWN: Final = struct.Struct(">HIHI32s")
+"""When, the total (each in two parts), the key; the state follows."""
 _KNOWN_COUNTERS: Final = frozenset(name.encode() for name in COUNTERS)
 
 
 class Audit:
-    """Takes the frames of one backup, then says whether they go together."""
+    """Takes the names of one backup, then all of its frames, and says what does not go together."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: ShardPlace | None = None) -> None:
+        self._place = place
         self._names: records.Names | None = None
-        self._used: set[tuple[int, int]] = set()
+        self._kinds: dict[tuple[int, int], Kind] = {}
         self._state_bytes: dict[int, int] = {}
-        self._highest_token: int | None = None
+        self._values = Values()
+        self._books: _Books | None = None
         self._last_age = -1
+
+    def take_names(self, items: list[Any]) -> None:
+        """Before anything else: what the numbers in the jobs mean. Raises ValueError."""
+        if self._names is not None or not all(isinstance(one, bytes) for one in items):
+            raise ValueError("has names that no store makes")
+        self._names = names = _names(items)
+        sizes = {number: size_of(name) for number, name in names.workloads.items()}
+        self._state_bytes = {number: size for number, size in sizes.items() if size is not None}
 
     def take(self, kind: str, items: list[Any]) -> None:
         """Raises ValueError, with what is wrong, for what no store makes."""
@@ -50,61 +70,101 @@ class Audit:
             raise ValueError(f"has a part {kind[:20]!r} that no store makes")
         if kind == "books":
             self._take_books(items)
-        elif kind == "names":
-            self._names = _names(items)
         elif kind == "known":
             for raw in items:
-                _check_known(raw)
-        else:
+                self._take_known(raw)
+        elif kind == "jobs":
             for raw in items:
                 self._take_job(raw)
 
-    def end(self) -> None:
-        """All has been taken. Raises ValueError like `take`."""
-        names = self._names or records.Names({}, {})
-        if not all(one in names.tenants and other in names.workloads for one, other in self._used):
-            raise ValueError("holds jobs of tenants or workloads that it does not name")
-        if self._used and self._highest_token is None:
-            raise ValueError("holds jobs and no books")
-        for number, size in self._state_bytes.items():
-            name = names.workloads[number]
-            if name in workload_names() and find_workload(name).state_bytes != size:
-                raise ValueError(f"holds states of {size} bytes, which {name} does not have")
-
     def _take_books(self, items: list[bytes]) -> None:
-        if self._highest_token is not None or len(items) % 2:
+        if self._books is not None or len(items) % 2:
             raise ValueError("has books that no store keeps")
         fields = dict(zip(items[::2], items[1::2], strict=True))
         for name, value in fields.items():
             if name in _BOUNDS or name in _KNOWN_COUNTERS:
                 _check_number(name, value, _BOUNDS.get(name, _LARGEST_COUNT))
-        self._highest_token = int(fields.get(b"highest_token", 0))
+        if self._place is not None:
+            self._place.check(fields)
+        self._books = _Books(
+            int(fields.get(b"highest_token", 0)) + TOKEN_STEP,
+            int(fields.get(b"last_ms", 0)) + _LONGEST_BACKUP_MS,
+            int(fields.get(b"last_age", 0)),
+        )
+
+    def _told(self) -> tuple[_Books, records.Names]:
+        if self._books is None or self._names is None:
+            raise ValueError("holds jobs or known work, and no books or names before them")
+        return self._books, self._names
+
+    def _take_known(self, raw: bytes) -> None:
+        books, names = self._told()
+        if not _KNOWN.size < len(raw) <= _KNOWN.size + records.MAX_STATE_BYTES:
+            raise ValueError("holds known work that no store makes")
+        high, low, total_high, total_low, key = _KNOWN.unpack_from(raw)
+        total, state = total_high << 32 | total_low, raw[_KNOWN.size :]
+        sizes = self._state_bytes
+        if not (0 < total <= records.MAX_TOTAL and (high << 32 | low) <= books.latest_ms):
+            raise ValueError("holds known work that no store makes")
+        if len(sizes) == len(names.workloads) and len(state) not in sizes.values():
+            raise ValueError("holds known work of a size that none of its workloads has")
+        if not self._values.agree(key, total, state):
+            raise ValueError("holds two values for one work")
 
     def _take_job(self, raw: bytes) -> None:
+        books, names = self._told()
         try:
-            tenant, workload, job = records.copied_job(raw)
-        except (ValueError, KeyError, TypeError, struct.error) as error:
+            tenant, workload, job = records.copied_job(raw, names)
+        except KeyError:
+            raise ValueError("holds a job of no tenant, workload or status that it names") from None
+        except (ValueError, TypeError, struct.error) as error:
             raise ValueError(f"holds a job that no store makes: {error}") from None
-        wrong = self._wrong_with(job, raw, workload)
-        if wrong is not None:
-            raise ValueError(f"holds a job that no store makes: {wrong}")
-        self._used.add((tenant, workload))
-
-    def _wrong_with(self, job: Job, raw: bytes, workload: int) -> str | None:
         age = int.from_bytes(raw[: records.AGE_BYTES], "big")
         before, self._last_age = self._last_age, age
-        known_size = self._state_bytes.setdefault(workload, len(job.state or b""))
-        ended_at_ms = job.ended_at_ms or 0
-        checks = {
-            "more is done than there is": 0 < job.done <= job.total <= records.MAX_TOTAL,
-            "nothing of it is left to do": job.status in ENDED or job.done < job.total,
-            "its state has another size": len(job.state or b"") == known_size > 0,
-            "its priority is none": MIN_PRIORITY <= job.priority <= MAX_PRIORITY,
-            "its place is another's": before < age < _LATEST_MS * records.AGE_STEPS,
-            "its token was never issued": job.token <= (self._highest_token or 0) + TOKEN_STEP,
-            "it ended at no time": job.status not in ENDED or 0 < ended_at_ms < _LATEST_MS,
-        }
-        return next((wrong for wrong, right in checks.items() if not right), None)
+        known_size = self._state_bytes.setdefault(workload, len(job.state))
+        kind = self._kinds.get((tenant, workload))
+        if kind is None:
+            kind = self._kinds[tenant, workload] = kind_of(job.tenant, job.workload)
+        wrong = (
+            "its place is another's"
+            if not before < age <= books.last_age
+            else "its state has another size"
+            if not len(job.state) == known_size > 0
+            else _wrong_with(job, books) or self._wrong_state(job, kind)
+        )
+        if wrong is not None:
+            raise ValueError(f"holds a job that no store makes: {wrong}")
+
+    def _wrong_state(self, job: Job, kind: Kind) -> str | None:
+        finished = job.status in FINISHED
+        is_first = job.done == 1 and (finished or job.status in RUNNING)
+        if is_first and not is_first_state(kind, job.state, job.key):
+            return "its state is not what its key says"
+        if finished and not self._values.agree(job.key, job.total, job.state):
+            return "there are two values for its work"
+        return None
+
+
+class _Books(NamedTuple):
+    """What bounds the jobs."""
+
+    highest_token: int
+    latest_ms: int
+    last_age: int
+
+
+def _wrong_with(job: Job, books: _Books) -> str | None:
+    checks = {
+        "more is done than there is": 0 < job.done <= job.total <= records.MAX_TOTAL,
+        "nothing of it is left to do": job.status in ENDED or job.done < job.total,
+        "its priority is none": MIN_PRIORITY <= job.priority <= MAX_PRIORITY,
+        "its token was never issued": job.token <= books.highest_token,
+        "it ended at no time": job.status not in ENDED
+        or 0 < (job.ended_at_ms or 0) <= books.latest_ms,
+        "its reason is too long": len(job.reason or "") <= MAX_REASON_CHARACTERS,
+        "its worker's name is too long": len(job.worker or "") <= MAX_NAME_CHARACTERS,
+    }
+    return next((wrong for wrong, right in checks.items() if not right), None)
 
 
 def _check_number(name: bytes, value: bytes, bound: int) -> None:
@@ -128,14 +188,3 @@ def _names(items: list[bytes]) -> records.Names:
         if not 0 < len(name) <= MAX_NAME_CHARACTERS:
             raise ValueError("has names that no store makes")
     return names
-
-
-def _check_known(raw: bytes) -> None:
-    if not _KNOWN.size < len(raw) <= _KNOWN.size + records.MAX_STATE_BYTES:
-        raise ValueError("holds known work that no store makes")
-    high, low, total_high, total_low, key = _KNOWN.unpack_from(raw)
-    total = total_high << 32 | total_low
-    if not (0 < total <= records.MAX_TOTAL and (high << 32 | low) < _LATEST_MS):
-        raise ValueError("holds known work that no store makes")
-    if len(key) != KEY_BYTES:
-        raise ValueError("holds known work that no store makes")

@@ -18,6 +18,7 @@ import msgspec
 
 from workmill.domain.errors import InvalidInput
 from workmill.store.redis.copy_audit import Audit
+from workmill.store.redis.copy_place import ShardPlace
 
 MAGIC: Final = (
     b"Workmill backup of a Redis store, layout 1. Give it to `workmill restore`, whole.\n"
@@ -89,15 +90,18 @@ def _frames(file: BinaryIO, path: Path) -> Iterator[Frame]:
         yield kind, items
 
 
-def check(path: Path) -> None:
-    """Read it all. Raises InvalidInput unless it is whole and nothing in it contradicts itself."""
-    audit = Audit()
+def check(path: Path, place: ShardPlace | None = None, *, within: Path | None = None) -> None:
+    """Read it all. Raises InvalidInput unless it is whole, nothing in it contradicts itself, and it
+    is not of another shard than the one at `place`. `within`: the file that it was given in."""
+    audit = Audit(place)
     try:
         for kind, items in frames(path):
+            if kind == "names":
+                audit.take_names(items)
+        for kind, items in frames(path):
             audit.take(kind, items)
-        audit.end()
     except ValueError as error:
-        raise refusal(path, str(error)) from None
+        raise refusal(within or path, str(error)) from None
 
 
 def refusal(path: Path, problem: str) -> InvalidInput:

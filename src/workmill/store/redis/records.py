@@ -187,11 +187,11 @@ def _tail(raw: bytes) -> tuple[bytes, int, str]:
     return raw[_STATE_AT + 2 : tail_at], high << 32 | low, raw[tail_at + _TAIL.size :].decode()
 
 
-def copied_job(raw: bytes) -> tuple[int, int, Job]:
+def copied_job(raw: bytes, names: Names) -> tuple[int, int, Job]:
     """A job of a backup, with the numbers of its tenant and workload. Raises ValueError, KeyError,
     TypeError or struct.error for a job that no store makes."""
     _, tenant, workload, *_ = _HEAD.unpack_from(raw, AGE_BYTES + ID_BYTES)
-    job = job_of(raw, Names({tenant: ""}, {workload: ""}))
+    job = job_of(raw, names)
     if job is None:
         raise ValueError("it is empty")
     return tenant, workload, job

@@ -44,6 +44,7 @@ from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.domain.queue_profile import QueueProfile
 from workmill.store.bounds import Bounds
 from workmill.store.redis import backup, records
+from workmill.store.redis.copy_place import ShardPlace
 from workmill.store.redis.port import Link
 from workmill.store.redis.queue_profile import ASKED, profile_of
 from workmill.store.redis.session import Session, called
@@ -282,7 +283,7 @@ class RedisStore(Session):
         """See `Store.probe`."""
         self._write("probe")
 
-    def backup(self, file: Path) -> None:
+    def backup(self, file: Path, place: ShardPlace | None = None) -> None:
         """See `Store.backup`. Needs no group, and may run in another thread beside groups."""
         link = self._connect()
         now_ms = self._clock() if self._clock else 0
@@ -292,7 +293,7 @@ class RedisStore(Session):
             def call(verb: str, *given: Any) -> Any:
                 return called(link, verb, (head, *given), writes=False)
 
-            backup.backup(call, file)
+            backup.backup(call, file, place)
         finally:
             link.close()
 

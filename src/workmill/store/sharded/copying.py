@@ -17,12 +17,14 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.store.files import sync
 from workmill.store.redis import copy_file
+from workmill.store.redis.copy_place import ShardPlace
 from workmill.store.sharded.part import Part
 from workmill.store.sharded.placement import MAX_PARTS
 
@@ -41,7 +43,7 @@ def backup(parts: Sequence[Part], file: Path) -> None:
             copies = [Path(made, str(part.number)) for part in parts]
             _side_by_side(
                 [
-                    lambda part=part, copy=copy: part.opened.verbs.backup(copy)  # type: ignore[misc]
+                    partial(part.opened.verbs.backup, copy, ShardPlace(part.number, len(parts)))
                     for part, copy in zip(parts, copies, strict=True)
                 ]
             )
@@ -66,8 +68,8 @@ def restore(parts: Sequence[Part], file: Path) -> None:
             raise copy_file.refusal(
                 file, f"has {len(copies)} parts, and this store {len(parts)}: none may be left out"
             )
-        for copy in copies:
-            copy_file.check(copy)
+        for number, copy in enumerate(copies):
+            copy_file.check(copy, ShardPlace(number, len(copies)), within=file)
         while len(copies) < len(parts):
             copies.append(_empty(Path(made, str(len(copies)))))
         futures = [

@@ -4,7 +4,7 @@ SQLite's own check finds torn pages and the seal finds flipped bits; neither fin
 no sense in a file that was sealed with them. A status that nobody knows, a `seq` that is used
 already, a total below its `done` would fail every verb or worker that meets it, long after the
 store that was replaced is gone. So every bound that the verbs keep is looked at here, and every
-counter is compared with the rows that it counts.
+counter is compared with the rows that it counts. What states say is looked at in `audit_work`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from workmill.domain.limits import (
 )
 from workmill.domain.retry import MAX_ATTEMPTS
 from workmill.store.bounds import KNOWN_OVERHEAD_BYTES
-from workmill.store.first_states import has_size, is_first_state
 from workmill.store.sqlite.books import EPOCH_BYTES, Books
 from workmill.store.sqlite.schema import BY_CODE, NOBODY, UNPLACED, sql
 from workmill.store.sqlite.session import Session
@@ -56,7 +55,15 @@ def _checked(text: str) -> str:
     )
 
 
-_COUNTED: Final = "SELECT status, count(*) FROM jobs GROUP BY status"
+_COUNTED: Final = sql(
+    """
+    SELECT $each, count(*),
+        ifnull(sum(iif(status IN ($queued, $leased), total - done, 0)), 0),
+        ifnull(max(max(submitted_at_ms, ended_at_ms)), 0)
+    FROM jobs""",
+    each=", ".join(f"ifnull(sum(status = {code}), 0)" for code in BY_CODE),
+)
+"""One pass over all jobs: how many of each status and at all, what is left, the latest time."""
 _IMPOSSIBLE: Final = _checked("""
     SELECT count(*) FROM jobs WHERE seq < 1 OR seq >= ? OR token < 0 OR token > ?
         OR length(id) <> $id_bytes OR length(key) <> $key_bytes
@@ -81,12 +88,6 @@ _LED_BY_NOBODY: Final = _checked("""
         OR l.status NOT IN ($queued, $leased) OR l.key <> a.key OR l.total <> a.total
         OR l.workload <> a.workload OR l.tenant <> a.tenant)
 """)
-_BACKLOG: Final = sql(
-    "SELECT ifnull(sum(total - done), 0) FROM jobs WHERE status IN ($queued, $leased)"
-)
-_SIZES: Final = """
-    SELECT count(*) FROM (SELECT 1 FROM jobs GROUP BY workload
-        HAVING min(length(state)) <> max(length(state)))"""
 _IMPOSSIBLE_KNOWN: Final = _checked("""
     SELECT count(*) FROM known k LEFT JOIN jobs j ON j.seq = k.seq
     WHERE k.seq < 1 OR k.seq >= ? OR length(k.key) <> $key_bytes
@@ -96,18 +97,11 @@ _IMPOSSIBLE_KNOWN: Final = _checked("""
         OR (j.seq IS NOT NULL AND (j.key <> k.key OR j.total <> k.total OR j.state <> k.state
             OR j.status NOT IN ($done, $pulled, $delivered)))
 """)
-_FIRST_STATES: Final = sql("""
-    SELECT t.name, w.name, j.state, j.key FROM jobs j
-    JOIN names t ON t.number = j.tenant JOIN names w ON w.number = j.workload
-    WHERE (j.status IN ($queued, $leased, $attached) AND j.done = 1)
-        OR (j.status IN ($done, $pulled, $delivered) AND j.total = 1)""")
-_STATE_BYTES: Final = """
-    SELECT w.name, min(length(j.state)) FROM jobs j JOIN names w ON w.number = j.workload
-    GROUP BY j.workload"""
 _TEXTS: Final = _checked("""
     SELECT reason, $reason_characters FROM jobs WHERE reason IS NOT NULL
     UNION ALL SELECT name, $name_characters FROM names
     UNION ALL SELECT name, $name_characters FROM workers""")
+_LATEST_KNOWN: Final = "SELECT ifnull(max(known_at_ms), 0) FROM known"
 _KNOWN_BYTES: Final = "SELECT ifnull(sum(length(state) + ?), 0) FROM known"
 _IMPOSSIBLE_NAMES: Final = _checked("""
     SELECT (SELECT count(*) FROM names WHERE number < 2 OR name = '')
@@ -120,18 +114,13 @@ def contradiction(session: Session) -> str | None:
     connection, books = session.connection, session.books
     if not _books_are_possible(books):
         return "has books that no store keeps"
-    counted = {BY_CODE.get(code): count for code, count in connection.execute(_COUNTED)}
-    if counted != {status: count for status, count in books.jobs.items() if count}:
-        return "holds other jobs than its books say"
+    if wrong := _miscounted(connection, books):
+        return wrong
     given = (books.next_seq, books.highest_token, books.next_holder)
     if impossible := one(connection, _IMPOSSIBLE, *given):
         return f"holds {impossible} jobs that no store makes"
     if lost := one(connection, _LED_BY_NOBODY):
         return f"holds {lost} jobs that wait for other work than theirs"
-    if wrong := _wrong_states(connection):
-        return wrong
-    if one(connection, _BACKLOG) != books.backlog_iterations:
-        return "has more or less left to compute than its books say"
     if impossible := one(connection, _IMPOSSIBLE_KNOWN, books.next_seq):
         return f"holds {impossible} pieces of known work that no store makes"
     if one(connection, _IMPOSSIBLE_NAMES, books.next_holder):
@@ -141,14 +130,15 @@ def contradiction(session: Session) -> str | None:
     return None
 
 
-def _wrong_states(connection: apsw.Connection) -> str | None:
-    if one(connection, _SIZES):
-        return "holds states of several sizes for one workload"
-    for workload, size in connection.execute(_STATE_BYTES):
-        if not has_size(workload, size):
-            return f"holds states of {size} bytes, which {workload} does not have"
-    others = sum(not is_first_state(*row) for row in connection.execute(_FIRST_STATES))
-    return f"holds {others} jobs whose work is not what their keys say" if others else None
+def _miscounted(connection: apsw.Connection, books: Books) -> str | None:
+    *counts, jobs, backlog, latest_ms = next(connection.execute(_COUNTED))
+    if jobs != sum(counts) or dict(zip(BY_CODE.values(), counts, strict=True)) != books.jobs:
+        return "holds other jobs than its books say"
+    if backlog != books.backlog_iterations:
+        return "has more or less left to compute than its books say"
+    if max(latest_ms, one(connection, _LATEST_KNOWN)) > books.latest_ms:
+        return "holds what is later than its books"
+    return None
 
 
 def texts_are_possible(connection: apsw.Connection) -> bool:

@@ -12,6 +12,7 @@ token starts again above any that either store has ever issued, and receipts get
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -25,6 +26,7 @@ from workmill.store.bounds import TOKEN_STEP
 from workmill.store.files import sync
 from workmill.store.sqlite import leaps, sealing, troubles
 from workmill.store.sqlite.audit import contradiction, texts_are_possible
+from workmill.store.sqlite.audit_work import contradiction_of_work
 from workmill.store.sqlite.books import EPOCH_BYTES, Books
 from workmill.store.sqlite.file import foreign
 from workmill.store.sqlite.schema import APPLICATION_ID, BACKUP_ID, NOBODY, code_after, sql
@@ -113,6 +115,20 @@ def restore(session: Session, file: Path) -> Restored:
     connection, replaced = session.connection, session.books
     sealed = _check(file, _layout(connection))
     connection.execute("ATTACH ? AS backup", (str(file),))
+    with ThreadPoolExecutor(1, thread_name_prefix="audit") as beside:
+        work = beside.submit(contradiction_of_work, file)
+        _fill(session, file)
+        if problem := contradiction(session) or work.result():
+            raise _refusal(file, problem)
+    leap_ms = leaps.note(session.books, session.now_ms)
+    session.catch_up()
+    _step_over(session, replaced)
+    return Restored(leap_ms=leap_ms, sealed=sealed)
+
+
+def _fill(session: Session, file: Path) -> None:
+    """Everything from the attached backup in the place of everything here."""
+    connection = session.connection
     try:
         for table in _TABLES:
             connection.execute(sql("DELETE FROM main.$table", table=table))
@@ -123,12 +139,6 @@ def restore(session: Session, file: Path) -> Restored:
         session.load()
     except (apsw.ConstraintError, TypeError, msgspec.DecodeError) as error:
         raise _refusal(file, f"does not hold what a store holds: {error}") from None
-    if problem := contradiction(session):
-        raise _refusal(file, problem)
-    leap_ms = leaps.note(session.books, session.now_ms)
-    session.catch_up()
-    _step_over(session, replaced)
-    return Restored(leap_ms=leap_ms, sealed=sealed)
 
 
 def let_go(session: Session) -> None:

@@ -1,0 +1,88 @@
+"""Backups of a store of two shards whose parts were moved about, with a checksum that is right."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from tests.contract.conftest import open_shards
+from tests.contract.making import new_job
+from tests.contract.stand import Stand
+
+from workmill.domain.errors import InvalidInput
+from workmill.domain.lifecycle import Status
+from workmill.store.redis import copy_file
+from workmill.store.sharded.copying import MAGIC
+
+JOBS = 16
+
+
+def parts_of(whole: Path) -> list[bytes]:
+    """The file of each part."""
+    raw = whole.read_bytes()
+    count, at, parts = raw[len(MAGIC)], len(MAGIC) + 1, list[bytes]()
+    for _ in range(count):
+        size = int.from_bytes(raw[at : at + 8], "big")
+        parts.append(raw[at + 8 : at + 8 + size])
+        at += 8 + size
+    return parts
+
+
+def join(parts: list[bytes], whole: Path) -> Path:
+    """One file of these parts."""
+    framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    raw = MAGIC + bytes([len(parts)]) + framed
+    whole.write_bytes(raw + hashlib.sha256(raw).digest())
+    return whole
+
+
+def without_place(part: bytes, folder: Path) -> bytes:
+    """As it was before a part's backup said which one it is."""
+    (folder / "part").write_bytes(part)
+    with (folder / "older").open("wb") as file:
+        writer = copy_file.Writer(file)
+        for kind, items in copy_file.frames(folder / "part"):
+            writer.add(kind, items[:-4] if kind == "books" else items)
+        writer.end()
+    return (folder / "older").read_bytes()
+
+
+MOVES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "swapped": lambda parts: parts[::-1],
+    "the first twice": lambda parts: [parts[0], parts[0]],
+    "the last twice": lambda parts: [parts[1], parts[1]],
+    "the last missing": lambda parts: parts[:1],
+    "the first missing": lambda parts: parts[1:],
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_parts_that_were_moved_are_refused(redis_url: str, tmp_path: Path, move: str) -> None:
+    """Each part once, in its place, and none left out; the person reads the name of their file."""
+    stand = Stand(partial(open_shards, redis_url), tmp_path / "store")
+    stand.submit(*(new_job() for _ in range(JOBS)))
+    stand.store.backup(tmp_path / "good")
+    parts = parts_of(tmp_path / "good")
+    assert join(parts, tmp_path / "same").read_bytes() == (tmp_path / "good").read_bytes()
+    moved = join(MOVES[move](parts), tmp_path / "moved")
+    with pytest.raises(InvalidInput, match="moved has not each part of its store"):
+        stand.store.restore(moved)
+    assert stand.stats().jobs[Status.QUEUED] == JOBS
+    stand.store.close()
+
+
+def test_a_backup_whose_parts_do_not_say_which_they_are_is_taken(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """It is from before they did."""
+    stand = Stand(partial(open_shards, redis_url), tmp_path / "store")
+    stand.submit(*(new_job() for _ in range(JOBS)))
+    stand.store.backup(tmp_path / "good")
+    parts = [without_place(part, tmp_path) for part in parts_of(tmp_path / "good")]
+    stand.submit(new_job())
+    stand.store.restore(join(parts, tmp_path / "older whole"))
+    assert stand.stats().jobs[Status.QUEUED] == JOBS
+    stand.store.close()
