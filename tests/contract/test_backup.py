@@ -201,10 +201,6 @@ CONTRADICTIONS = {
     "submitted later": "UPDATE jobs SET submitted_at_ms = submitted_at_ms + 1 WHERE seq = 2",
     "ended later": "UPDATE jobs SET ended_at_ms = 200000000000000 WHERE seq = 1",
     "known later": "UPDATE known SET known_at_ms = known_at_ms + 1",
-    "a value of its own": "UPDATE jobs SET state = zeroblob(64) WHERE seq = 7",
-    "known otherwise": "; ".join(
-        [_books("next_seq", 100), "UPDATE known SET seq = 90, state = zeroblob(64)"]
-    ),
 }
 
 

@@ -154,13 +154,10 @@ FULL_EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
     "a leased state": of(Status.LEASED, at(STATE_AT + 2, OTHER)),
     "an attached state": of(Status.ATTACHED, at(STATE_AT + 2, OTHER)),
     "a result at once": of(Status.PULLED, at(STATE_AT + 2, OTHER)),
-    "a result of its own": of(Status.DONE, at(STATE_AT + 2, OTHER)),
     "an end to come": of(Status.DONE, at(STATE_AT + 2 + 64, LATEST.to_bytes(6, "big"))),
     "a long reason": of(Status.FAILED, told(b"x" * 501)),
     "a reason that is no text": of(Status.FAILED, told(b"\xff")),
     "a worker's long name": of(Status.LEASED, told(b"x" * 201)),
-    "another known state": of_kind("known", lambda items: [items[0][:44] + OTHER, *items[1:]]),
-    "a known state twice": of_kind("known", lambda items: [*items, items[0][:44] + OTHER]),
     "a shorter known state": of_kind("known", lambda items: [items[0][:-1], *items[1:]]),
     "known at a time to come": of_kind(
         "known", lambda items: [LATEST.to_bytes(6, "big") + items[0][6:], *items[1:]]

@@ -20,7 +20,7 @@ from workmill.domain.limits import (
     MIN_PRIORITY,
 )
 from workmill.store.bounds import TOKEN_STEP
-from workmill.store.first_states import Kind, Values, is_first_state, kind_of, size_of
+from workmill.store.first_states import Kind, is_first_state, kind_of, size_of
 from workmill.store.redis import records
 from workmill.store.redis.copy_place import ShardPlace
 
@@ -52,7 +52,6 @@ class Audit:
         self._names: records.Names | None = None
         self._kinds: dict[tuple[int, int], Kind] = {}
         self._state_bytes: dict[int, int] = {}
-        self._values = Values()
         self._books: _Books | None = None
         self._last_age = -1
 
@@ -101,15 +100,13 @@ class Audit:
         books, names = self._told()
         if not _KNOWN.size < len(raw) <= _KNOWN.size + records.MAX_STATE_BYTES:
             raise ValueError("holds known work that no store makes")
-        high, low, total_high, total_low, key = _KNOWN.unpack_from(raw)
+        high, low, total_high, total_low, _ = _KNOWN.unpack_from(raw)
         total, state = total_high << 32 | total_low, raw[_KNOWN.size :]
         sizes = self._state_bytes
         if not (0 < total <= records.MAX_TOTAL and (high << 32 | low) <= books.latest_ms):
             raise ValueError("holds known work that no store makes")
         if len(sizes) == len(names.workloads) and len(state) not in sizes.values():
             raise ValueError("holds known work of a size that none of its workloads has")
-        if not self._values.agree(key, total, state):
-            raise ValueError("holds two values for one work")
 
     def _take_job(self, raw: bytes) -> None:
         books, names = self._told()
@@ -130,19 +127,10 @@ class Audit:
             if not before < age <= books.last_age
             else "its state has another size"
             if not len(job.state) == known_size > 0
-            else _wrong_with(job, books) or self._wrong_state(job, kind)
+            else _wrong_with(job, books) or _wrong_state(job, kind)
         )
         if wrong is not None:
             raise ValueError(f"holds a job that no store makes: {wrong}")
-
-    def _wrong_state(self, job: Job, kind: Kind) -> str | None:
-        finished = job.status in FINISHED
-        is_first = job.done == 1 and (finished or job.status in RUNNING)
-        if is_first and not is_first_state(kind, job.state, job.key):
-            return "its state is not what its key says"
-        if finished and not self._values.agree(job.key, job.total, job.state):
-            return "there are two values for its work"
-        return None
 
 
 class _Books(NamedTuple):
@@ -165,6 +153,13 @@ def _wrong_with(job: Job, books: _Books) -> str | None:
         "its worker's name is too long": len(job.worker or "") <= MAX_NAME_CHARACTERS,
     }
     return next((wrong for wrong, right in checks.items() if not right), None)
+
+
+def _wrong_state(job: Job, kind: Kind) -> str | None:
+    is_first = job.done == 1 and (job.status in FINISHED or job.status in RUNNING)
+    if is_first and not is_first_state(kind, job.state, job.key):
+        return "its state is not what its key says"
+    return None
 
 
 def _check_number(name: bytes, value: bytes, bound: int) -> None:
