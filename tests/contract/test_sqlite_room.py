@@ -15,7 +15,9 @@ from tests.contract.sick_disk import SickDisk
 from tests.contract.stand import Stand
 
 from workmill.domain.errors import StoreFull, StoreUnavailable
+from workmill.runtime.data_directory import directory_of_cluster
 from workmill.store.sqlite import SqliteStore, room, troubles
+from workmill.store.sqlite import file as sqlite_file
 from workmill.store.sqlite.ownership import FILE_NAME, LOG_SUFFIX, RESERVE_SUFFIX
 from workmill.store.sqlite.room import RESERVE_BYTES
 
@@ -140,6 +142,21 @@ def test_a_place_that_cannot_hold_a_store_is_said_in_one_sentence(
     }[kind]
     with pytest.raises(StoreUnavailable, match=r"cannot hold a store.*Nothing was changed.*--data"):
         SqliteStore(place)
+
+
+def test_a_refused_first_start_leaves_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty one would keep a cluster out of the directory, as if there were jobs in it."""
+
+    def without_room(_connection: apsw.Connection) -> None:
+        raise apsw.FullError("database or disk is full")
+
+    monkeypatch.setattr(sqlite_file, "_set_up", without_room)
+    with pytest.raises(StoreUnavailable, match="is full"):
+        SqliteStore(tmp_path / "new")
+    assert not list((tmp_path / "new").glob(f"{FILE_NAME}*"))
+    assert directory_of_cluster(str(tmp_path / "new")) == (tmp_path / "new").resolve()
 
 
 def test_room_that_cannot_be_told_is_not_called_full(tmp_path: Path) -> None:

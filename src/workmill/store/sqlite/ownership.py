@@ -134,6 +134,13 @@ def check_files(file: Path, *, founded: bool) -> None:
         )
 
 
+def remove_unborn(file: Path) -> None:
+    """Take away a database that could not be made: it has no byte, and would look like a store."""
+    with suppress(OSError):
+        if file.stat().st_size == 0:
+            file.unlink()
+
+
 _Seen = tuple[int, int, int, int]
 """Device, inode, size in bytes, time of change in nanoseconds."""
 

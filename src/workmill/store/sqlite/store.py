@@ -64,6 +64,7 @@ from workmill.store.sqlite.ownership import (
     check_files,
     home_of,
     make_directory,
+    remove_unborn,
 )
 from workmill.store.sqlite.room import Room
 from workmill.store.sqlite.session import Session
@@ -91,9 +92,12 @@ class SqliteStore:
         make_directory(directory)
         self._file = home_of(directory) / FILE_NAME
         self._ownership = Ownership(self._file.parent)
+        new = not self._file.exists()
         try:
             self._open(bounds or Bounds())
         except BaseException:
+            if new:
+                remove_unborn(self._file)
             self._ownership.end()
             raise
 
