@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO, cast
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable, Unavailable, WorkmillError
@@ -174,7 +175,7 @@ def show_error(error: WorkmillError) -> None:
     for part in rest:
         note(part)
     if 0 < (error.retry_after_seconds or 0) <= LONGEST_RETRY_SECONDS:
-        note(f"Try again in {error.retry_after_seconds:.0f} s.")
+        note(f"Try again in {ceil(error.retry_after_seconds or 0)} s.")
 
 
 def duration(seconds: float) -> str:

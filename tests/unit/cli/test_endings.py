@@ -103,6 +103,14 @@ def test_a_time_to_wait_that_is_none_is_not_told(
     assert "Try again" not in capsys.readouterr().err
 
 
+def test_a_time_to_wait_is_told_in_whole_seconds_that_have_gone_by(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Never 0: that would be an invitation to ask in a loop."""
+    show_error(WorkmillError("Not now.", retry_after_seconds=0.3))
+    assert "Try again in 1 s." in capsys.readouterr().err
+
+
 def test_a_local_refusal_has_no_talk_of_requests(capsys: pytest.CaptureFixture[str]) -> None:
     show_error(InvalidInput("The key file is empty."))
     assert capsys.readouterr().err == "The key file is empty.\n"

@@ -224,8 +224,7 @@ class RedisLink:
         rest = self._outage.rest_seconds
         if rest:
             raise StoreUnavailable(
-                f"The store cannot be reached: {self._outage.reason}. Nothing was sent. Try again.",
-                retry_after_seconds=max(rest, RETRY_AFTER_SECONDS),
+                _waiting(self._outage.reason), retry_after_seconds=max(rest, RETRY_AFTER_SECONDS)
             )
         try:
             self._primary = primary = self._servers.find_primary(self._inspection.note)
@@ -290,3 +289,10 @@ def _damaged(refused: Refused, where: str) -> StoreDamaged:
         "back, or start the whole service again to go on with what is there (docs/operations.md).",
         behind_ms=behind_ms,
     )
+
+
+def _waiting(reason: str) -> str:
+    """What a caller is told who came during an outage; a reason in sentences says all by itself."""
+    if reason.endswith("."):
+        return reason
+    return f"The store cannot be reached: {reason}. Nothing was sent. Try again."
