@@ -129,7 +129,7 @@ class SocketStream(httpcore.NetworkStream):
                 if self._plain and len(rest) >= LARGE_BYTES:
                     self._wait_for_room(seconds)
                 self.sock.settimeout(seconds)
-                rest = rest[self.sock.send(rest[: 2 * LARGE_BYTES]) :]
+                rest = rest[self.sock.send(rest) :]
         except TimeoutError as error:
             raise httpcore.WriteTimeout(str(error)) from error
         except OSError as error:
