@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.redis.test_settings import submit
+from tests.redis.test_settings import submit, takes
 from tests.redis_servers import ReplicatedRedis, store_at
 from tests.system.processes import until
 
@@ -16,15 +16,6 @@ BAD = [
     ("no-appendfsync-on-rewrite", "yes", "no"),
     ("maxmemory-policy", "allkeys-lru", "noeviction"),
 ]
-
-
-def takes(store: RedisStore) -> bool:
-    try:
-        with store.group():
-            store.probe()
-    except StoreUnavailable:
-        return False
-    return True
 
 
 def unsafe(store: RedisStore) -> str | None:

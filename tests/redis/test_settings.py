@@ -174,11 +174,11 @@ def test_a_server_that_refuses_changes_fails_the_probe(
         store.probe()
     assert "Traceback" not in told.value.detail
     without(plain)
-    until(lambda: _takes(store))
+    until(lambda: takes(store))
     store.close()
 
 
-def _takes(store: RedisStore) -> bool:
+def takes(store: RedisStore) -> bool:
     try:
         with store.group():
             store.probe()
@@ -191,7 +191,7 @@ def test_a_full_server_passes_the_probe(plain: RedisServer) -> None:
     """It refuses what is new, and takes what makes room."""
     store = opened(plain)
     plain.ask("CONFIG", "SET", "maxmemory", "1")
-    assert _takes(store)
+    assert takes(store)
     store.close()
 
 
@@ -199,7 +199,7 @@ def test_a_server_that_became_a_replica_fails_the_probe(plain: RedisServer) -> N
     """It is read-only then; and comes back."""
     store = opened(plain)
     plain.ask("REPLICAOF", "127.0.0.1", "1")
-    assert not _takes(store)
+    assert not takes(store)
     plain.ask("REPLICAOF", "NO", "ONE")
-    until(lambda: _takes(store))
+    until(lambda: takes(store))
     store.close()

@@ -12,12 +12,11 @@ from typing import Final
 
 from workmill.process.imports import importing
 
-_BLOCKING: Final = (
-    "encodings.idna",  # socket.getaddrinfo, whatever the name of the host
-    "concurrent.futures.thread",
-)
+_BLOCKING: Final = ("encodings.idna",)
+"""By socket.getaddrinfo, whatever the name of the host."""
 _AWAITING: Final = (
     *_BLOCKING,
+    "concurrent.futures.thread",
     "sniffio",
     "anyio._backends._asyncio",
     "anyio.streams.stapled",

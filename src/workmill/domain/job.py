@@ -34,14 +34,17 @@ def content_key(tenant: str, workload: str, first_state: bytes) -> bytes:
     It is taken over the folded first state, which already stands for the data. The
     tenant is part of it, so no tenant can learn what another one has computed.
     """
-    return hashlib.blake2b(
-        first_state + key_ending(tenant, workload), digest_size=KEY_BYTES
-    ).digest()
+    return key_with_ending(first_state, key_ending(tenant, workload))
 
 
 def key_ending(tenant: str, workload: str) -> bytes:
     """What stands behind the first state where a content address is taken."""
     return f"\0{workload}\0{tenant}".encode()
+
+
+def key_with_ending(first_state: bytes, ending: bytes) -> bytes:
+    """The content address, for whoever takes those of many jobs with one `key_ending`."""
+    return hashlib.blake2b(first_state + ending, digest_size=KEY_BYTES).digest()
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False):

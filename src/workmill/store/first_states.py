@@ -10,10 +10,9 @@ about, and nobody may be kept from restoring all the rest.
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
-from workmill.domain.job import KEY_BYTES, key_ending
+from workmill.domain.job import key_ending, key_with_ending
 from workmill.workloads.registry import find_workload, workload_names
 
 
@@ -38,4 +37,4 @@ def size_of(workload: str) -> int | None:
 
 def is_first_state(kind: Kind, state: bytes, key: bytes) -> bool:
     """Whether this state is the one that the key was made of."""
-    return hashlib.blake2b(state + kind.ending, digest_size=KEY_BYTES).digest() == key
+    return key_with_ending(state, kind.ending) == key

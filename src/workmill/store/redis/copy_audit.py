@@ -115,22 +115,19 @@ class Audit:
         except KeyError:
             raise ValueError("holds a job of no tenant, workload or status that it names") from None
         except (ValueError, TypeError, struct.error) as error:
-            raise ValueError(f"holds a job that no store makes: {error}") from None
+            raise _no_job(str(error)) from None
         age = int.from_bytes(raw[: records.AGE_BYTES], "big")
         before, self._last_age = self._last_age, age
         known_size = self._state_bytes.setdefault(workload, len(job.state))
         kind = self._kinds.get((tenant, workload))
         if kind is None:
             kind = self._kinds[tenant, workload] = kind_of(job.tenant, job.workload)
-        wrong = (
-            "its place is another's"
-            if not before < age <= books.last_age
-            else "its state has another size"
-            if not len(job.state) == known_size > 0
-            else _wrong_with(job, books) or _wrong_state(job, kind)
-        )
-        if wrong is not None:
-            raise ValueError(f"holds a job that no store makes: {wrong}")
+        if not before < age <= books.last_age:
+            raise _no_job("its place is another's")
+        if not len(job.state) == known_size > 0:
+            raise _no_job("its state has another size")
+        if wrong := _wrong_with(job, books) or _wrong_state(job, kind):
+            raise _no_job(wrong)
 
 
 class _Books(NamedTuple):
@@ -139,6 +136,10 @@ class _Books(NamedTuple):
     highest_token: int
     latest_ms: int
     last_age: int
+
+
+def _no_job(why: str) -> ValueError:
+    return ValueError(f"holds a job that no store makes: {why}")
 
 
 def _wrong_with(job: Job, books: _Books) -> str | None:
