@@ -107,7 +107,7 @@ JOBS: Final = (
         takes=bytes,
         takes_kinds=(RAW, FORM),
         gives=messages.SubmitReply,
-        refuses=(409, 503),
+        refuses=(404, 409, 503),
     ),
     _op(
         *("POST", paths.JOBS, "Jobs", batch.post_jobs),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, validators  # type: ignore[import-untyped]
 
 Schema: TypeAlias = dict[str, Any]
 UUIDS = st.uuids().map(str) | st.uuids().map(lambda one: one.hex.upper())
@@ -21,6 +21,15 @@ JUNK: st.SearchStrategy[Any] = st.one_of(
     *(st.lists(TEXTS, max_size=2), st.floats(allow_nan=False, allow_infinity=False)),
     st.just("x" * 600),
 )
+
+WholeNumbers: Final = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _checker, value: type(value) is int
+    ),
+)
+"""A whole number is written without a point (docs/api.md): `1.0`, an integer to draft 2020-12, is
+not one here, wherever it stands, and is refused."""
 
 
 class Drawing:
@@ -37,7 +46,7 @@ class Drawing:
 
     def judge(self, schema: Schema) -> Draft202012Validator:
         """Says whether a value is allowed."""
-        return Draft202012Validator(schema | {"components": {"schemas": self._schemas}})
+        return WholeNumbers(schema | {"components": {"schemas": self._schemas}})
 
     def values(self, schema: Schema, *, sound: bool) -> st.SearchStrategy[Any]:
         """What is allowed, with its bounds; unless `sound`, what lies beyond them now and then,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -56,6 +57,14 @@ def test_its_load_is_in_its_metrics(start: Start) -> None:
     text = running.http.get("/metrics").text
     for name in ("loop_lag_seconds", "cpu_cores", "memory_fraction", "disk_fraction"):
         assert f"# TYPE workmill_{name} gauge" in text
+
+
+def test_the_size_of_the_stores_log_is_in_its_metrics(start: Start, tmp_path: Path) -> None:
+    """As it was looked at with a beat, never by whoever scrapes: its disk may hang."""
+    log = tmp_path / "log"
+    log.write_bytes(bytes(4321))
+    running = start(log_file=str(log))
+    until(lambda: "workmill_store_log_bytes 4321.0\n" in running.http.get("/metrics").text)
 
 
 def test_that_it_leaves_is_beaten_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
