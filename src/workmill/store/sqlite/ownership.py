@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from workmill.domain.errors import StoreUnavailable
+from workmill.store.sqlite.inode import inode_of
 
 FILE_NAME: Final = "jobs.db"
 LOG_SUFFIX: Final = "-wal"
@@ -161,7 +162,7 @@ class OpenFiles:
         self._file = str(file)
         self._log = str(file.with_name(file.name + LOG_SUFFIX))
         self._file_seen = _seen(self._file)
-        self._log_seen = _seen(self._log)
+        self._log_inode = inode_of(self._log)
         self.overwritten = False
         """Whether the file under our name is the open one with other bytes in it."""
 
@@ -172,7 +173,7 @@ class OpenFiles:
     def problem(self) -> str | None:
         """What became of the files, None while they are the ones that are open."""
         try:
-            file, log = _seen(self._file), _seen(self._log)
+            file, log = _seen(self._file), inode_of(self._log)
         except OSError:
             return None  # what cannot be looked at is not known to be gone
         if file is None:
@@ -184,7 +185,7 @@ class OpenFiles:
             return f"{self._file} was written to by somebody else"
         if log is None:
             return f"{self._log} was removed"
-        if self._log_seen is None or log[:2] != self._log_seen[:2]:
+        if log != self._log_inode:
             return f"{self._log} was replaced by another file"
         return None
 
