@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from workmill.domain.errors import Unavailable
+from workmill.domain.errors import StoreLost, Unavailable
 from workmill.endpoint.stand_in import StandIn
 from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
 from workmill.runtime.restarts import after_death
@@ -66,7 +66,7 @@ class Slot:
             self.command = self.command.after_service()
             early_deaths, delay_seconds = after_death(
                 early_deaths,
-                death.lived_seconds,
+                _useful_seconds(death),
                 random.random(),  # noqa: S311 - it spreads restarts, it hides nothing
             )
             emit(
@@ -116,6 +116,12 @@ class Slot:
         death = await self._processes.death(process)
         self._process = None
         return death
+
+
+def _useful_seconds(death: Death) -> float:
+    """None of a process that refused to start, however long it waited for its store before."""
+    refused = death.refusal is not None and not isinstance(death.refusal, StoreLost)
+    return 0.0 if refused else death.lived_seconds
 
 
 def _not_there(early_deaths: int, next_start_seconds: float) -> Unavailable:

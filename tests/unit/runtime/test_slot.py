@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from workmill.domain.errors import Unavailable, WorkmillError
+from workmill.domain.errors import StoreLost, StoreUnavailable, Unavailable, WorkmillError
 from workmill.runtime import restarts
 from workmill.runtime import slot as slot_module
-from workmill.runtime.processes import Command, LocalProcess, LocalProcesses
+from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
 from workmill.runtime.slot import Slot
 
 
@@ -84,3 +84,22 @@ async def test_nobody_answers_for_what_has_no_callers(story: Story) -> None:
     """A worker, a balancer, a controller."""
     await _kept(Command("worker", ()), story)
     assert story.told == ["start"] * 4
+
+
+@pytest.mark.parametrize(
+    ("refusal", "answers"), [(StoreUnavailable("gone"), 2), (StoreLost("gone"), 0), (None, 0)]
+)
+async def test_a_refusal_that_takes_long_is_none_the_less_one(
+    story: Story, monkeypatch: pytest.MonkeyPatch, refusal: WorkmillError | None, answers: int
+) -> None:
+    """An endpoint that waits seconds for its store before it gives up has served nobody; one that
+    has lost its store on the way has."""
+
+    async def life(_slot: Slot) -> Death:
+        with suppress(OSError):
+            await story.start(Command("endpoint", ()))
+        return Death("exit code 1", 7.0, refusal)
+
+    monkeypatch.setattr(Slot, "_one_life", life)
+    await _kept(Command("endpoint", (), pass_fds=(9,), listen_fd=9), story)
+    assert story.told.count("answers") == answers
