@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
-
-from uvicorn.server import ServerState
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from workmill.endpoint.exchange import Exchange
 from workmill.telemetry import emit
+
+if TYPE_CHECKING:
+    from uvicorn.server import ServerState
 
 KEEP_ALIVE_SECONDS: Final = 75.0
 """How long a connection may be idle."""
@@ -44,6 +45,20 @@ class Connected(Protocol):
     def has_begun(self) -> bool: ...
     def evict(self) -> None: ...
     def shutdown(self) -> None: ...
+
+
+class Holder(Protocol):
+    """What a connection asks of whoever has all of them: an endpoint, or who stands in for one."""
+
+    closing: bool
+
+    def take(self, connection: Connected) -> bool: ...
+    def idles(self, connection: Connected) -> None: ...
+    def works(self, connection: Connected) -> None: ...
+    def forget(self, connection: Connected) -> None: ...
+    def start(self, exchange: Exchange) -> None: ...
+    def is_health(self, path: str) -> bool: ...
+    def server_headers(self) -> bytes: ...
 
 
 class Connections:

@@ -19,7 +19,7 @@ from typing import Final
 from workmill.domain.errors import HeadTooLarge, MalformedRequest, Unavailable, WorkmillError
 from workmill.endpoint.arrival import Arrival
 from workmill.endpoint.chunked_body import ChunkedBody
-from workmill.endpoint.connection_limits import Connections
+from workmill.endpoint.connection_limits import Holder
 from workmill.endpoint.exchange import Exchange
 from workmill.endpoint.problems import problem_reply
 from workmill.endpoint.request_head import MAX_HEAD_BYTES, Head, check_beginning, parse_head
@@ -42,7 +42,7 @@ _HEAD: Final = _UNKNOWN._replace(method="HEAD")
 class Connection(asyncio.Protocol):
     """One caller's connection. Idle when no request has begun and none is being answered."""
 
-    def __init__(self, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, connections: Holder, loop: asyncio.AbstractEventLoop) -> None:
         self.transport: asyncio.Transport
         self._arrival: Arrival
         self.spare = False

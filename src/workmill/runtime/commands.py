@@ -15,7 +15,7 @@ def endpoint_command(config: EndpointConfig) -> Command:
     fds = () if config.listen_fd is None else (config.listen_fd,)
     replacing = msgspec.structs.replace(config, may_found=False)
     first, later = (_command("endpoint", one, fds) for one in (config, replacing))
-    return first._replace(later=later.argv)
+    return first._replace(later=later.argv, listen_fd=config.listen_fd)
 
 
 def worker_command(config: WorkerConfig) -> Command:

@@ -32,7 +32,8 @@ SPACING_SECONDS: Final = 0.02
 class Command(NamedTuple):
     """How to run one process of a role. `pass_fds` are the descriptors it inherits, `settings` is
     what its environment has besides, `log` the file that its standard output is added to. `later`
-    is what is run instead of `argv` once a process of this command has served."""
+    is what is run instead of `argv` once a process of this command has served. `listen_fd` is that
+    of `pass_fds` on which it listens, and its callers wait while it is not there."""
 
     role: str
     argv: tuple[str, ...]
@@ -40,6 +41,7 @@ class Command(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()
     log: Path | None = None
     later: tuple[str, ...] | None = None
+    listen_fd: int | None = None
 
     def after_service(self) -> Command:
         """How to run the process that follows one that has served."""

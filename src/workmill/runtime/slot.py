@@ -2,17 +2,29 @@
 
 A death is followed by the next life as the policy says (`restarts`). An end that was asked for
 (`renew`) is none, and is followed at once.
+
+While an endpoint is not there its callers wait in the queue of the listening socket, which the
+supervisor holds. After one death that is a moment; from the second early one on they are answered
+between two lives (`endpoint.stand_in`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import Callable
+from typing import Final
 
+from workmill.domain.errors import StoreLost, Unavailable
+from workmill.endpoint.stand_in import StandIn
 from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
 from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
+
+ANSWERED_FROM_DEATHS: Final = 2
+"""So many early deaths in a row, and callers are no longer left to wait for the next life."""
 
 
 class Slot:
@@ -25,6 +37,8 @@ class Slot:
         self._told = False
         """Whether the end of this process was asked for."""
         self._born = asyncio.Condition()
+        fd = command.listen_fd
+        self._stand_in = None if fd is None else StandIn(fd)
 
     @property
     def pid(self) -> int | None:
@@ -33,6 +47,13 @@ class Slot:
 
     async def keep(self, may_go_on: Callable[[Death], bool]) -> None:
         """Fill the slot for ever, or until a death of which `may_go_on` says no."""
+        try:
+            await self._keep(may_go_on)
+        finally:
+            if self._stand_in is not None:
+                self._stand_in.close()
+
+    async def _keep(self, may_go_on: Callable[[Death], bool]) -> None:
         early_deaths = 0
         while True:
             death = await self._one_life()
@@ -45,7 +66,7 @@ class Slot:
             self.command = self.command.after_service()
             early_deaths, delay_seconds = after_death(
                 early_deaths,
-                death.lived_seconds,
+                _useful_seconds(death),
                 random.random(),  # noqa: S311 - it spreads restarts, it hides nothing
             )
             emit(
@@ -56,6 +77,19 @@ class Slot:
                 lived_seconds=round(death.lived_seconds, 3),
                 restart_in_seconds=round(delay_seconds, 3),
             )
+            await self._rest(early_deaths, delay_seconds)
+
+    async def _rest(self, early_deaths: int, delay_seconds: float) -> None:
+        """Wait for the time of the next start; callers are told when that is, if it matters."""
+        if self._stand_in is None or early_deaths < ANSWERED_FROM_DEATHS:
+            await asyncio.sleep(delay_seconds)
+            return
+        starts_at = time.monotonic() + delay_seconds
+
+        def error() -> Unavailable:
+            return _not_there(early_deaths, starts_at - time.monotonic())
+
+        with self._stand_in.answering(error):
             await asyncio.sleep(delay_seconds)
 
     async def renew(self, grace_seconds: float) -> bool:
@@ -82,3 +116,21 @@ class Slot:
         death = await self._processes.death(process)
         self._process = None
         return death
+
+
+def _useful_seconds(death: Death) -> float:
+    """None of a process that refused to start, however long it waited for its store before."""
+    refused = death.refusal is not None and not isinstance(death.refusal, StoreLost)
+    return 0.0 if refused else death.lived_seconds
+
+
+def _not_there(early_deaths: int, next_start_seconds: float) -> Unavailable:
+    """What a caller is told. The reason is for whoever may read the log: it names files and
+    addresses, and callers have not shown a key here."""
+    whole_seconds = max(1, math.ceil(next_start_seconds))
+    return Unavailable(
+        f"The endpoint of this service has ended {early_deaths} times in a row soon after its "
+        f"start, and is started again in {whole_seconds} s. Nothing was changed. Why it ends "
+        "stands in the service's log (process.died).",
+        retry_after_seconds=whole_seconds,
+    )
