@@ -29,7 +29,7 @@ from workmill.store.redis.judgement import Judgement, Level, Picture, judge
 from workmill.store.redis.outage import FIRST_PAUSE_SECONDS, RETRY_AFTER_SECONDS, Outage
 from workmill.store.redis.refusals import OLDER, Remedy, remedy_for, said_of
 from workmill.store.redis.replies import read_replication, read_role
-from workmill.store.redis.servers import Primary, Servers
+from workmill.store.redis.servers import RETURN_SECONDS, Primary, Servers
 from workmill.telemetry import emit_rarely
 
 PATIENCE_SECONDS: Final = 2.0
@@ -227,7 +227,9 @@ class RedisLink:
                 _waiting(self._outage.reason), retry_after_seconds=max(rest, RETRY_AFTER_SECONDS)
             )
         try:
-            self._primary = primary = self._servers.find_primary(self._inspection.note)
+            self._primary = primary = self._servers.find_primary(
+                self._inspection.note, RETURN_SECONDS if self._outage.lasting else None
+            )
         except (Silent, Refused) as error:
             raise _Later(str(error)) from error
         except StoreUnavailable as error:
