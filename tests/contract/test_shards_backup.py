@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.contract.conftest import open_shards
+from tests.contract.conftest import open_redis, open_shards
 from tests.contract.making import new_job
 from tests.contract.stand import Stand
 
 from workmill.domain.errors import InvalidInput
 from workmill.domain.lifecycle import Status
 from workmill.store.redis import copy_file
+from workmill.store.redis.copy_place import ALONE
 from workmill.store.sharded.copying import MAGIC
 
 JOBS = 16
@@ -45,7 +46,7 @@ def without_place(part: bytes, folder: Path) -> bytes:
     with (folder / "older").open("wb") as file:
         writer = copy_file.Writer(file)
         for kind, items in copy_file.frames(folder / "part"):
-            writer.add(kind, items[:-4] if kind == "books" else items)
+            writer.add(kind, items[: -len(ALONE.words())] if kind == "books" else items)
         writer.end()
     return (folder / "older").read_bytes()
 
@@ -74,15 +75,54 @@ def test_parts_that_were_moved_are_refused(redis_url: str, tmp_path: Path, move:
     stand.store.close()
 
 
-def test_a_backup_whose_parts_do_not_say_which_they_are_is_taken(
+def test_a_backup_that_does_not_say_which_part_it_is_is_refused(
     redis_url: str, tmp_path: Path
 ) -> None:
-    """It is from before they did."""
+    """Of several shards and of one Redis: parts that are missing in it could not be told."""
+    stand = Stand(partial(open_shards, redis_url), tmp_path / "store")
+    alone = Stand(partial(open_redis, redis_url), tmp_path / "alone")
+    for one in (stand, alone):
+        one.submit(*(new_job() for _ in range(JOBS)))
+        one.store.backup(tmp_path / "good")
+        if one is alone:
+            (tmp_path / "older").write_bytes(
+                without_place((tmp_path / "good").read_bytes(), tmp_path)
+            )
+        else:
+            parts = [without_place(part, tmp_path) for part in parts_of(tmp_path / "good")]
+            join(parts, tmp_path / "older")
+        with pytest.raises(InvalidInput, match="older does not say which part of a store"):
+            one.store.restore(tmp_path / "older")
+        one.store.restore(tmp_path / "good")
+        assert one.stats().jobs[Status.QUEUED] == JOBS
+        one.store.close()
+
+
+def test_one_part_does_not_pass_for_a_whole_store(redis_url: str, tmp_path: Path) -> None:
+    """Restored into a single Redis it would be a store that lacks half of its jobs."""
     stand = Stand(partial(open_shards, redis_url), tmp_path / "store")
     stand.submit(*(new_job() for _ in range(JOBS)))
     stand.store.backup(tmp_path / "good")
-    parts = [without_place(part, tmp_path) for part in parts_of(tmp_path / "good")]
-    stand.submit(new_job())
-    stand.store.restore(join(parts, tmp_path / "older whole"))
-    assert stand.stats().jobs[Status.QUEUED] == JOBS
+    (tmp_path / "part").write_bytes(parts_of(tmp_path / "good")[0])
+    stand.store.close()
+    alone = Stand(partial(open_redis, redis_url), tmp_path / "alone")
+    alone.submit(new_job())
+    with pytest.raises(InvalidInput, match="part has not each part of its store"):
+        alone.store.restore(tmp_path / "part")
+    assert alone.stats().jobs[Status.QUEUED] == 1
+    alone.store.close()
+
+
+def test_parts_of_two_backups_are_refused(redis_url: str, tmp_path: Path) -> None:
+    """Each in its place, and yet jobs would be there as of one time, and others as of another."""
+    stand = Stand(partial(open_shards, redis_url), tmp_path / "store")
+    parts = []
+    for name in ("first", "second"):
+        stand.submit(*(new_job() for _ in range(JOBS)))
+        stand.store.backup(tmp_path / name)
+        parts.append(parts_of(tmp_path / name))
+    mixed = join([parts[0][0], parts[1][1]], tmp_path / "mixed")
+    with pytest.raises(InvalidInput, match="mixed has parts of several backups"):
+        stand.store.restore(mixed)
+    assert stand.stats().jobs[Status.QUEUED] == 2 * JOBS
     stand.store.close()

@@ -10,7 +10,11 @@ from tests.contract.making import new_job
 from tests.contract.stand import Stand
 
 from workmill.domain.job import NewJob
-from workmill.domain.limits import KNOWN_RETENTION_SECONDS, RESULT_RETENTION_SECONDS
+from workmill.domain.limits import (
+    DELIVERED_RETENTION_SECONDS,
+    KNOWN_RETENTION_SECONDS,
+    RESULT_RETENTION_SECONDS,
+)
 from workmill.store.sqlite import SqliteStore, leaps
 
 DAY = 24 * 3600.0
@@ -66,7 +70,7 @@ def test_a_leap_counts_after_a_day(stand: Stand, events: Events) -> None:
     assert events[-1] == ("store.clock_confirmed", 9 * DAY)
 
 
-def test_a_leap_that_was_an_error_never_counts(stand: Stand) -> None:
+def test_a_leap_that_was_an_error_costs_no_result_its_retention(stand: Stand) -> None:
     """The clock was right, then nine days ahead at one start, then right again."""
     unread(stand)
     stand.clock.advance(9 * DAY)
@@ -76,7 +80,28 @@ def test_a_leap_that_was_an_error_never_counts(stand: Stand) -> None:
     stand.reopen()
     stand.clock.advance(2 * DAY)
     assert stand.purge() == 0
-    stand.clock.advance(RESULT_RETENTION_SECONDS - 2 * DAY)
+    stand.clock.advance(RESULT_RETENTION_SECONDS - 2 * DAY - 60)
+    assert stand.purge() == 0
+    stand.clock.advance(60)
+    assert stand.purge() == 6
+
+
+def test_a_leap_that_was_an_error_does_not_keep_everything_for_longer(stand: Stand) -> None:
+    """A clock that was once a year ahead: the store's time stays there, and what is delivered then
+    still goes after its hour. Starts in between, with a clock that is behind, put off nothing."""
+    unread(stand)
+    stand.clock.advance(365 * DAY)
+    stand.reopen()
+    stand.clock.advance(-365 * DAY)
+    for _ in range(7):
+        stand.reopen()
+        stand.clock.advance(DAY)
+        with stand.store.group():
+            stand.store.probe()
+    assert stand.purge() == 3
+    unread(stand)
+    assert len(stand.pull().results) == 3
+    stand.clock.advance(DELIVERED_RETENTION_SECONDS)
     assert stand.purge() == 3
 
 

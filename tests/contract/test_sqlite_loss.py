@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 from tests.contract.making import new_job
 from tests.contract.stand import Stand
@@ -225,3 +227,31 @@ def test_a_store_that_was_emptied_is_not_begun_anew(home: Path, stand: Stand) ->
     (home / FILE_NAME).write_bytes(kept)
     stand.store = SqliteStore(home)
     assert stand.stats().submitted_total == 1
+
+
+STRANGERS = {
+    "jobs removed": "DELETE FROM jobs",
+    "a trigger that swallows jobs": "CREATE TRIGGER t AFTER INSERT ON jobs BEGIN "
+    "DELETE FROM jobs WHERE seq = new.seq; END",
+    "an index removed": "DROP INDEX jobs_queue",
+    "vacuumed": "VACUUM",
+}
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_a_stranger_who_writes_with_sqlite_is_noticed(tmp_path: Path, kind: str) -> None:
+    """Before the next group: nothing more is acknowledged on what somebody else has changed, not
+    even the answer that there is no such job. Who only reads disturbs nothing."""
+    store = SqliteStore(tmp_path)
+    with store.group():
+        store.submit([job := new_job()])
+    with closing(apsw.Connection(str(tmp_path / "jobs.db"))) as stranger:
+        assert stranger.execute("SELECT count(*) FROM jobs").get == 1
+        with store.group():
+            store.submit([new_job()])
+        stranger.execute(STRANGERS[kind]).fetchall()
+    for _ in range(2):
+        with pytest.raises(StoreLost, match="somebody else has changed"), store.group():
+            store.get([job.id])
+    store.close()
+    SqliteStore(tmp_path).close()

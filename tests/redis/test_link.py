@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from workmill.store.redis.addresses import Access, Address, Node, Tls
 from workmill.store.redis.connection import Connection, Refused
 from workmill.store.redis.judgement import Level, judge
 from workmill.store.redis.link import Pace
+from workmill.store.redis.servers import RETURN_SECONDS
 
 HASTY = Pace(patience_seconds=0.3, wait_seconds=0.1, confirm_seconds=0.3)
 """Only for what is refused however long it takes. What is to succeed has the usual patience."""
 NEVER_SECONDS = 3600
+Words = Sequence[bytes | str | int]
 REPLICAS_OF = ("SENTINEL", "REPLICAS", NAME)
 LOOKING_OFTEN = Pace(wait_seconds=0.1)
 """As patient as usual, but a replica that will not answer is not waited for a whole second."""
@@ -33,6 +36,32 @@ def test_one_server_keeps_what_it_acknowledged(plain: RedisServer) -> None:
     plain.start()
     until(lambda: store.try_to_add(b"back"))
     assert store.lost(plain) == set()
+    store.link.close()
+
+
+def test_a_server_that_is_stopped_holds_nobody_up_twice(
+    plain: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It still takes connections. The first call waits as long as it may be silent, those after it
+    a second; one that is slow at its first meeting has all the time that it may be silent."""
+    asked: list[float | None] = []
+    usual = Connection.ask_all
+
+    def noted(one: Connection, commands: Sequence[Words], seconds: float | None = None) -> object:
+        asked.append(seconds)
+        return usual(one, commands, seconds)
+
+    store = SetStore(plain.address, pace=Pace(answer_seconds=0.2))
+    store.add(b"1")
+    plain.pause()
+    assert not store.try_to_add(b"2")
+    monkeypatch.setattr(Connection, "ask_all", noted)
+    until(lambda: store.try_to_add(b"3") or asked)
+    assert asked == [RETURN_SECONDS]
+    plain.resume()
+    until(lambda: store.try_to_add(b"4"))
+    SetStore(plain.address).add(b"5")
+    assert asked[-1] is None
     store.link.close()
 
 

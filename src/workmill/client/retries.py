@@ -21,7 +21,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from workmill.client.core import Reply, Request, Steps, check
-from workmill.domain.errors import Unavailable, WorkmillError
+from workmill.domain.errors import EndpointUnreachable, Unavailable, WorkmillError
 
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 2.0
@@ -61,11 +61,13 @@ def retrying(
 ) -> Steps[Reply]:
     """Send until there is a good reply, for `patience_seconds` at most (infinity is allowed).
 
-    Raises the last error when it is not worth retrying or patience is at its end. With
-    `full_silence` an attempt that was begun in time bears all the silence that it may.
+    Raises the last error when it is not worth retrying or patience is at its end; of a question
+    whose last attempt was cut short by that, what was answered before. With `full_silence` an
+    attempt that was begun in time bears all the silence that it may.
     """
     deadline = ticks() + patience_seconds
     failures, pause = 0, request.delay_seconds
+    told: WorkmillError | None = None
     source = request.source()
     if source is not None:
         request = replace(request, content=source)
@@ -81,8 +83,11 @@ def retrying(
                 failures += 1
                 pause = pause_seconds(failures, error, chance)
                 lost = source is not None and source.spent
+                if not isinstance(error, EndpointUnreachable):
+                    told = error
                 if lost or not worth_retrying(error) or ticks() + pause >= deadline:
-                    raise
+                    cut = attempt.timeout_seconds < request.timeout_seconds
+                    raise (told if told and cut and request.method == "GET" else error) from None
     finally:
         if source is not None:
             source.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -19,6 +20,8 @@ from workmill.domain.queue_profile import QueuePlace
 
 KEY_BYTES = 32
 DEFAULT_TENANT = "default"
+content_hash: Final = partial(hashlib.blake2b, digest_size=KEY_BYTES)
+"""What a content address is made with; for whoever compares those of a million jobs."""
 
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """What any store can hold. Bounds are checked where a value is decoded, and described by them."""
@@ -44,7 +47,7 @@ def key_ending(tenant: str, workload: str) -> bytes:
 
 def key_with_ending(first_state: bytes, ending: bytes) -> bytes:
     """The content address, for whoever takes those of many jobs with one `key_ending`."""
-    return hashlib.blake2b(first_state + ending, digest_size=KEY_BYTES).digest()
+    return content_hash(first_state + ending).digest()
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -16,6 +16,10 @@ back is not, for it makes the backlog smaller. A group that fails leaves its out
 unknown: all its calls are told so (StoreUnavailable), and repeating them is harmless. Any
 other error of a group rolled all of it back, so its calls are run again one by one and
 only the guilty one fails. A call that was given up before its group began is left out.
+
+A store may also say nothing: a server that was stopped, a disk that hangs. Whoever has waited for
+`OVERDUE_SECONDS` is told so, and does not go on waiting. What a pull or a lease of theirs
+still brings goes back.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from typing import Any, Final
 from workmill.domain import job as values
 from workmill.domain.errors import StoreLost, StoreUnavailable, Unavailable, WorkmillError
 from workmill.domain.queue_profile import QueueProfile
-from workmill.endpoint.group import Call, run_group
+from workmill.endpoint.group import CALLERS, Call, run_group
 from workmill.endpoint.readiness import Proofs
 from workmill.store.port import Store
 from workmill.telemetry import Incident, emit, emit_rarely
@@ -42,6 +46,11 @@ CROWD_CALLS: Final = 8
 GATHERED_CALLS: Final = 64
 GATHER_SECONDS: Final = 0.001
 MAX_RETRY_AFTER_SECONDS: Final = 30.0
+OVERDUE_SECONDS: Final = 7.0
+"""How long a group may take before those who wait are told: longer than a Redis may be silent,
+shorter than callers are patient."""
+OVERDUE_RETRY_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.5
 MAX_UNHEARD_LEASES: Final = 10_000
 """How many leases of failed groups are handed back; others run out."""
 
@@ -74,6 +83,8 @@ class Committer:
         self._woken = False
         self._outage = Incident("store.unavailable", "store.available", level="error")
         self._unheard: list[values.Release] = []
+        self._group: tuple[float, list[Call]] | None = None
+        """The one that is with the store, and since when."""
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
 
@@ -166,6 +177,25 @@ class Committer:
     def restore(self, file: Path) -> Awaitable[None]:
         return self._put("restore", file)
 
+    async def tell_overdue(self) -> None:
+        """Look after those who wait until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if (group := self._group) is not None:
+                silent_seconds = time.monotonic() - group[0]
+                if silent_seconds >= OVERDUE_SECONDS:
+                    self._refuse([*group[1], *list(self._calls)], silent_seconds)
+
+    def _refuse(self, calls: Sequence[Call], silent_seconds: float) -> None:
+        for call in calls:
+            if call.verb in CALLERS and not call.waiter.done():
+                overdue = StoreUnavailable(
+                    f"The store has not answered for {silent_seconds:.0f} s. Whether this was "
+                    "carried out is not known. Repeat it under the same ids, which is harmless.",
+                    retry_after_seconds=OVERDUE_RETRY_SECONDS,
+                )
+                call.waiter.set_exception(overdue)
+
     def _put(
         self, verb: str, argument: Any, jobs: int = 1, *, alone: bool = False
     ) -> asyncio.Future[Any]:
@@ -191,7 +221,9 @@ class Committer:
             running = self._wake.get()
             self._woken = False
             while calls := self._take():
+                self._group = (time.monotonic(), calls)
                 self._commit_or_end(store, calls)
+                self._group = None
                 if len(calls) >= CROWD_CALLS and len(self._calls) < GATHERED_CALLS:
                     time.sleep(GATHER_SECONDS)
         store.close()
@@ -227,7 +259,7 @@ class Committer:
         started = time.perf_counter()
         error: WorkmillError | None = None
         try:
-            run_group(store, [call for call in calls if not call.waiter.cancelled()])
+            run_group(store, [call for call in calls if not call.waiter.done()])
         except StoreUnavailable as unavailable:
             error = unavailable
             self._outage.failed({call.verb for call in calls}, detail=unavailable.detail)
@@ -272,6 +304,8 @@ class Committer:
         for call in calls:
             jobs += call.jobs
             if call.waiter.done():
+                if error is None:
+                    self._take_back(call)
                 continue
             refusal = error or call.error
             if refusal is None:
@@ -283,6 +317,17 @@ class Committer:
         self._on_group(jobs, seconds)
         if isinstance(error, StoreLost):
             self._on_lost()
+
+    def _take_back(self, call: Call) -> None:
+        """Nobody has heard this answer: what it hands out is there for others at once."""
+        told: asyncio.Future[Any] | None = None
+        if isinstance(call.answer, values.Pulled) and call.answer.receipt is not None:
+            returned = values.Acknowledgement(receipt=call.answer.receipt, returned=True)
+            told = self._put("acknowledge", (returned,))
+        elif call.verb == "lease" and call.answer:
+            told = self._put("release", [one.unused() for one in call.answer], len(call.answer))
+        if told is not None:  # when it fails, the receipt lapses and the leases run out
+            told.add_done_callback(lambda one: one.cancelled() or one.exception())
 
 
 def _translated(failure: Exception, call: Call) -> WorkmillError:

@@ -39,6 +39,10 @@ _WITHOUT_ARGUMENT: Final = frozenset({"stats", "queue_profile", "nodes", "probe"
 _RESTORE: Final = "restore"
 
 
+CALLERS: Final = frozenset(VERBS) - {"beat", "stats", "queue_profile", "nodes", "purge", "probe"}
+"""Verbs that somebody outside waits for; the others are the endpoint's own."""
+
+
 class Call:
     """One verb under way: its argument, how many jobs it moves, and who waits for it."""
 

@@ -24,8 +24,9 @@ async def stats(service: Service, _request: Request) -> Reply:
 
 
 async def nodes(service: Service, _request: Request) -> Reply:
-    """Every process that has beaten lately."""
-    return Reply.json(NodeList(nodes=await service.committer.nodes()))
+    """Every process that has beaten lately; 503 while the store does not answer."""
+    reading = await service.pulse.read_now(service.committer)
+    return Reply.json(NodeList(nodes=list(reading.nodes)))
 
 
 async def beat(service: Service, request: Request) -> Reply:

@@ -86,6 +86,7 @@ class Service:
         await self.committer.open()
         await asyncio.to_thread(clear_scratch, self.settings.directory)
         await asyncio.gather(self._probe(), self.pulse.read(self.committer))
+        self._background.start("overdue calls", self.committer.tell_overdue)
         self._background.start("heartbeat", self.beat.run)
         self._background.start("readings", self._feel)
         self._background.start("purge", self._purge)

@@ -145,3 +145,18 @@ def test_what_lasts_until_a_person_acts_is_told_at_once() -> None:
     healing = Service(Reply(503, body % b',"retry_after_seconds":1.0'), GOOD)
     assert healing.ask(patience_seconds=60.0) is GOOD
     assert all(map(worth_retrying, (StoreFull(), StoreLost(), StoreUnavailable())))
+
+
+def test_an_attempt_that_was_cut_short_does_not_hide_what_was_answered() -> None:
+    """A person reads that the store is away, not that nobody is there, when a question's patience
+    ends in the midst of it. What changes something is not known: that is told."""
+    said = b'{"type":"urn:workmill:problem:store-unavailable","title":"t","status":503}'
+    service = Service(Reply(503, said), EndpointUnreachable(), seconds_each=6.0)
+    with pytest.raises(StoreUnavailable):
+        service.ask(patience_seconds=10.0)
+    for patience_seconds, request in ((10.0, Request("PUT", "/v1/jobs/1")), (30.0, REQUEST)):
+        service = Service(Reply(503, said), EndpointUnreachable(), seconds_each=6.0)
+        if patience_seconds > 20:
+            service.answers = [EndpointUnreachable()]
+        with pytest.raises(EndpointUnreachable):
+            service.ask(patience_seconds, request)

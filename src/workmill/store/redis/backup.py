@@ -20,7 +20,7 @@ from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.store.bounds import TOKEN_STEP
 from workmill.store.files import sync
 from workmill.store.redis import copy_file, records
-from workmill.store.redis.copy_place import ShardPlace
+from workmill.store.redis.copy_place import ALONE, ShardPlace
 
 KNOWN_SLICE: Final = 1000
 LOAD_SLICE: Final = 500
@@ -32,14 +32,14 @@ Call = Callable[..., Any]
 """One function of the library by its short name, and what it is given."""
 
 
-def backup(call: Call, file: Path, place: ShardPlace | None = None) -> None:
+def backup(call: Call, file: Path, place: ShardPlace = ALONE) -> None:
     """See `Store.backup`. Raises StoreUnavailable, leaving `file` as it was, when it fails. `place`
-    goes into the books of a store that is one shard of several."""
+    goes into the books."""
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as copy:
             _write(call, copy_file.Writer(copy), place)
-        copy_file.check(partial)
+        copy_file.check(partial, place)
         sync(partial)
         partial.replace(file)
         sync(file.parent)
@@ -52,10 +52,10 @@ def backup(call: Call, file: Path, place: ShardPlace | None = None) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _write(call: Call, writer: copy_file.Writer, place: ShardPlace | None) -> None:
+def _write(call: Call, writer: copy_file.Writer, place: ShardPlace) -> None:
     books = call("dump_books")
     below = int(dict(zip(books[::2], books[1::2], strict=True)).get(b"next_seq", 0))
-    writer.add("books", [*books, *(place.words() if place else ())])
+    writer.add("books", [*books, *place.words()])
     read = 0
     while found := call("dump_known", read, KNOWN_SLICE):
         # What is forgotten meanwhile moves the rest up: some may be missed, for it is a cache.
@@ -69,9 +69,9 @@ def _write(call: Call, writer: copy_file.Writer, place: ShardPlace | None) -> No
     writer.end()
 
 
-def restore(call: Call, file: Path) -> None:
+def restore(call: Call, file: Path, place: ShardPlace = ALONE) -> None:
     """See `Store.restore`."""
-    copy_file.check(file)
+    copy_file.check(file, place)
     who = os.urandom(EPOCH_BYTES).hex()
     if not call("load_begin", who):
         raise StoreUnavailable(

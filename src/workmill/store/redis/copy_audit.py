@@ -22,7 +22,7 @@ from workmill.domain.limits import (
 from workmill.store.bounds import TOKEN_STEP
 from workmill.store.first_states import Kind, is_first_state, kind_of, size_of
 from workmill.store.redis import records
-from workmill.store.redis.copy_place import ShardPlace
+from workmill.store.redis.copy_place import ALONE, ShardPlace
 
 _LARGEST_COUNT: Final = 2**62
 _LATEST_MS: Final = 2**42
@@ -47,8 +47,9 @@ _KNOWN_COUNTERS: Final = frozenset(name.encode() for name in COUNTERS)
 class Audit:
     """Takes the names of one backup, then all of its frames, and says what does not go together."""
 
-    def __init__(self, place: ShardPlace | None = None) -> None:
+    def __init__(self, place: ShardPlace = ALONE) -> None:
         self._place = place
+        self._backup: bytes | None = None
         self._names: records.Names | None = None
         self._kinds: dict[tuple[int, int], Kind] = {}
         self._state_bytes: dict[int, int] = {}
@@ -76,6 +77,12 @@ class Audit:
             for raw in items:
                 self._take_job(raw)
 
+    def end(self) -> bytes:
+        """The name of the backup. Raises ValueError where there were no books."""
+        if self._backup is None:
+            raise ValueError("has no books")
+        return self._backup
+
     def _take_books(self, items: list[bytes]) -> None:
         if self._books is not None or len(items) % 2:
             raise ValueError("has books that no store keeps")
@@ -83,8 +90,7 @@ class Audit:
         for name, value in fields.items():
             if name in _BOUNDS or name in _KNOWN_COUNTERS:
                 _check_number(name, value, _BOUNDS.get(name, _LARGEST_COUNT))
-        if self._place is not None:
-            self._place.check(fields)
+        self._backup = self._place.check(fields)
         self._books = _Books(
             int(fields.get(b"highest_token", 0)) + TOKEN_STEP,
             int(fields.get(b"last_ms", 0)) + _LONGEST_BACKUP_MS,

@@ -18,7 +18,7 @@ import msgspec
 
 from workmill.domain.errors import InvalidInput
 from workmill.store.redis.copy_audit import Audit
-from workmill.store.redis.copy_place import ShardPlace
+from workmill.store.redis.copy_place import ALONE, ShardPlace
 
 MAGIC: Final = (
     b"Workmill backup of a Redis store, layout 1. Give it to `workmill restore`, whole.\n"
@@ -90,9 +90,9 @@ def _frames(file: BinaryIO, path: Path) -> Iterator[Frame]:
         yield kind, items
 
 
-def check(path: Path, place: ShardPlace | None = None, *, within: Path | None = None) -> None:
-    """Read it all. Raises InvalidInput unless it is whole, nothing in it contradicts itself, and it
-    is not of another shard than the one at `place`. `within`: the file that it was given in."""
+def check(path: Path, place: ShardPlace = ALONE, *, within: Path | None = None) -> bytes:
+    """Read it all; its name. Raises InvalidInput unless it is whole, nothing in it contradicts
+    itself, and it is of the shard at `place`. `within`: the file that it was given in."""
     audit = Audit(place)
     try:
         for kind, items in frames(path):
@@ -100,6 +100,7 @@ def check(path: Path, place: ShardPlace | None = None, *, within: Path | None = 
                 audit.take_names(items)
         for kind, items in frames(path):
             audit.take(kind, items)
+        return audit.end()
     except ValueError as error:
         raise refusal(within or path, str(error)) from None
 

@@ -27,9 +27,9 @@ from workmill.store.redis.connection import ANSWER_SECONDS, Connection, Refused,
 from workmill.store.redis.inspection import LOOK_SECONDS, Inspection
 from workmill.store.redis.judgement import Judgement, Level, Picture, judge
 from workmill.store.redis.outage import FIRST_PAUSE_SECONDS, RETRY_AFTER_SECONDS, Outage
-from workmill.store.redis.refusals import OLDER, Remedy, remedy_for, said_of
+from workmill.store.redis.refusals import OLDER, Remedy, explained, remedy_for, said_of
 from workmill.store.redis.replies import read_replication, read_role
-from workmill.store.redis.servers import Primary, Servers
+from workmill.store.redis.servers import RETURN_SECONDS, Primary, Servers
 from workmill.telemetry import emit_rarely
 
 PATIENCE_SECONDS: Final = 2.0
@@ -81,7 +81,7 @@ class RedisLink:
         self._judge = verdict
         self._pace = pace or Pace()
         self._servers = Servers(address, self.level, self._pace.answer_seconds)
-        self._where = str(address)
+        self._where, self._user = str(address), address.access.user or "default"
         self._outage = Outage(self._where)
         self._inspection = Inspection(
             self.level, self._where, self._pace.look_seconds, kept=address.kept
@@ -153,13 +153,14 @@ class RedisLink:
                 "changed them. What this call did is not known. The log has more; restore a backup."
             )
         if remedy is Remedy.FAIL:
-            return self._unavailable(said_of(str(refused)), function=function)
+            said = said_of(str(refused), self._user, self._key)
+            return self._unavailable(said, function=function)
         if remedy is Remedy.REDISCOVER:
             if not self._drop():
-                return self._unavailable(str(refused))
+                return self._unavailable(self._said(refused))
         elif remedy is Remedy.PREPARE:
             self._guarded(lambda: self._prepare(connection))
-        return _Later(str(refused))
+        return _Later(self._said(refused))
 
     def confirm(self) -> None:
         """See `Link.confirm`."""
@@ -201,7 +202,7 @@ class RedisLink:
             role, replication = read_role(replies[0]), read_replication(replies[2])
         except (Silent, Refused) as error:
             self._drop()
-            raise self._unavailable(str(error)) from error
+            raise self._unavailable(self._said(error)) from error
         self._replicas = len(replication.acknowledged)
         if before is not None:
             return replace(before, replication=replication)
@@ -227,9 +228,11 @@ class RedisLink:
                 _waiting(self._outage.reason), retry_after_seconds=max(rest, RETRY_AFTER_SECONDS)
             )
         try:
-            self._primary = primary = self._servers.find_primary(self._inspection.note)
+            self._primary = primary = self._servers.find_primary(
+                self._inspection.note, RETURN_SECONDS if self._outage.lasting else None
+            )
         except (Silent, Refused) as error:
-            raise _Later(str(error)) from error
+            raise _Later(self._said(error)) from error
         except StoreUnavailable as error:
             self._outage.failed(error.detail)
             raise
@@ -251,7 +254,12 @@ class RedisLink:
             act()
         except (Silent, Refused) as error:
             self._drop()
-            raise _Later(str(error)) from error
+            raise _Later(self._said(error)) from error
+
+    def _said(self, error: Silent | Refused) -> str:
+        if isinstance(error, Refused):
+            return explained(str(error), self._user, self._key)
+        return str(error)
 
     def _drop(self) -> bool:
         """Leave this primary; whether nothing had been sent to it that waits to be confirmed."""
@@ -295,4 +303,4 @@ def _waiting(reason: str) -> str:
     """What a caller is told who came during an outage; a reason in sentences says all by itself."""
     if reason.endswith("."):
         return reason
-    return f"The store cannot be reached: {reason}. Nothing was sent. Try again."
+    return f"The store cannot be used now: {reason}. Nothing was sent. Try again."

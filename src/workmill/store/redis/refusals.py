@@ -7,6 +7,7 @@ Any other word may come from the midst of a function.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -46,14 +47,27 @@ _REMEDIES: Final = {
     "WMDAMAGED": Remedy.DAMAGED,
     OLDER: Remedy.DAMAGED,
 }
-_NO_RIGHT: Final = "this user may not do what the store's functions do: give it the right"
+_MAY_NOT_RUN: Final = re.compile(r"NOPERM .* run the '([\w|]+)' command")
 _MEANINGS: Final = {
-    "NOPERM": _NO_RIGHT,
-    "can't run this command": _NO_RIGHT,
-    "ACL failure": _NO_RIGHT,
+    "NOPERM": "user {user} may not use the store's keys. Give the right: ACL SETUSER {user} "
+    "~{key}*",
+    "can't run this command": "user {user} may not do what the store's functions do. Give the "
+    "right: ACL SETUSER {user} +@read +@write",
+    "ACL failure": "user {user} may not do what the store's functions do. Give the right: ACL "
+    "SETUSER {user} +@read +@write",
     "unknown command": "a command that the store needs is not there, or has another name",
+    "WRONGPASS": "user {user} is not there, is off, or has another password. Look at ACL GETUSER "
+    "{user}, and at the password in the address or in its file",
+    "NOAUTH": "it wants a user and a password. Write them into the address",
+    "DENIED": "it is in protected mode and takes no one from another machine. Give it a password",
+    "NOREPLICAS": "it has fewer replicas than min-replicas-to-write. Bring them back",
+    "MISCONF": "it could not save its data, and takes no changes. Look at its disk and its log",
+    "BUSY": "a script or function has run on it for long. SCRIPT KILL or FUNCTION KILL ends it",
+    "LOADING": "it has been started and is reading its data",
+    "max number of clients": "it takes no more connections. Raise maxclients, or see in CLIENT "
+    "LIST who holds them",
 }
-"""What is in an error -> what it means."""
+"""What is in an error -> what it means, and what a person does."""
 _CONTRADICTIONS: Final = ("attempt to", "bad argument", "WRONGTYPE", "data string too short")
 """What a function says that meets keys that are missing, or other than it left them."""
 _NO_FUNCTION: Final = "Function not found"
@@ -68,7 +82,25 @@ def remedy_for(code: str, text: str = "") -> Remedy:
     return _REMEDIES.get(code, Remedy.FAIL)
 
 
-def said_of(text: str) -> str:
+def said_of(text: str, user: str, key: str) -> str:
     """An error without a remedy, in words: what kind of trouble it is, then what was said."""
+    return _explained(text, user, key) or f"a function of the store failed: {_spoken(text)}"
+
+
+def explained(text: str, user: str, key: str) -> str:
+    """An error with what it means for this `user` of the store under this `key`, where that is
+    known: a server that is there and refuses is not one that is away."""
+    return _explained(text, user, key) or text
+
+
+def _explained(text: str, user: str, key: str) -> str | None:
+    if (command := _MAY_NOT_RUN.search(text)) is not None:
+        right = f"+{command[1]}"
+        said = f"user {user} may not run {command[1]}. Give the right: ACL SETUSER {user} {right}"
+        return f"{said} ({_spoken(text)})"
     found = next((said for mark, said in _MEANINGS.items() if mark in text), None)
-    return f"{found or 'a function of the store failed'}: {text.partition(' script: wm')[0]}"
+    return found and f"{found.format(user=user, key=key)} ({_spoken(text)})"
+
+
+def _spoken(text: str) -> str:
+    return text.partition(" script: wm")[0]

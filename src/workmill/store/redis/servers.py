@@ -21,6 +21,8 @@ from workmill.store.redis.sentinel import Sentinels, choose
 
 PEER_SECONDS: Final = 0.3
 """How long a server without the change may take to connect, and again to answer."""
+RETURN_SECONDS: Final = 1.0
+"""How long a server that was lost may take to say who it is: everybody waits meanwhile."""
 _ABOUT_ITSELF: Final = (("ROLE",), ("INFO", "replication"))
 
 
@@ -52,14 +54,19 @@ class Servers:
         self.known: frozenset[Node] = frozenset()
         """The data servers that the Sentinels, or most of them, know of."""
 
-    def find_primary(self, note: Callable[[Shown], object] = lambda _: None) -> Primary:
+    def find_primary(
+        self,
+        note: Callable[[Shown], object] = lambda _: None,
+        seconds: float | None = None,
+    ) -> Primary:
         """Connect to the primary. Raises Silent or Refused, or StoreUnavailable when what is
-        there cannot keep the level. `note` is told what it shows, whatever follows from that."""
+        there cannot keep the level. `note` is told what it shows, whatever follows from that.
+        `seconds` is how long it may take to show it, where that is less than it may be silent."""
         connection = Connection(
             self._primary_node(), self._address.access, answer_seconds=self._answer_seconds
         )
         try:
-            return self._verified(connection, note)
+            return self._verified(connection, note, seconds)
         except BaseException:
             connection.close()
             raise
@@ -75,8 +82,10 @@ class Servers:
         self._learn(witnesses)
         return found
 
-    def _verified(self, connection: Connection, note: Callable[[Shown], object]) -> Primary:
-        replies = connection.ask_all([("ROLE",), *QUESTIONS])
+    def _verified(
+        self, connection: Connection, note: Callable[[Shown], object], seconds: float | None
+    ) -> Primary:
+        replies = connection.ask_all([("ROLE",), *QUESTIONS], seconds)
         refused = next((reply for reply in replies[:2] if isinstance(reply, Refused)), None)
         if refused is not None:
             raise refused

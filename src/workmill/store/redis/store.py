@@ -44,7 +44,7 @@ from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.domain.queue_profile import QueueProfile
 from workmill.store.bounds import Bounds
 from workmill.store.redis import backup, records
-from workmill.store.redis.copy_place import ShardPlace
+from workmill.store.redis.copy_place import ALONE, ShardPlace
 from workmill.store.redis.port import Link
 from workmill.store.redis.queue_profile import ASKED, profile_of
 from workmill.store.redis.session import Session, called
@@ -283,7 +283,7 @@ class RedisStore(Session):
         """See `Store.probe`."""
         self._write("probe")
 
-    def backup(self, file: Path, place: ShardPlace | None = None) -> None:
+    def backup(self, file: Path, place: ShardPlace = ALONE) -> None:
         """See `Store.backup`. Needs no group, and may run in another thread beside groups."""
         link = self._connect()
         now_ms = self._clock() if self._clock else 0
@@ -297,12 +297,12 @@ class RedisStore(Session):
         finally:
             link.close()
 
-    def restore(self, file: Path) -> None:
+    def restore(self, file: Path, place: ShardPlace = ALONE) -> None:
         """See `Store.restore`. A group of its own."""
         refused: InvalidInput | None = None
         with self.group():
             try:
-                backup.restore(self._write, file)
+                backup.restore(self._write, file, place)
             except InvalidInput as error:
                 refused = error
         if refused is not None:

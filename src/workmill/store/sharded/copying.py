@@ -34,17 +34,20 @@ MAGIC: Final = (
 _LENGTH_BYTES: Final = 8
 _CHUNK_BYTES: Final = 1024 * 1024
 _DIGEST_BYTES: Final = 32
+_NAME_BYTES: Final = 8
 
 
 def backup(parts: Sequence[Part], file: Path) -> None:
     """See `Store.backup`. Raises StoreUnavailable, leaving `file` as it was, when it fails."""
+    name = os.urandom(_NAME_BYTES).hex().encode()
     try:
         with tempfile.TemporaryDirectory(prefix=".workmill-", dir=file.parent) as made:
             copies = [Path(made, str(part.number)) for part in parts]
+            places = [ShardPlace(part.number, len(parts), name) for part in parts]
             _side_by_side(
                 [
-                    partial(part.opened.verbs.backup, copy, ShardPlace(part.number, len(parts)))
-                    for part, copy in zip(parts, copies, strict=True)
+                    partial(part.opened.verbs.backup, copy, place)
+                    for part, copy, place in zip(parts, copies, places, strict=True)
                 ]
             )
             whole = Path(made, "whole")
@@ -68,13 +71,14 @@ def restore(parts: Sequence[Part], file: Path) -> None:
             raise copy_file.refusal(
                 file, f"has {len(copies)} parts, and this store {len(parts)}: none may be left out"
             )
-        for number, copy in enumerate(copies):
-            copy_file.check(copy, ShardPlace(number, len(copies)), within=file)
-        while len(copies) < len(parts):
-            copies.append(_empty(Path(made, str(len(copies)))))
+        places = [ShardPlace(number, len(copies)) for number in range(len(parts))]
+        checked = zip(copies, places, strict=False)
+        if len({copy_file.check(copy, place, within=file) for copy, place in checked}) > 1:
+            raise copy_file.refusal(file, "has parts of several backups")
+        copies += [_empty(Path(made, str(one.number)), one) for one in places[len(copies) :]]
         futures = [
-            part.alone(lambda opened, copy=copy: opened.outer.restore(copy))  # type: ignore[misc]
-            for part, copy in zip(parts, copies, strict=True)
+            part.alone(lambda opened, given=given: opened.verbs.restore(*given))  # type: ignore[misc]
+            for part, *given in zip(parts, copies, places, strict=True)
         ]
         wait(futures)
         errors = [(part, future.exception()) for part, future in zip(parts, futures, strict=True)]
@@ -151,9 +155,11 @@ def _parted(whole: BinaryIO, file: Path, folder: Path) -> list[Path]:
     return copies
 
 
-def _empty(path: Path) -> Path:
+def _empty(path: Path, place: ShardPlace) -> Path:
     with path.open("wb") as file:
-        copy_file.Writer(file).end()
+        writer = copy_file.Writer(file)
+        writer.add("books", place.words())
+        writer.end()
     return path
 
 

@@ -27,11 +27,12 @@ from workmill.domain.limits import (
 from workmill.domain.retry import MAX_ATTEMPTS
 from workmill.store.bounds import KNOWN_OVERHEAD_BYTES
 from workmill.store.sqlite.books import EPOCH_BYTES, Books
-from workmill.store.sqlite.schema import BY_CODE, NOBODY, UNPLACED, sql
+from workmill.store.sqlite.schema import BY_CODE, CODES, NOBODY, UNPLACED, sql
 from workmill.store.sqlite.session import Session
 from workmill.store.sqlite.sets import one
 
 _LARGEST: Final = 2**62
+_MOST_NAMES: Final = 2**30
 _LAST_MS: Final = 253_402_300_799_999
 """The end of the year 9999: no later time can be shown."""
 
@@ -52,20 +53,28 @@ def _checked(text: str) -> str:
         name_characters=str(MAX_NAME_CHARACTERS),
         nobody=str(NOBODY),
         unplaced=str(UNPLACED),
+        most_names=str(_MOST_NAMES),
     )
 
 
-_COUNTED: Final = sql(
-    """
-    SELECT $each, count(*),
-        ifnull(sum(iif(status IN ($queued, $leased), total - done, 0)), 0),
-        ifnull(max(max(submitted_at_ms, ended_at_ms)), 0)
-    FROM jobs""",
-    each=", ".join(f"ifnull(sum(status = {code}), 0)" for code in BY_CODE),
+_HOLDERS: Final = {
+    Status.QUEUED: "jobs_queue WHERE",
+    Status.ATTACHED: "jobs_attached WHERE leader IS NOT NULL AND",
+}
+_COUNTED: Final = " UNION ALL ".join(
+    sql(
+        "SELECT count(*) FROM jobs INDEXED BY $holder status = $code",
+        holder=_HOLDERS.get(status, f"jobs_due WHERE status > {CODES[Status.ATTACHED]} AND"),
+        code=str(code),
+    )
+    for code, status in BY_CODE.items()
 )
-"""One pass over all jobs: how many of each status and at all, what is left, the latest time."""
-_IMPOSSIBLE: Final = _checked("""
-    SELECT count(*) FROM jobs WHERE seq < 1 OR seq >= ? OR token < 0 OR token > ?
+"""How many jobs of each status, from the index that holds them: one without an index is missed, and
+then the sum is not that of all."""
+_JUDGED: Final = _checked("""
+    SELECT count(*), ifnull(sum(iif(status IN ($queued, $leased), total - done, 0)), 0),
+        count(*) FILTER (WHERE submitted_at_ms > ? OR ended_at_ms > ?),
+        count(*) FILTER (WHERE seq < 1 OR seq >= ? OR token < 0 OR token > ?
         OR length(id) <> $id_bytes OR length(key) <> $key_bytes
         OR length(state) NOT BETWEEN 1 AND $state_bytes
         OR total NOT BETWEEN 1 AND $largest OR done NOT BETWEEN 1 AND total
@@ -80,8 +89,11 @@ _IMPOSSIBLE: Final = _checked("""
         OR (status = $attached) <> (leader IS NOT NULL)
         OR (status = $failed) <> (reason IS NOT NULL)
         OR ifnull(length(reason), 0) > $reason_characters
-        OR workload NOT IN (SELECT number FROM names) OR tenant NOT IN (SELECT number FROM names)
+        OR workload NOT IN (SELECT number FROM names) OR tenant NOT IN (SELECT number FROM names))
+    FROM jobs
 """)
+"""One pass over all jobs: how many, what is left, how many are later than the books, and how many
+no store makes."""
 _LED_BY_NOBODY: Final = _checked("""
     SELECT count(*) FROM jobs a LEFT JOIN jobs l ON l.seq = a.leader
     WHERE a.status = $attached AND a.leader <> $unplaced AND (l.seq IS NULL
@@ -98,13 +110,14 @@ _IMPOSSIBLE_KNOWN: Final = _checked("""
             OR j.status NOT IN ($done, $pulled, $delivered)))
 """)
 _TEXTS: Final = _checked("""
-    SELECT reason, $reason_characters FROM jobs WHERE reason IS NOT NULL
+    SELECT reason, $reason_characters FROM jobs WHERE status = $failed AND status > $attached
     UNION ALL SELECT name, $name_characters FROM names
     UNION ALL SELECT name, $name_characters FROM workers""")
 _LATEST_KNOWN: Final = "SELECT ifnull(max(known_at_ms), 0) FROM known"
 _KNOWN_BYTES: Final = "SELECT ifnull(sum(length(state) + ?), 0) FROM known"
 _IMPOSSIBLE_NAMES: Final = _checked("""
-    SELECT (SELECT count(*) FROM names WHERE number < 2 OR name = '')
+    SELECT (SELECT count(*) FROM names WHERE number NOT BETWEEN 2 AND $most_names
+            OR name = '')
         + (SELECT count(*) FROM workers WHERE number <= $nobody OR number >= ?
             OR length(name) > $name_characters)""")
 
@@ -114,11 +127,8 @@ def contradiction(session: Session) -> str | None:
     connection, books = session.connection, session.books
     if not _books_are_possible(books):
         return "has books that no store keeps"
-    if wrong := _miscounted(connection, books):
+    if wrong := _wrong_jobs(connection, books):
         return wrong
-    given = (books.next_seq, books.highest_token, books.next_holder)
-    if impossible := one(connection, _IMPOSSIBLE, *given):
-        return f"holds {impossible} jobs that no store makes"
     if lost := one(connection, _LED_BY_NOBODY):
         return f"holds {lost} jobs that wait for other work than theirs"
     if impossible := one(connection, _IMPOSSIBLE_KNOWN, books.next_seq):
@@ -130,14 +140,18 @@ def contradiction(session: Session) -> str | None:
     return None
 
 
-def _miscounted(connection: apsw.Connection, books: Books) -> str | None:
-    *counts, jobs, backlog, latest_ms = next(connection.execute(_COUNTED))
+def _wrong_jobs(connection: apsw.Connection, books: Books) -> str | None:
+    given = (books.latest_ms,) * 2 + (books.next_seq, books.highest_token, books.next_holder)
+    jobs, backlog, later, impossible = next(connection.execute(_JUDGED, given))
+    counts = [int(count) for (count,) in connection.execute(_COUNTED)]
     if jobs != sum(counts) or dict(zip(BY_CODE.values(), counts, strict=True)) != books.jobs:
         return "holds other jobs than its books say"
     if backlog != books.backlog_iterations:
         return "has more or less left to compute than its books say"
-    if max(latest_ms, one(connection, _LATEST_KNOWN)) > books.latest_ms:
+    if later or one(connection, _LATEST_KNOWN) > books.latest_ms:
         return "holds what is later than its books"
+    if impossible:
+        return f"holds {impossible} jobs that no store makes"
     return None
 
 

@@ -1,8 +1,8 @@
 """Whether the states of a backup are what its keys and its workloads say.
 
-One pass over the jobs, with a hash for those at their first iteration. It is most of what an audit
-costs, so it reads the backup through a connection of its own, in a thread beside the copying, which
-leaves the interpreter to it.
+Sizes are asked of all jobs at once; those at their first iteration are hashed one by one. That is
+most of what an audit costs, so it reads the backup through a connection of its own, in a thread
+beside the copying, which leaves the interpreter to it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import Final
 
 import apsw
 
-from workmill.store.first_states import Kind, is_first_state, kind_of
+from workmill.domain.job import content_hash
+from workmill.store.first_states import Kind, kind_of
 from workmill.store.sqlite.schema import sql
 
 _NAMES: Final = "SELECT number, name FROM names"
-_JOBS: Final = sql("""
-    SELECT state, key, tenant << 32 | workload,
-        (status IN ($queued, $leased, $attached) AND done = 1)
-            OR (status IN ($done, $pulled, $delivered) AND total = 1) FROM jobs""")
+_SIZES: Final = "SELECT DISTINCT tenant << 32 | workload, length(state) FROM jobs"
+_FIRST: Final = sql("""
+    SELECT state, key, tenant << 32 | workload FROM jobs
+    WHERE (status IN ($queued, $leased, $attached) AND done = 1)
+        OR (status IN ($done, $pulled, $delivered) AND total = 1)""")
 _TENANT_SHIFT: Final = 32
 _WORKLOAD: Final = 2**_TENANT_SHIFT - 1
 
@@ -33,12 +35,14 @@ def contradiction_of_work(file: Path) -> str | None:
 
 
 def _contradiction(connection: apsw.Connection) -> str | None:
-    kinds = _Kinds(connection)
-    for state, key, number, is_first in connection.execute(_JOBS):
-        kind = kinds[number]
-        if len(state) != (kind.state_bytes or kinds.size(number, len(state))):
-            return f"holds states of {len(state)} bytes, which their workload does not have"
-        if is_first and not is_first_state(kind, state, key):
+    kinds, met, ending = _Kinds(connection), -1, b""
+    for number, size in connection.execute(_SIZES):
+        if size != kinds.size(number, size):
+            return f"holds states of {size} bytes, which their workload does not have"
+    for state, key, number in connection.execute(_FIRST):
+        if number != met:
+            met, ending = number, kinds[number].ending
+        if content_hash(state + ending).digest() != key:
             return "holds jobs whose work is not what their keys say"
     return None
 
@@ -57,5 +61,5 @@ class _Kinds(dict[int, Kind]):
         return made
 
     def size(self, number: int, met: int) -> int:
-        """Of the states of a workload that is not installed: as many bytes as the first one."""
-        return self._sizes.setdefault(number & _WORKLOAD, met)
+        """Of the states of a workload; where it is not installed as many bytes as the first one."""
+        return self[number].state_bytes or self._sizes.setdefault(number & _WORKLOAD, met)

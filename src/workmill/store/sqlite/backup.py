@@ -120,7 +120,7 @@ def restore(session: Session, file: Path) -> Restored:
         _fill(session, file)
         if problem := contradiction(session) or work.result():
             raise _refusal(file, problem)
-    leap_ms = leaps.note(session.books, session.now_ms)
+    leap_ms = leaps.note(session.books, session.now_ms, session.result_retention_ms)
     session.catch_up()
     _step_over(session, replaced)
     return Restored(leap_ms=leap_ms, sealed=sealed)

@@ -50,6 +50,8 @@ class Books(msgspec.Struct):
     """By how much the clock has leapt ahead without counting for retention; see `leaps`."""
     leap_counts_at_ms: int = 0
     """When that leap will count; 0 when never."""
+    leap_was_wrong: bool = False
+    """Whether the clock has gone back since: the leap then counts after a whole retention."""
     probes: int = 0
     """How often it was proved that changes are taken; see `Store.probe`."""
     epoch: bytes = msgspec.field(default_factory=lambda: os.urandom(EPOCH_BYTES))

@@ -6,7 +6,9 @@ dates its results nine days back, and with the right time they are all past thei
 once. A long rest looks the same from here, and in it nobody could fetch anything either. So a leap
 is told, and does not count for retention at first: what is purged goes by the time without the
 leap. The leap counts when the store has run for a day after it, which gives a person the time to
-see the event. If the clock goes back meanwhile, the leap was an error and never counts.
+see the event. If the clock goes back meanwhile, the leap was an error. The store's time does not go
+back, so what is kept from then on is dated with the leap in it: what was there has its whole
+retention once more, and then the leap counts, or nothing would ever be purged again in time.
 """
 
 from __future__ import annotations
@@ -23,18 +25,21 @@ CONFIRM_MS: Final = 24 * 3600 * 1000
 """How long a store must have run with the new time before it counts for retention."""
 
 
-def note(books: Books, clock_ms: int) -> int:
+def note(books: Books, clock_ms: int, retention_ms: int) -> int:
     """Compare the clock with the latest time in the books, at opening or after a restore; how far
-    it has leapt in milliseconds, 0 when it has not."""
+    it has leapt in milliseconds, 0 when it has not. `retention_ms` is that of results."""
     if not books.latest_ms:
         return 0
     leap_ms = clock_ms - books.latest_ms
     if leap_ms > LEAP_MS:
         books.leap_ms += leap_ms
         books.leap_counts_at_ms = clock_ms + CONFIRM_MS
+        books.leap_was_wrong = False
         return leap_ms
     if leap_ms < -LEAP_MS:
-        books.leap_counts_at_ms = 0
+        if books.leap_ms and not books.leap_was_wrong:
+            books.leap_counts_at_ms = books.latest_ms + retention_ms
+            books.leap_was_wrong = True
         return leap_ms
     return 0
 
@@ -56,6 +61,7 @@ def settle(books: Books, now_ms: int) -> None:
     if books.leap_counts_at_ms and now_ms >= books.leap_counts_at_ms:
         emit("store.clock_confirmed", leap_seconds=books.leap_ms / 1000)
         books.leap_ms = books.leap_counts_at_ms = 0
+        books.leap_was_wrong = False
 
 
 class Drift:

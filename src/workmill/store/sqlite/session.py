@@ -53,6 +53,11 @@ class Session:
         """The time by which retention ends: now, without a leap of the clock that may be wrong."""
         return self.now_ms - self.books.leap_ms
 
+    @property
+    def result_retention_ms(self) -> int:
+        """How long results are kept that nobody fetches."""
+        return round(self.bounds.result_retention_seconds * 1000)
+
     def read(self, clock: Clock) -> None:
         """Take the time for one group."""
         self.now_ms = clock() + self.ahead_ms
@@ -74,7 +79,7 @@ class Session:
             if self.connection.execute("SELECT count(*) FROM books").get == 0:
                 self.keeper.open_new()
             self.load()
-            leap_ms = leaps.note(self.books, now_ms)
+            leap_ms = leaps.note(self.books, now_ms, self.result_retention_ms)
             self.catch_up()
             until_ms = self.in_seconds(limits.LEASE_SECONDS)
             self.connection.execute(_GRACE, (until_ms, until_ms))

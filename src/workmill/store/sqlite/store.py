@@ -71,6 +71,8 @@ from workmill.store.sqlite.session import Session
 from workmill.telemetry import emit
 
 RETRY_SECONDS: Final = 1.0
+_WRITER: Final = "PRAGMA data_version"
+"""Another number for a connection, once another one has committed."""
 
 
 class SqliteStore:
@@ -112,6 +114,7 @@ class SqliteStore:
         try:
             self._session.open(self._clock())
             self._room.keep_reserve()
+            self._writer = connection.execute(_WRITER).get
             self._files = OpenFiles(self._file)
             self._ownership.note_founded()
         except BaseException as error:
@@ -159,6 +162,7 @@ class SqliteStore:
             session.index.take_over()
             session.connection.execute("BEGIN IMMEDIATE")
             self._grouped = True
+            self._check_writer()
             if session.unplaced and not session.index.building:
                 session.unplaced = placing.place(session) > 0
             yield
@@ -190,6 +194,17 @@ class SqliteStore:
         if damage is not None:
             self._broken = f"the log could not be copied into the file: {damage}"
             emit("store.log_not_copied", level="error", error=str(damage))
+
+    def _check_writer(self) -> None:
+        """SQLite lets any process write that may write the file; within a transaction it says
+        whether one has. What it did to jobs, to their counters and to our index is not known."""
+        if self._session.connection.execute(_WRITER).get != self._writer:
+            self._broken = f"somebody else has changed {self._file} with SQLite while it was open"
+            raise StoreLost(
+                f"The store has stopped: {self._broken}. Nothing of this was stored. Whether all "
+                "that was acknowledged is still there is not known: look at it, or restore a "
+                "backup, then start again. Only look into a file that is served."
+            )
 
     def _check_files(self) -> None:
         if problem := self._files.problem():
@@ -226,6 +241,8 @@ class SqliteStore:
                 self._session.index.roll_back()
         except apsw.Error as second:
             self._broken = str(second)
+        if isinstance(error, StoreLost):
+            return None
         if self._broken:
             return _lost(self._broken, at_commit=at_commit)
         if isinstance(error, troubles.ERRORS):
