@@ -13,6 +13,7 @@ from collections.abc import Callable
 from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
 from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
+from workmill.telemetry.error_text import error_text
 
 
 class Slot:
@@ -75,7 +76,7 @@ class Slot:
         try:
             process = await self._processes.start(self.command)
         except OSError as error:
-            return Death(f"not started: {error}", 0.0)
+            return Death(f"not started: {error_text(error)}", 0.0)
         async with self._born:
             self._process = process
             self._born.notify_all()
