@@ -18,6 +18,7 @@ import typer
 
 from workmill.cli.console import Styled, Unwritable, note, show_error
 from workmill.domain.errors import WorkmillError
+from workmill.telemetry.error_text import shortage
 from workmill.telemetry.screen import BOLD_RED
 
 EXIT_REFUSED: Final = 1
@@ -41,6 +42,7 @@ def tell(error: Exception) -> int:
     """Say what happened and what to do; the exit code."""
     if isinstance(error, Unwritable):
         return _unwritable(error)
+    error = shortage(error) or error
     if isinstance(error, WorkmillError):
         show_error(error)
     elif isinstance(error, USED_WRONGLY):
@@ -51,8 +53,6 @@ def tell(error: Exception) -> int:
         _red(_os_error(error))
     elif isinstance(error, UnicodeError):
         _red(f"A name or text here is no valid Unicode ({_reason(error)}). Rename it, and retry.")
-    elif isinstance(error, MemoryError):
-        _red("There is not enough memory for this. Free some, or raise the limit (ulimit -v).")
     else:
         _unforeseen(error)
     return EXIT_REFUSED

@@ -11,16 +11,20 @@ from workmill.process.entry import enter_program
 from workmill.runtime.config import ControllerConfig, EndpointConfig, UpConfig, WorkerConfig
 from workmill.runtime.lifeline import follow_lifeline, tell_supervisor
 from workmill.telemetry import emit
+from workmill.telemetry.error_text import shortage
 
 
 def main(role: str, words: str) -> int:
     """Play the role until told to drain; the exit code."""
-    follow_lifeline()
     try:
+        follow_lifeline()
         return _play(role, words)
-    except WorkmillError as error:
-        if not tell_supervisor(error):
-            emit(f"{role}.refused", level="error", detail=error.detail)
+    except (WorkmillError, RuntimeError, OSError, MemoryError) as error:
+        told = error if isinstance(error, WorkmillError) else shortage(error)
+        if told is None:
+            raise
+        if not tell_supervisor(told):
+            emit(f"{role}.refused", level="error", detail=told.detail)
         return 1
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
+from workmill.telemetry.error_text import error_text
 
 CLUSTER_MARK: Final = Path("store", "redis-1")
 """In the tree of a cluster from its first start on."""
@@ -27,7 +28,7 @@ def directory_of_up(data: str) -> Path:
     except FileExistsError:
         raise unusable(folder, "it is not a directory") from None
     except OSError as error:
-        raise unusable(folder, error.strerror or str(error)) from None
+        raise unusable(folder, error) from None
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise unusable(folder, _why_closed(folder))
     return folder
@@ -62,8 +63,9 @@ def directory_of_cluster(data: str) -> Path:
     return folder
 
 
-def unusable(folder: Path, why: object) -> InvalidInput:
+def unusable(folder: Path, why: str | Exception) -> InvalidInput:
     """It cannot be made, read or written, for this reason."""
+    why = error_text(why) if isinstance(why, OSError) else why
     return InvalidInput(
         f"{folder} cannot be used: {why}. Nothing was started, and what is kept there stays. See "
         "that there is room on the disk and that you may write there, or choose another directory "

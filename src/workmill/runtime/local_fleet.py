@@ -21,6 +21,7 @@ from workmill.runtime.lifeline import GRACE_SECONDS
 from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
 from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
+from workmill.telemetry.error_text import error_text
 
 HOST: Final = socket.gethostname()
 """As this process names it in its beats."""
@@ -199,7 +200,7 @@ class LocalFleet:
             place.host = socket.gethostname()
             process = place.process = await self.processes.start(command)
         except OSError as error:
-            return Death(f"not started: {error}", 0.0)
+            return Death(f"not started: {error_text(error)}", 0.0)
         if place.stopping:
             process.signal(signal.SIGTERM)
         return await self.processes.death(process)

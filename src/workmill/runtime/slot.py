@@ -22,6 +22,7 @@ from workmill.endpoint.stand_in import StandIn
 from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
 from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
+from workmill.telemetry.error_text import error_text
 
 ANSWERED_FROM_DEATHS: Final = 2
 """So many early deaths in a row, and callers are no longer left to wait for the next life."""
@@ -109,7 +110,7 @@ class Slot:
         try:
             process = await self._processes.start(self.command)
         except OSError as error:
-            return Death(f"not started: {error}", 0.0)
+            return Death(f"not started: {error_text(error)}", 0.0)
         async with self._born:
             self._process = process
             self._born.notify_all()

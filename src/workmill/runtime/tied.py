@@ -29,6 +29,7 @@ def main(supervisor: str, *words: str) -> None:
     refused = ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGTERM) != 0
     if refused or os.getppid() != int(supervisor):
         sys.exit(EXIT_ABANDONED)
+    os.chdir("/")  # where we are may have been removed, which HAProxy does not bear
     os.execvp(words[0], words)  # noqa: S606 - the supervisor's own words
 
 

@@ -16,6 +16,7 @@ from typing import BinaryIO, Final, cast
 import msgspec
 
 from workmill.process.children import child_environment, python_command
+from workmill.telemetry.error_text import error_text
 from workmill.telemetry.exit_text import exit_text
 from workmill.worker.frames import Hello, Outcome, Report, Task, read_frame, write_frame
 
@@ -69,7 +70,7 @@ class Lanes:
             )
         except OSError as error:
             self._child = None
-            self._inbox.put(Death(f"it could not be started: {error}"))
+            self._inbox.put(Death(f"it could not be started: {error_text(error)}"))
             return
         self._child, self._tasks = child, SimpleQueue()
         for body in (self._listen, self._write):

@@ -19,6 +19,7 @@ from tests.system.processes import until
 ROOT = Path(__file__).parents[3]
 STRANGER = 65_534
 STUB = """#!/bin/sh
+[ -z "${PYTHONHOME+set}" ] || exit 9  # as Python fails when another one's home is in it
 case "$*" in
 *"-m venv "*) mkdir -p "$3/bin" "$3/lib"; cp "$0" "$3/bin/python" ;;
 *"-m pip --version"*) test ! -e "$(dirname "$0")/no-pip" ;;
@@ -49,7 +50,11 @@ class Checkout:
     def start(
         self, *, user: int | None = None, path: str = "", launcher: str = "workmill"
     ) -> subprocess.Popen[str]:
-        environment = {"NOTES": str(self.notes), "PATH": f"{path or self.stubs}:/usr/bin:/bin"}
+        environment = {
+            "NOTES": str(self.notes),
+            "PATH": f"{path or self.stubs}:/usr/bin:/bin",
+            "PYTHONHOME": "/another",
+        }
         return subprocess.Popen(
             [str(self.folder / launcher), "a b", "$c"],
             env=environment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,11 @@ from workmill.domain.errors import InvalidInput
 from workmill.runtime.commands import worker_command
 from workmill.runtime.compose import open_store
 from workmill.runtime.config import EndpointConfig, UpConfig, WorkerConfig
-from workmill.runtime.data_directory import directory_of_cluster, directory_of_up
+from workmill.runtime.data_directory import (
+    directory_of_cluster,
+    directory_of_up,
+    unusable,
+)
 from workmill.runtime.up import run_up
 
 
@@ -111,3 +116,10 @@ def test_a_key_file_that_no_child_could_be_told_of_is_refused() -> None:
     """Bytes of a name that are no UTF-8 would be a traceback."""
     with pytest.raises(InvalidInput, match="cannot be handed on"):
         worker_command(WorkerConfig(urls=(), key_file="key-\udcff"))
+
+
+def test_a_disk_that_refuses_is_told_in_words(tmp_path: Path) -> None:
+    """What it says and where, without the number of the error."""
+    inner = tmp_path / "store"
+    detail = unusable(tmp_path, OSError(errno.EROFS, "Read-only file system", str(inner))).detail
+    assert detail.startswith(f"{tmp_path} cannot be used: Read-only file system: {inner}. Nothing")

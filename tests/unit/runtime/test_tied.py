@@ -35,3 +35,19 @@ def test_a_program_is_not_begun_for_a_supervisor_that_is_gone() -> None:
     """Whoever is not its parent any more cannot be watched."""
     words = [sys.executable, "-P", "-m", "workmill.runtime.tied", "1", "true"]
     assert subprocess.run(words, check=False, timeout=60).returncode == EXIT_ABANDONED
+
+
+def test_a_program_runs_where_nobody_removes_the_folder(tmp_path: Path) -> None:
+    """A shell may stand in a folder that is gone; HAProxy does not start there."""
+    place = tmp_path / "gone"
+    place.mkdir()
+    inside = f"import os; os.chdir({str(place)!r}); os.rmdir({str(place)!r})"
+    program = f"""{inside}
+import subprocess
+from workmill.runtime.tied import tied
+print(subprocess.run(tied("pwd"), capture_output=True, text=True, check=True).stdout)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert run.stdout.split() == ["/"]

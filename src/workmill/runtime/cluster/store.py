@@ -43,8 +43,10 @@ def _give_sentinel(host: Path) -> None:
     """Its own copy of its configuration, which the first start makes, as its unit does."""
     own = host / "sentinel" / "sentinel.conf"
     if not own.exists() or own.stat().st_size == 0:
-        shutil.copyfile(host / "sentinel.conf", own)
-        own.chmod(0o600)
+        half = own.with_name("sentinel.conf.new")  # a full disk must not leave a part as the whole
+        shutil.copyfile(host / "sentinel.conf", half)
+        half.chmod(0o600)
+        half.replace(own)
     elif f"{host}/" not in own.read_text():
         raise InvalidInput(
             f"The store in {host.parent} was made in another place, which its Sentinels have "

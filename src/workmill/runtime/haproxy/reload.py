@@ -41,7 +41,10 @@ def main() -> int:
         write_slots(admin, state)
         os.kill(int(sys.argv[1]), signal.SIGUSR2)
     except OSError as error:
-        print(f"{admin}: {error}. Nothing was reloaded. Is haproxy running?", file=sys.stderr)
+        print(
+            f"{admin}: {error.strerror or error}. Nothing was reloaded. Is haproxy running?",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -31,6 +31,7 @@ from workmill.runtime.redis_hosts.starting import admit, found, read_settings, s
 from workmill.runtime.redis_hosts.status import status
 from workmill.runtime.redis_hosts.watching import watch
 from workmill.runtime.role import begin
+from workmill.telemetry.error_text import shortage
 
 ACTS: dict[str, Callable[[HostSettings], str | None]] = {
     "admit": admit,
@@ -53,6 +54,10 @@ def main() -> None:
             print(said or "Done.")
     except InvalidInput as error:
         sys.exit(error.detail)
+    except (RuntimeError, OSError, MemoryError) as error:
+        if (told := shortage(error)) is None:
+            raise
+        sys.exit(told.detail)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -28,11 +28,13 @@ def make_authority(folder: Path, name: str) -> None:
     if (folder / "ca.crt").exists():
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    half = folder / "ca.crt.new"  # a full disk must not leave a part as the whole
     _openssl(
         *("req", "-x509", *_NEW_KEY, "-days", str(AUTHORITY_DAYS), "-subj", f"/CN={name}"),
         *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
-        *("-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.crt")),
+        *("-keyout", str(folder / "ca.key"), "-out", str(half)),
     )
+    half.replace(folder / "ca.crt")
 
 
 def make_certificate(authority: Path, folder: Path, name: str, address: str | None) -> None:

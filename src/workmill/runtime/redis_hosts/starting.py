@@ -39,8 +39,9 @@ def read_settings(configuration: Path) -> HostSettings:
     try:
         return msgspec.json.decode((configuration / "host.json").read_bytes(), type=HostSettings)
     except (OSError, msgspec.DecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
         raise InvalidInput(
-            f"{configuration / 'host.json'} cannot be read: {error}. Nothing was started. "
+            f"{configuration / 'host.json'} cannot be read: {said}. Nothing was started. "
             "Copy what deploy/redis/prepare made for this host once more."
         ) from None
 
