@@ -60,6 +60,13 @@ class Head(NamedTuple):
     is_http_10: bool
 
 
+def unread(raw: bytes) -> Head:
+    """Stands for the head of a request that begins with `raw` and is refused unread: the answer to
+    HEAD has no body (RFC 9110, section 9.3.2)."""
+    method = "HEAD" if raw.startswith(b"HEAD ") else "GET"
+    return Head(method, "", b"", [], 0, False, False, False)
+
+
 def parse_head(raw: bytes) -> Head:
     """The head in `raw`, from its first byte to its empty line.
 
