@@ -22,13 +22,7 @@ from workmill.endpoint.chunked_body import ChunkedBody
 from workmill.endpoint.connection_limits import Connections, all_taken, body_halted
 from workmill.endpoint.exchange import Exchange
 from workmill.endpoint.problems import problem_reply
-from workmill.endpoint.request_head import (
-    MAX_HEAD_BYTES,
-    Head,
-    check_beginning,
-    parse_head,
-    unread,
-)
+from workmill.endpoint.request_head import MAX_HEAD_BYTES, Head, check_beginning, parse_head, unread
 
 HEAD_SECONDS: Final = 15.0
 """Time for a head to arrive, the first one from the opening of the connection."""
