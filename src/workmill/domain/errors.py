@@ -7,6 +7,7 @@
     │   ├── BodyTooLarge 413
     │   └── BodyTimeout 408       it did not arrive in time
     ├── UnsupportedTransfer 501   a transfer coding that is not chunked
+    ├── UnsupportedMethod 501     a method that no path takes, nor HTTP names
     ├── UnsupportedVersion 505    another HTTP than 1.x
     ├── NotAuthorized 401         no key, or the wrong one
     ├── CrossSite 403             a page of another site had a browser ask
@@ -78,6 +79,10 @@ class BodyTimeout(InvalidInput):
 
 class UnsupportedTransfer(WorkmillError):
     status, slug, title = 501, "transfer-coding-unsupported", "The body's coding is not taken"
+
+
+class UnsupportedMethod(WorkmillError):
+    status, slug, title = 501, "method-unsupported", "This method is not known here"
 
 
 class UnsupportedVersion(WorkmillError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from time import perf_counter
 from typing import Final
 
@@ -18,6 +18,7 @@ from workmill.domain.errors import (
     MethodNotAllowed,
     NotAuthorized,
     NotFound,
+    UnsupportedMethod,
     WorkmillError,
 )
 from workmill.endpoint.exchange import Exchange
@@ -31,7 +32,12 @@ from workmill.telemetry import emit
 _ARGUMENT: Final = "{id}"
 _OTHER: Final = "other"
 """What is counted together in the metrics."""
-_HARMLESS: Final = frozenset({"GET", "HEAD"})
+_OPTIONS: Final = "OPTIONS"
+_HARMLESS: Final = frozenset({"GET", "HEAD", _OPTIONS})
+_OF_HTTP: Final = frozenset({"PATCH", "TRACE"})
+"""Known (RFC 9110, RFC 5789), and taken by no path."""
+_SERVER: Final = "*"
+"""The target of OPTIONS for the server as a whole."""
 
 
 class App:
@@ -47,6 +53,10 @@ class App:
             if path.endswith(_ARGUMENT):
                 table, path = self._prefixes, path.removesuffix(_ARGUMENT)
             table.setdefault(path, {})[operation.method] = operation
+        for methods in (*self._paths.values(), *self._prefixes.values()):
+            methods[_OPTIONS] = _options(next(iter(methods.values())).path, _allowed(methods))
+        every = {one.method: one for one in operations}
+        self._paths[_SERVER] = {_OPTIONS: _options(_SERVER, _allowed(every))}
         self._methods = _HARMLESS | {operation.method for operation in operations}
         """Counted by name; any other is none of ours, and there is no end of them."""
 
@@ -90,12 +100,16 @@ class App:
             raise NotFound("There is nothing under this path. See /docs for what there is.")
         operation = methods.get("GET" if method == "HEAD" else method)
         if operation is None or (method == "HEAD" and not operation.head):
-            raise MethodNotAllowed(
-                f"{method[:20]} is not taken here. Nothing was changed."
-                f" Use {' or '.join(methods)}.",
-                allowed=tuple(methods),
-            )
+            raise self._refusal(method, methods)
         return operation
+
+    def _refusal(self, method: str, methods: Mapping[str, Operation]) -> WorkmillError:
+        """405 for a method that is taken elsewhere or that HTTP names, else 501 (RFC 9110, 9.1)."""
+        text = f"{method[:20]} is not taken here. Nothing was changed."
+        if method not in self._methods | _OF_HTTP:
+            return UnsupportedMethod(text)
+        usual = " or ".join(one for one in methods if one != _OPTIONS)
+        return MethodNotAllowed(f"{text} Use {usual}.", allowed=_allowed(methods))
 
     def _check_key(self, request: Request) -> None:
         given = request.header(b"authorization") or b""
@@ -115,6 +129,23 @@ class App:
             return
         exchange.begin(reply.status, reply.headers)
         await send_stream(exchange, reply.body, route)
+
+
+def _allowed(methods: Mapping[str, Operation]) -> tuple[str, ...]:
+    """As `Allow` names them: HEAD is taken where GET is, but for a few, and OPTIONS everywhere."""
+    get = methods.get("GET")
+    head = ("HEAD",) if get is not None and get.head else ()
+    return (*(one for one in methods if one != _OPTIONS), *head, _OPTIONS)
+
+
+def _options(path: str, allowed: tuple[str, ...]) -> Operation:
+    """What may be asked of a path, or of the server (RFC 9110, section 9.3.7)."""
+    allow = ", ".join(allowed).encode()
+
+    async def options(_service: Service, _request: Request) -> Reply:
+        return Reply(204, b"", [(b"allow", allow)])
+
+    return Operation(method=_OPTIONS, path=path, group="", handler=options, open=True)
 
 
 def _check_origin(method: str, request: Request) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from workmill.domain.errors import BodyTimeout, InvalidInput
+from workmill.domain.errors import BodyTimeout, InvalidInput, MalformedRequest
 from workmill.endpoint.form import FormFolding, is_form
 from workmill.endpoint.http import TYPE, Request, too_large
 from workmill.workloads.port import Workload
@@ -18,6 +18,9 @@ from workmill.workloads.port import Workload
 MIN_BYTES_PER_SECOND = 64 * 1024
 FORM_OVERHEAD_BYTES = 64 * 1024
 """What the boundaries, headers and small fields of a form may add to its data."""
+
+_RANGE = b"content-range"
+_NO_PART = "A Content-Range names a part of the data. Nothing was stored. Send all of it at once."
 
 
 async def fold_body(
@@ -74,8 +77,14 @@ async def body_chunks(request: Request, *, max_bytes: int, seconds: float) -> As
 
 
 def _form_type(request: Request) -> bytes | None:
-    """The type of a form; None when the body is the data. Raises InvalidInput when it is both."""
-    kinds = [value for name, value in request.headers if name == TYPE]
+    """The type of a form; None when the body is the data. Raises InvalidInput when it is both, and
+    MalformedRequest when it is but a part of the data (RFC 9110, section 14.5)."""
+    kinds = []
+    for name, value in request.headers:
+        if name == TYPE:
+            kinds.append(value)
+        elif name == _RANGE:
+            raise MalformedRequest(_NO_PART)
     if not any(is_form(kind) for kind in kinds):
         return None
     if len(kinds) > 1:

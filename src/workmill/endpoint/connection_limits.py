@@ -1,9 +1,12 @@
 """How many connections an endpoint holds, and which one gives way when all are taken.
 
-Over the bound the connection that has been idle longest is closed: one that waits between two
-requests, or has not sent a whole head yet. So silent callers, however many, keep nobody out. Only
-when every connection has a request under way, a few more are taken for `/healthz` and `/readyz`
-alone; all else on them is answered 503, and beyond them connections are refused.
+Over the bound one of those that keep us waiting gives way, the longest first: one that waits
+between two requests or has not sent a whole head yet, else one that is kept open only so that its
+last answer is read (`lingers`), else one that has sent nothing more of its body, or taken nothing
+more of its answer, for `SLOW_SECONDS`. So silent and slow callers, however many, keep nobody out.
+Only when every connection is at work, a few more are taken for `/healthz` and `/readyz` alone; all
+else on them is answered 503. They give way to each other in the same order, so that one of them is
+free whenever somebody asks after our health.
 
 The bound keeps below the process's limit of descriptors, with a reserve for the store's files
 and connections: a process without descriptors can do nothing, not even say so.
@@ -13,9 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from workmill.domain.errors import Unavailable
 from workmill.endpoint.exchange import Exchange
 from workmill.telemetry import emit
 
@@ -30,6 +35,10 @@ HEALTH_CONNECTIONS: Final = 16
 RESERVED_DESCRIPTORS: Final = 64
 """For the store, pipes and files; an eighth of all where that is more."""
 MIN_CONNECTIONS: Final = 8
+SLOW_SECONDS: Final = 5.0
+"""Who keeps us waiting longer than this, in the middle of a request, gives way."""
+STREAMS_SHARE: Final = 4
+"""One of so many connections may be an event stream, for those have no end."""
 NOTE_SECONDS: Final = 10.0
 """Full is said at once, and then no more often than this."""
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
@@ -43,7 +52,10 @@ class Connected(Protocol):
 
     @property
     def has_begun(self) -> bool: ...
+    @property
+    def has_unsent(self) -> bool: ...
     def evict(self) -> None: ...
+    def cut_short(self) -> bool: ...
     def shutdown(self) -> None: ...
 
 
@@ -55,6 +67,9 @@ class Holder(Protocol):
     def take(self, connection: Connected) -> bool: ...
     def idles(self, connection: Connected) -> None: ...
     def works(self, connection: Connected) -> None: ...
+    def waits(self, connection: Connected) -> None: ...
+    def moves(self, connection: Connected) -> None: ...
+    def lingers(self, connection: Connected) -> None: ...
     def forget(self, connection: Connected) -> None: ...
     def start(self, exchange: Exchange) -> None: ...
     def is_health(self, path: str) -> bool: ...
@@ -75,12 +90,16 @@ class Connections:
         self._state = state
         self._idle: dict[Connected, float] = {}
         """Since when, on the loop's clock; the one that is idle longest stands first."""
+        self._lingering: dict[Connected, None] = {}
+        """Answered for the last time; the one that was answered first stands first."""
+        self._slow: dict[Connected, float] = {}
+        """Since when they keep us waiting within a request; the longest stands first."""
         self._spares: set[Connected] = set()
         self._loop = asyncio.get_running_loop()
         self._headers_of: object = None
         self._headers = b""
         self._noted_at = -NOTE_SECONDS
-        self._closed_idle_total = self._refused_total = 0
+        self._closed_idle_total = self._cut_slow_total = self._refused_total = 0
         self.closing = False
         self._sweep()
 
@@ -96,26 +115,51 @@ class Connections:
         return stays
 
     def _make_room(self, connection: Connected) -> bool:
-        idlest = next((one for one in self._idle if not (one.spare or one is connection)), None)
-        if idlest is None:
-            connection.spare = True
-            self._spares.add(connection)
-            if len(self._spares) <= HEALTH_CONNECTIONS:
+        if self._evict_idle(connection, spare=False) or self._cut_slow():
+            return True
+        connection.spare = True
+        self._spares.add(connection)
+        if len(self._spares) <= HEALTH_CONNECTIONS or self._evict_idle(connection, spare=True):
+            return True
+        self._refused_total += 1
+        connection.transport.abort()
+        return False
+
+    def _evict_idle(self, newcomer: Connected, *, spare: bool) -> bool:
+        """Close the first that nothing is lost by, of the spare ones or of the others. Those that
+        were answered and have not read that go before those that have not asked, among spares: of
+        these one may be about to ask after our health."""
+        order = (self._lingering, self._idle) if spare else (self._idle, self._lingering)
+        for one in chain(*order):
+            if one.spare is not spare or one is newcomer:
+                continue
+            if one.has_unsent:  # closing would wait until it is read
+                self.waits(one)
+                continue
+            self._closed_idle_total += 1
+            one.evict()
+            return True
+        return False
+
+    def _cut_slow(self) -> bool:
+        """End the request that keeps us waiting longest, if that is too long."""
+        for one in self._too_slow():
+            if one.cut_short():
+                self._cut_slow_total += 1
                 return True
-            idlest = next((one for one in self._idle if one is not connection), None)
-        if idlest is None:
-            self._refused_total += 1
-            connection.transport.abort()
-            return False
-        self._closed_idle_total += 1
-        idlest.evict()
-        return True
+        return False
+
+    def _too_slow(self) -> Iterator[Connected]:
+        limit = self._loop.time() - SLOW_SECONDS
+        for one in [one for one, since in self._slow.items() if since <= limit]:
+            del self._slow[one]
+            yield one
 
     def forget(self, connection: Connected) -> None:
         """A connection is lost."""
         self._state.connections.discard(connection)
-        self._idle.pop(connection, None)
         self._spares.discard(connection)
+        self.works(connection)
 
     def idles(self, connection: Connected) -> None:
         """It waits for its next request."""
@@ -124,6 +168,21 @@ class Connections:
     def works(self, connection: Connected) -> None:
         """It has a request under way, or ends."""
         self._idle.pop(connection, None)
+        self._lingering.pop(connection, None)
+        self._slow.pop(connection, None)
+
+    def lingers(self, connection: Connected) -> None:
+        """It was answered for the last time, and stays for a moment so that this is read."""
+        self.works(connection)
+        self._lingering[connection] = None
+
+    def waits(self, connection: Connected) -> None:
+        """It keeps us waiting: for more of a body, or until more of an answer is taken."""
+        self._slow.setdefault(connection, self._loop.time())
+
+    def moves(self, connection: Connected) -> None:
+        """It does not any more."""
+        self._slow.pop(connection, None)
 
     def start(self, exchange: Exchange) -> None:
         """Have the request answered."""
@@ -155,8 +214,9 @@ class Connections:
             connections=count,
             max_connections=self._max,
             closed_idle_total=self._closed_idle_total,
+            cut_slow_total=self._cut_slow_total,
             refused_total=self._refused_total,
-            action="idle connections are closed, longest first; health is answered",
+            action="idle and slow connections are closed, longest first; health is answered",
         )
 
     def _sweep(self) -> None:
@@ -166,6 +226,31 @@ class Connections:
         for connection in [one for one, since in self._idle.items() if since <= limit]:
             if not connection.has_begun:
                 connection.evict()
+        if self.closing:  # who is still sending hears that nothing was stored, and repeats it
+            for connection in self._too_slow():
+                if not connection.has_unsent:
+                    connection.cut_short()
+
+
+def all_taken() -> Unavailable:
+    """What a caller beyond the bound is told."""
+    return Unavailable(
+        "All connections of this endpoint are taken. Nothing was changed. Retry.",
+        retry_after_seconds=1,
+    )
+
+
+def body_halted() -> Unavailable:
+    """What a caller is told who kept others waiting."""
+    return Unavailable(
+        "The body came to a halt while its connection was needed. Nothing was stored. Retry.",
+        retry_after_seconds=1,
+    )
+
+
+def streams_within(max_connections: int, max_streams: int) -> int:
+    """As many event streams as asked for, or as leave most of the connections to all else."""
+    return min(max_streams, max(1, max_connections // STREAMS_SHARE))
 
 
 def within_descriptors(max_connections: int) -> int:

@@ -16,13 +16,13 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from workmill.domain.errors import HeadTooLarge, MalformedRequest, Unavailable, WorkmillError
+from workmill.domain.errors import HeadTooLarge, MalformedRequest, WorkmillError
 from workmill.endpoint.arrival import Arrival
 from workmill.endpoint.chunked_body import ChunkedBody
-from workmill.endpoint.connection_limits import Holder
+from workmill.endpoint.connection_limits import Holder, all_taken, body_halted
 from workmill.endpoint.exchange import Exchange
 from workmill.endpoint.problems import problem_reply
-from workmill.endpoint.request_head import MAX_HEAD_BYTES, Head, check_beginning, parse_head
+from workmill.endpoint.request_head import MAX_HEAD_BYTES, Head, check_beginning, parse_head, unread
 
 HEAD_SECONDS: Final = 15.0
 """Time for a head to arrive, the first one from the opening of the connection."""
@@ -33,10 +33,6 @@ LINGER_SECONDS: Final = 2.0
 MAX_BLANK_BYTES: Final = 64
 """Empty lines before a request (RFC 9112, section 2.2)."""
 _NO_HEAD: Final = "The request broke off. Nothing was changed."
-_UNKNOWN: Final = Head("GET", "", b"", [], 0, False, False, False)
-"""Stands for the head of a request that is refused unread."""
-_HEAD: Final = _UNKNOWN._replace(method="HEAD")
-"""The same where the answer has no body (RFC 9110, section 9.3.2)."""
 
 
 class Connection(asyncio.Protocol):
@@ -57,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._looked_at = 0
         self._blank_bytes = 0
         self._sending_ended = self._reading_paused = self._discarding = self._lost = False
+        self._cut = False  # others need the place: it closes with its answer
         self._watched = 0
         self._close_when_arrived = False
         self._timer: asyncio.TimerHandle | None = None
@@ -101,6 +98,7 @@ class Connection(asyncio.Protocol):
         """More waits for the caller than it takes: from now on its time is counted."""
         if self._drained is None:
             self._drained = self._loop.create_future()
+        self._connections.waits(self)
         self._watch_for_stall()
 
     def resume_writing(self) -> None:
@@ -108,6 +106,9 @@ class Connection(asyncio.Protocol):
         if self._drained is not None:
             self._drained.set_result(None)
             self._drained = None
+            self._connections.moves(self)
+            if self._exchange is None and not self._lost:
+                self._go_on()
         if self._stalled_timer is not None:
             self._stalled_timer.cancel()
             self._stalled_timer = None
@@ -148,6 +149,11 @@ class Connection(asyncio.Protocol):
             self._reading_paused = False
             self.transport.resume_reading()
 
+    def await_body(self) -> None:
+        """The handler waits for more of the body."""
+        self.resume_reading()
+        self._connections.waits(self)
+
     async def drained(self) -> None:
         """Return when the caller has taken most of what was written, or is gone."""
         if self._drained is not None:
@@ -162,11 +168,21 @@ class Connection(asyncio.Protocol):
         if self._lost or exchange is None:
             return
         if not exchange.keep_alive:
-            if (exchange.body_complete and not self._inbox) or self._sending_ended:
+            whole = exchange.body_complete and not self._inbox
+            if whole or self._sending_ended or self._cut:
                 self._close()
             else:
                 self._discard()
-        elif self._inbox:
+        elif self._drained is None:
+            self._go_on()
+        else:
+            self.pause_reading()  # no more answers for one who does not take them
+
+    def _go_on(self) -> None:
+        """To the next request, or to the end, now that the caller has taken what was written."""
+        if self._discarding or self.transport.is_closing():
+            return
+        if self._inbox:
             self._loop.call_soon(self._take_what_was_sent_ahead)
         elif self._sending_ended:
             self._close()
@@ -202,9 +218,31 @@ class Connection(asyncio.Protocol):
         """Whether a head is on its way."""
         return bool(self._inbox)
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether the caller leaves some of what was written to him."""
+        return not self._watched and self.transport.get_write_buffer_size() > 0
+
     def evict(self) -> None:
-        """Make room for another connection; this one is idle."""
-        self._close()
+        """Make room for another connection; this one is idle, or lingers."""
+        self._cut = True
+        if self._inbox and self._exchange is None:
+            self._refuse(all_taken(), self._inbox)
+        else:
+            self._close()
+
+    def cut_short(self) -> bool:
+        """Make room in the middle of a request that keeps us waiting. False for results that are
+        on their way: `deliveries` looks after those."""
+        exchange = self._exchange
+        if exchange is not None and not exchange.begun and not exchange.body_complete:
+            self._cut, self._body = True, None
+            exchange.fail_body(body_halted())
+            return True
+        if self._watched:
+            return False
+        self.transport.abort()
+        return True
 
     # Heads.
 
@@ -260,13 +298,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, head: Head, rest: bytes) -> None:
         if self.spare and not self._connections.is_health(head.path):
-            self._refuse(
-                Unavailable(
-                    "All connections of this endpoint are taken. Nothing was changed. Retry.",
-                    retry_after_seconds=1,
-                ),
-                b"%b " % head.method.encode(),
-            )
+            self._refuse(all_taken(), b"%b " % head.method.encode())
             return
         exchange = self._exchange = Exchange(self, head)
         if self.spare or self._connections.closing:
@@ -288,7 +320,7 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         self._inbox = b""
-        exchange = self._exchange = Exchange(self, _HEAD if raw.startswith(b"HEAD ") else _UNKNOWN)
+        exchange = self._exchange = Exchange(self, unread(raw))
         exchange.keep_alive = False
         reply = problem_reply(error)
         if isinstance(reply.body, bytes):
@@ -297,6 +329,7 @@ class Connection(asyncio.Protocol):
     # Bodies.
 
     def _take_body(self, exchange: Exchange, data: bytes) -> None:
+        self._connections.moves(self)
         body = self._body
         if isinstance(body, int):
             piece, rest = (data, b"") if len(data) <= body else (data[:body], data[body:])
@@ -329,6 +362,7 @@ class Connection(asyncio.Protocol):
             return
         self._stop_timer()
         if self.transport.get_write_buffer_size():
+            self._connections.waits(self)
             self._watch_for_stall()
         self.transport.close()
 
@@ -337,7 +371,7 @@ class Connection(asyncio.Protocol):
         self._discarding = True
         self._inbox = b""
         self._stop_timer()
-        self._connections.works(self)
+        self._connections.lingers(self)
         if self.transport.is_closing():
             return
         self._arrival.half_closed = True  # what comes from now on is not told apart

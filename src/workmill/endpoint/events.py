@@ -31,9 +31,17 @@ async def events(service: Service, request: Request) -> Reply:
     with the next figures, and is whole.
     """
     ids = params.WATCHED.read(request.query)
-    if service.subscribers >= service.settings.max_subscribers or service.watch.full:
+    if service.subscribers >= service.max_subscribers or service.watch.full:
         raise Unavailable("All event streams are taken. Retry later.", retry_after_seconds=5)
-    return Reply.stream(_stream(service, request, ids), EVENT_STREAM)
+    stream = _stream(service, request, ids)
+    first = await anext(stream)  # it counts from here on, before the next request is judged
+    return Reply.stream(_whole(first, stream), EVENT_STREAM)
+
+
+async def _whole(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for event in rest:
+        yield event
 
 
 async def _stream(service: Service, request: Request, ids: list[bytes]) -> AsyncIterator[bytes]:

@@ -3,8 +3,8 @@
 Which part is the data: the file named `data`, else the file named `file`, else the first
 file, else the only text field. The choice is known for sure at the end alone, so the best
 part so far is folded and dropped when a better one begins; nothing is ever kept. A form that
-could be read in two ways (two files named `data`, a part with two names, or encoded once more)
-is refused: of two readings one computes over bytes that nobody meant.
+could be read in two ways (two files named `data`, a part with two names, two boundaries, or data
+encoded once more) is refused: of two readings one computes over bytes that nobody meant.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ MAX_PARTS = 100
 MAX_REASON_CHARACTERS = 200
 _FORM: Final = re.compile(rb"multipart/form-data[ \t]*(?:;|\Z)", re.IGNORECASE)
 _QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_PARAMETER: Final = re.compile(rb";[ \t]*([^=; \t]++)[ \t]*=")
 _FILE_NAME: Final = re.compile(rb";[ \t]*filename\*", re.IGNORECASE)
 """The extended spelling, which the parser leaves out: RFC 7578, section 4.2, does not allow it."""
 _AS_IT_IS: Final = frozenset({b"", b"7bit", b"8bit", b"binary"})
@@ -59,8 +60,7 @@ class FormFolding:
         """Raises InvalidInput when the form names no boundary, or one that cannot be."""
         self._workload = workload
         with _translated():
-            _, options = parse_options_header(content_type)
-            boundary = options.get(b"boundary")
+            boundary = _options(content_type).get(b"boundary")
             if not boundary:
                 raise _refusal("it names no boundary")
             self._parser = self._new_parser(boundary)
@@ -141,7 +141,7 @@ class FormFolding:
 
     def _rank(self) -> _Rank:
         disposition = self._disposition or b""
-        _, options = parse_options_header(disposition)
+        options = _options(disposition)
         name = options.get(b"name", b"")
         if b"filename" not in options and not _FILE_NAME.search(_QUOTED.sub(b"", disposition)):
             return _Rank.DATA_TEXT if name == b"data" else _Rank.TEXT
@@ -156,6 +156,15 @@ class FormFolding:
 
     def _end(self) -> None:
         self._ended = True
+
+
+def _options(header: bytes) -> dict[bytes, bytes]:
+    """The parameters of a header. Raises InvalidInput when one is said twice: readers differ in
+    which of them counts."""
+    names = [name.lower() for name in _PARAMETER.findall(_QUOTED.sub(b"", header))]
+    if len(set(names)) < len(names):
+        raise _refusal("a parameter stands in a header of it twice")
+    return parse_options_header(header)[1]
 
 
 @contextmanager

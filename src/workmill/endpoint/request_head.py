@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from workmill.domain.errors import (
     HeadTooLarge,
     MalformedRequest,
+    UnsupportedMethod,
     UnsupportedTransfer,
     UnsupportedVersion,
 )
@@ -60,6 +61,13 @@ class Head(NamedTuple):
     is_http_10: bool
 
 
+def unread(raw: bytes) -> Head:
+    """Stands for the head of a request that begins with `raw` and is refused unread: the answer to
+    HEAD has no body (RFC 9110, section 9.3.2)."""
+    method = "HEAD" if raw.startswith(b"HEAD ") else "GET"
+    return Head(method, "", b"", [], 0, False, False, False)
+
+
 def parse_head(raw: bytes) -> Head:
     """The head in `raw`, from its first byte to its empty line.
 
@@ -85,6 +93,8 @@ def parse_head(raw: bytes) -> Head:
     is_http_10 = minor == b"0"
     _check_host(special.get(b"host", ()), is_http_10)
     length = _body_length(special, is_http_10)
+    if method == b"CONNECT":
+        raise UnsupportedMethod("This service is no proxy and opens no tunnel.")
     if target[:1] != b"/":
         target = _origin_form(method, target, headers)
     if b"#" in target:
@@ -187,4 +197,6 @@ def _origin_form(method: bytes, target: bytes, headers: list[tuple[bytes, bytes]
         raise MalformedRequest("The request target is no path. Nothing was changed.")
     headers[:] = [pair if pair[0] != b"host" else (pair[0], absolute[1]) for pair in headers]
     rest = target[absolute.end() :]
+    if method == b"OPTIONS" and not rest:
+        return b"*"  # as the last proxy would have sent it (section 3.2.4)
     return rest if rest[:1] == b"/" else b"/" + rest

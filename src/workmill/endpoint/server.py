@@ -19,7 +19,11 @@ import uvloop
 
 from workmill.domain.errors import StoreLost
 from workmill.endpoint.app import App
-from workmill.endpoint.connection_limits import Connections, within_descriptors
+from workmill.endpoint.connection_limits import (
+    Connections,
+    streams_within,
+    within_descriptors,
+)
 from workmill.endpoint.connections import Connection
 from workmill.endpoint.docs import docs_page
 from workmill.endpoint.listening import BACKLOG, listener_of, place_of, url_of
@@ -124,6 +128,7 @@ class _Server(uvicorn.Server):
             )
         )
         bound = within_descriptors(service.settings.max_connections)
+        service.max_subscribers = streams_within(bound, service.settings.max_subscribers)
         self._connections = Connections(app, bound, self.server_state)
 
     def _connection(self, **_uvicorn: Any) -> Connection:

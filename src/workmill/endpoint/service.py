@@ -47,6 +47,8 @@ class Service:
         self.draining = False
         self.lost = False
         self.subscribers = 0
+        self.max_subscribers = settings.max_subscribers
+        """Or fewer, where the endpoint holds few connections."""
         self.batch_bytes = 0
         self.documents: dict[str, bytes] = {}
         self.pulse = Pulse()

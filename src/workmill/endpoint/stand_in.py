@@ -97,6 +97,15 @@ class StandIn:
     def idles(self, connection: Connected) -> None:
         """Never: each connection ends with its answer."""
 
+    def waits(self, connection: Connected) -> None:
+        """It has its own time for that, and none here has to give way."""
+
+    moves = waits
+
+    def lingers(self, connection: Connected) -> None:
+        """It is answered."""
+        self.works(connection)
+
     def forget(self, connection: Connected) -> None:
         """It is lost, and leaves room for another one."""
         self._open.discard(connection)

@@ -40,7 +40,7 @@ def _get(name: str, headers: bytes, status: int, *, via: tuple[int, ...] = ()) -
 
 
 def _line(name: str, line: bytes, status: int, *, via: tuple[int, ...] = ()) -> Raw:
-    closes = status in (400, 431, 505)
+    closes = status in (400, 431, 505) or line.startswith(b"CONNECT")
     return Raw(name, line + b"\r\nHost: x\r\n\r\n", status, 0, via, closes=closes)
 
 
@@ -77,7 +77,7 @@ GOOD = [
         via=(200, 400),
     ),
     _line("a later minor version", b"GET /healthz HTTP/1.2", 200, via=(200, 400, 505)),
-    _line("a method that nobody knows", b"BREW /healthz HTTP/1.1", 405),
+    _line("a method that nobody knows", b"BREW /healthz HTTP/1.1", 501),
     _line("a percent and no digits", b"GET /v1/jobs/%zz HTTP/1.1", 422),
     _line("percent-encoded bytes that are no text", b"GET /v1/jobs/%ff%00 HTTP/1.1", 422),
     Raw("HTTP/1.0 without a host", b"GET /healthz HTTP/1.0\r\n\r\n", 200),
@@ -197,7 +197,7 @@ REFUSED = [
     _line("no path", b"GET healthz HTTP/1.1", 400),
     _line("no target", b"GET HTTP/1.1", 400),
     _line("a method with a bracket", b"G(T /healthz HTTP/1.1", 400),
-    _line("CONNECT", b"CONNECT x:80 HTTP/1.1", 400),
+    _line("CONNECT", b"CONNECT x:80 HTTP/1.1", 501, via=(400, 501)),
     _line("authority form without CONNECT", b"GET x:80 HTTP/1.1", 400),
     _line("asterisk without OPTIONS", b"GET * HTTP/1.1", 400),
     _line("another scheme", b"GET ftp://x/healthz HTTP/1.1", 400, via=(200, 400)),

@@ -199,10 +199,15 @@ TEXT = b'Content-Disposition: form-data; name="%b"'
         _part(NAMED % b"file", b"one") + _part(NAMED % b"x", b"") + _part(NAMED % b"file", b"two"),
         _part(NAMED % b"x" + b"\r\n" + NAMED % b"data", b"one"),
         _part(TEXT % b"filename*=x", b"one") + _part(TEXT % b"y", b"two"),
+        _part(TEXT % b"x" + b'; Name="data"', b"one"),
+        _part(NAMED % b"data" + b"; filename=y", b"one"),
         _part(NAMED % b"data" + b"\r\nContent-Transfer-Encoding: base64", b"b25l"),
         _part(NAMED % b"x" + b"\r\ncontent-transfer-encoding: Quoted-Printable", b"=41"),
     ],
-    ids=["two data", "two file", "two names", "a name like a file's", "base64", "quoted"],
+    ids=[
+        *("two data", "two file", "two headers", "a name like a file's", "two names", "two files"),
+        *("base64", "quoted"),
+    ],
 )
 def test_a_form_whose_data_can_be_read_in_two_ways_is_refused(
     shared: Running, parts: bytes
@@ -213,9 +218,16 @@ def test_a_form_whose_data_can_be_read_in_two_ways_is_refused(
     assert shared.stored() == before
 
 
+def test_two_boundaries_are_none(shared: Running) -> None:
+    """By the one the form has another part than by the other."""
+    kinds = [b"multipart/form-data; Boundary=other; boundary=edge"]
+    assert _put(shared, kinds, _part(NAMED % b"data", b"one") + b"--edge--\r\n")[0] == 422
+
+
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
+        (_part(NAMED % b'data"; x="; name=y; name=z', b"quoted"), b"quoted"),
         (_part(NAMED % b"data", b"one") + _part(NAMED % b"file", b"") * 2, b"one"),
         (_part(TEXT % b"a", b"") * 2 + _part(NAMED % b"x", b"two"), b"two"),
         (_part(NAMED % b"data" + b"\r\nContent-Transfer-Encoding: 8bit", b"3"), b"3"),

@@ -106,6 +106,17 @@ def test_what_is_no_http_is_told_so(shared: Running) -> None:
     assert b"urn:workmill:problem:malformed-request" in reply
 
 
+@pytest.mark.parametrize("path", ["/enqueue", "/v1/jobs/01890000-0000-7000-8000-000000000001"])
+def test_a_part_is_not_taken_for_the_whole(shared: Running, path: str) -> None:
+    """Who resumes an upload would get the value of its rest (RFC 9110, section 14.5)."""
+    before = shared.stored()
+    part = {"Content-Range": "bytes 5-8/9"}
+    reply = shared.http.put(path + "?iterations=2", content=b"rest", headers=part)
+    assert reply.status_code == 400
+    assert "Content-Range" in reply.json()["detail"]
+    assert shared.stored() == before
+
+
 @pytest.mark.parametrize(("size", "status"), [(MIB, 200), (MIB + 1, 413)])
 @pytest.mark.parametrize("form", [False, True])
 def test_the_limit_is_exact(shared: Running, size: int, status: int, form: bool) -> None:

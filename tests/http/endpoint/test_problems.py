@@ -24,11 +24,11 @@ def test_an_unknown_path(shared: Running) -> None:
 def test_a_wrong_method(shared: Running) -> None:
     """405, and both Allow and the sentence say what is right: few people look at headers."""
     reply = shared.http.post("/enqueue?iterations=1", content=b"x")
-    assert (reply.status_code, reply.headers["allow"]) == (405, "PUT")
+    assert (reply.status_code, reply.headers["allow"]) == (405, "PUT, OPTIONS")
     assert reply.json()["type"] == "urn:workmill:problem:method-not-allowed"
     assert reply.json()["detail"].endswith("Nothing was changed. Use PUT.")
     assert shared.http.put("/v1/jobs").json()["detail"].endswith("Use POST or GET.")
-    assert shared.http.put("/v1/jobs").headers["allow"] == "POST, GET"
+    assert shared.http.put("/v1/jobs").headers["allow"] == "POST, GET, HEAD, OPTIONS"
 
 
 def test_head_is_get_without_a_body(shared: Running) -> None:

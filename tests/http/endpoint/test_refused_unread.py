@@ -52,7 +52,7 @@ def test_methods_that_nobody_knows_are_counted_as_one(shared: Running) -> None:
     """A caller cannot fill the endpoint's memory and its metrics with names of his own."""
     for number in range(50):
         asked = b"BREW%d /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % number
-        assert talk(shared.port, [asked]).startswith(b"HTTP/1.1 405 ")
+        assert talk(shared.port, [asked]).startswith(b"HTTP/1.1 501 ")
     page = shared.http.get("/metrics").text
     assert "BREW" not in page
     assert 'method="other"' in page

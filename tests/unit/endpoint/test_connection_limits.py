@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from uvicorn.server import ServerState
 
-from workmill.endpoint import connections
+from workmill.endpoint import connection_limits, connections
 from workmill.endpoint.connection_limits import Connections
 from workmill.endpoint.connections import Connection
 from workmill.endpoint.exchange import Exchange
@@ -18,14 +18,31 @@ class Transport:
     """Of a caller who takes nothing of what waits for him."""
 
     def __init__(self) -> None:
-        self.closing = False
+        self.closing = self.reading_paused = False
+        self.unsent = 1
+        self.written = b""
         self.aborted = asyncio.Event()
 
     def is_closing(self) -> bool:
         return self.closing
 
     def get_write_buffer_size(self) -> int:
-        return 1
+        return self.unsent
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def pause_reading(self) -> None:
+        self.reading_paused = True
+
+    def resume_reading(self) -> None:
+        self.reading_paused = False
 
     def close(self) -> None:
         self.closing = True
@@ -34,8 +51,8 @@ class Transport:
         self.aborted.set()
 
 
-async def _answer(_exchange: Exchange) -> None:
-    raise AssertionError("nobody asked")
+async def _answer(exchange: Exchange) -> None:
+    exchange.respond(204, [], b"")
 
 
 def _opened(limits: Connections) -> tuple[Connection, Transport]:
@@ -50,6 +67,7 @@ async def test_one_whose_answer_is_under_way_gives_way_once() -> None:
     watched, slow = _opened(limits)
     watched.watch()
     _, second = _opened(limits)
+    second.unsent = 0
     _opened(limits)
     assert (slow.closing, second.closing) == (False, False)
     _opened(limits)
@@ -68,3 +86,56 @@ async def test_who_ends_his_sending_and_takes_nothing_is_cut_off(
     assert transport.closing
     async with asyncio.timeout(20):
         await transport.aborted.wait()
+
+
+ASKED = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def _turns() -> None:
+    """Let what can run do so."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_who_takes_no_answer_is_given_no_other() -> None:
+    """However many requests he sends ahead, and behind: his answers would fill our memory."""
+    connection, transport = _opened(Connections(_answer, 2, ServerState()))
+    connection.pause_writing()
+    connection.data_received(ASKED * 8)
+    await _turns()
+    assert transport.written.count(b"204") == 1
+    assert transport.reading_paused
+    connection.resume_writing()
+    await _turns()
+    assert transport.written.count(b"204") == 8
+    assert not transport.reading_paused
+
+
+async def test_who_does_not_read_makes_room_by_being_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """His connection would not end by being closed. While he may still read, nobody takes it."""
+    limits = Connections(_answer, 1, ServerState())
+    _, unread = _opened(limits)
+    newcomer, _ = _opened(limits)
+    assert newcomer.spare
+    assert (unread.closing, unread.aborted.is_set()) == (False, False)
+    monkeypatch.setattr(connection_limits, "SLOW_SECONDS", 0.0)
+    newcomer, _ = _opened(limits)
+    assert not newcomer.spare
+    assert unread.aborted.is_set()
+
+
+async def test_an_answered_one_gives_way_before_one_that_has_not_asked() -> None:
+    """Among those over the bound: the other may be about to ask after our health."""
+    limits = Connections(_answer, 0, ServerState())
+    fresh, waits = _opened(limits)
+    refused, answered = _opened(limits)
+    waits.unsent = answered.unsent = 0
+    refused.data_received(ASKED)
+    assert answered.written.startswith(b"HTTP/1.1 503 ")
+    assert not answered.closing
+    for _ in range(connection_limits.HEALTH_CONNECTIONS - 1):
+        assert _opened(limits)[0].spare
+    assert fresh.spare
+    assert (waits.closing, answered.closing) == (False, True)
