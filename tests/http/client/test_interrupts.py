@@ -113,9 +113,10 @@ def test_connections_that_were_replaced_are_closed_by_their_last_call(
         network = transport._network
         (kept,) = network.backend.open.values()
         network.calls[0] = other = Call()  # of a thread that never was
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch:
             patch.setattr(Network, "handle_request", _interrupted)
-            transport.send(Request("GET", "/"))
+            with pytest.raises(KeyboardInterrupt):
+                transport.send(Request("GET", "/"))
         assert transport._network is not network
         assert kept.sock.fileno() >= 0
         del network.calls[0]
