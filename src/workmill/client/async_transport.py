@@ -86,6 +86,10 @@ class AsyncTransport:
             if source is not None and body is not None:
                 source.end(body)
 
+    def check(self) -> None:
+        """Raises InvalidInput where nothing can be sent: closed, or no loop of asyncio runs."""
+        self._network()
+
     def _network(self) -> AsyncNetwork:
         """The connections of the running loop; those of loops that ended are forgotten."""
         if self._closed:

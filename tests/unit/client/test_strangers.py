@@ -140,7 +140,7 @@ def test_a_page_of_jobs_is_held_to_the_same(service: Counterpart, page: JobList)
         service.carry(service.operations.page(None, 7), lambda _: _json(page))
 
 
-OCTETS = {"content-type": codecs.OCTETS}
+OCTETS = {"content-type": "application/octet-stream"}
 NO_COPIES: dict[str, httpx.Response] = {
     "a page": httpx.Response(200, html="<b>hi</b>"),
     "a document": httpx.Response(200, json={}),
