@@ -49,6 +49,8 @@ class Network(httpx.BaseTransport):
         self.backend = SocketBackend()
         self.turns = threading.Semaphore(MOST_CALLS)
         self._pool = httpcore.ConnectionPool(context, network_backend=self.backend, **_BOUNDS)
+        # Ctrl-C just after the pool's lock was taken has its clean-up wait for the same lock
+        self._pool._optional_thread_lock = threading.RLock()  # type: ignore[assignment]  # noqa: SLF001
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The head of the answer; its body is read from the stream."""

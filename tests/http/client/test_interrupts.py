@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -149,3 +150,12 @@ def test_a_call_in_the_middle_of_a_call_has_connections_of_its_own(
 
 def _interrupted(_network: Network, _request: httpx.Request) -> httpx.Response:
     raise KeyboardInterrupt
+
+
+def test_an_interrupt_within_the_pools_lock_does_not_wait_for_itself() -> None:
+    """The library cleans up under the lock that the interrupted line has taken already."""
+    with Transport("http://127.0.0.1:1") as transport:
+        lock: Any = transport._network._pool._optional_thread_lock
+        with lock:
+            assert lock.acquire(blocking=False)
+            lock.release()
