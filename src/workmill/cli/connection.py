@@ -102,11 +102,18 @@ def _note_on(found: Reply) -> None:
 
 
 def _is_strangers(found: Reply) -> bool:
-    """Whether another service refuses, or what stands between: that is asked again, and may pass.
-    One that answers with a page of its own is told at once by the command itself."""
+    """Whether another service answers, or what stands between: that may pass."""
+    from workmill.client.answers import json
     from workmill.client.foreign import own_problem
+    from workmill.wire.messages import Readiness
 
-    return found.status >= HTTPStatus.MULTIPLE_CHOICES and own_problem(found) is None
+    if found.status != HTTPStatus.OK:
+        return own_problem(found) is None
+    try:
+        json(Readiness, found)
+    except EndpointUnreachable:
+        return True
+    return False
 
 
 def _ask(transport: Transport, answer: list[Reply | Exception]) -> None:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS: Final = 0.5
 """Between two looks at the progress; the end itself is noticed at once."""
-RUNNING: Final = frozenset({"queued", "leased", "attached"})
+ENDED: Final = frozenset({"done", "failed", "cancelled"})
+"""A status that is not known here, of a newer service, is none of an end."""
 
 
 def follow(client: Client, job_id: str) -> JobView:
@@ -32,7 +33,7 @@ def _until_ended(client: Client, job_id: str) -> JobView:
         while True:
             view = client.job(job_id)
             shown.show(view.done, view.iterations, view.status)
-            if view.status not in RUNNING:
+            if view.status in ENDED:
                 return view
             with suppress(WaitTimeout, JobEnded, Unavailable):  # the next look is patient, or tells
                 client.result(job_id, timeout_seconds=LOOK_SECONDS)

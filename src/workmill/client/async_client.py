@@ -111,6 +111,7 @@ class AsyncClient(Uncopied):
         cannot be read. Nothing is stored then.
         """
         if fold_locally:
+            self._transport.check()
             work = Work(data, iterations, id, priority)
             item = await asyncio.to_thread(folded_item, work, workload, heard)
             steps = self._operations.submit_item(item)
@@ -149,6 +150,7 @@ class AsyncClient(Uncopied):
         workload = arguments.name(workload, "workload")
         batches = Batches(cut(works(items, iterations, priority)))
         under_way: deque[asyncio.Task[list[AsyncHandle]]] = deque()
+        self._transport.check()
         try:
             for batch in batches:
                 under_way.append(asyncio.create_task(send(batch)))

@@ -28,9 +28,11 @@ from workmill.client.edge import (
     context_for,
     headers_of,
     is_callers,
+    is_for_file,
     noted,
     too_slow,
     translated,
+    whole_copy,
 )
 from workmill.client.imports import import_what_awaits
 from workmill.client.network import MOST_CALLS, AsyncNetwork
@@ -73,6 +75,7 @@ class AsyncTransport:
     async def send(self, request: Request) -> Reply:
         """Send once, to the first endpoint that takes a connection. Any status is a reply."""
         network = self._network()
+        self._addresses.avoid(request.not_first)
         await _turn(network, request)
         source, body = request.source(), None
         try:
@@ -82,6 +85,10 @@ class AsyncTransport:
             network.turns.release()
             if source is not None and body is not None:
                 source.end(body)
+
+    def check(self) -> None:
+        """Raises InvalidInput where nothing can be sent: closed, or no loop of asyncio runs."""
+        self._network()
 
     def _network(self) -> AsyncNetwork:
         """The connections of the running loop; those of loops that ended are forgotten."""
@@ -220,7 +227,7 @@ async def _chunks(body: Body, clock: _Clock) -> AsyncIterator[bytes]:
 async def _read(answer: httpx.Response, request: Request, clock: _Clock) -> Reply:
     reading = Reading(answer, request.most_bytes)
     stream = cast("httpx.AsyncByteStream", answer.stream)
-    if request.into is None or not answer.is_success:
+    if request.into is None or not is_for_file(answer, request):
         async for chunk in stream:
             clock.moved(len(chunk))
             if not reading.add(chunk):
@@ -230,4 +237,5 @@ async def _read(answer: httpx.Response, request: Request, clock: _Clock) -> Repl
         async for chunk in stream:
             clock.moved(len(chunk))
             await asyncio.to_thread(download.write, chunk)
+        whole_copy(answer, download.size_bytes)
     return reading.reply()

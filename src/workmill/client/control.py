@@ -1,19 +1,19 @@
 """The controller's face of an endpoint: one attempt each, no retry.
 
 A controller looks again with its next turn anyway, and an order given late is worse than none. So
-each call here is one attempt, bears little silence, and raises what `client.core.check` and the
-transport raise.
+each call here is one attempt, bears little silence, and raises what `Transport.ask` raises.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from workmill.client.core import Reply, Request, check
-from workmill.client.foreign import read_answer
+from workmill.client import answers
+from workmill.client.core import Reply, Request
 from workmill.client.transport import Transport
-from workmill.client.work import ALIVE_SECONDS, heard_by_endpoint
+from workmill.client.work import ALIVE_SECONDS
 from workmill.domain.job import Candidacy, Leadership, Node
 from workmill.wire import codecs, paths
 from workmill.wire.messages import NodeList, StatsView
@@ -29,27 +29,29 @@ class ControlClient:
 
     def stats(self) -> StatsView:
         """The counters, the rate and the predicted wait."""
-        return _told(self._send("GET", paths.STATS), StatsView)
+        return self._send("GET", paths.STATS, partial(answers.json, StatsView))
 
     def nodes(self) -> list[Node]:
         """Every process that has beaten lately."""
-        return _told(self._send("GET", paths.NODES), NodeList).nodes
+        return self._send("GET", paths.NODES, partial(answers.json, NodeList)).nodes
 
     def beat(self, node: Node) -> None:
         """Say that this process is alive."""
-        heard_by_endpoint(self._send("POST", paths.BEAT, codecs.to_msgpack(node), codecs.MSGPACK))
+        body = codecs.to_msgpack(node)
+        self._send("POST", paths.BEAT, answers.done, body, codecs.MSGPACK)
 
     def lead(self, candidacy: Candidacy) -> Leadership:
         """Ask to lead, or to go on leading: who leads then."""
-        reply = self._send("POST", paths.LEAD, codecs.to_json(candidacy), codecs.JSON)
-        return _told(reply, Leadership)
+        reads = partial(answers.json, Leadership)
+        return self._send("POST", paths.LEAD, reads, codecs.to_json(candidacy), codecs.JSON)
 
     def _send(
-        self, method: str, path: str, content: bytes = b"", content_type: str | None = None
-    ) -> Reply:
+        self,
+        method: str,
+        path: str,
+        reads: Callable[[Reply], T],
+        content: bytes = b"",
+        content_type: str | None = None,
+    ) -> T:
         request = Request(method, path, {}, content, content_type, timeout_seconds=ALIVE_SECONDS)
-        return check(self._transport.send(request))
-
-
-def _told(reply: Reply, kind: type[T]) -> T:
-    return read_answer(reply, partial(codecs.from_json, kind=kind))
+        return self._transport.ask(request, reads)

@@ -9,6 +9,7 @@ transports differ only in the word `await`.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
@@ -45,6 +46,7 @@ class Request(msgspec.Struct, frozen=True):
     `timeout_seconds` is the longest silence that this attempt bears.
     `into` names a file to stream a good reply into; `Reply.content` is then empty.
     `most_bytes` is the most that a reply may have in memory.
+    `not_first` is the base URL of an endpoint whose answer was none: others are asked first.
     """
 
     method: str
@@ -56,6 +58,7 @@ class Request(msgspec.Struct, frozen=True):
     timeout_seconds: float = SILENCE_SECONDS
     into: Path | None = None
     most_bytes: int = REPLY_BYTES
+    not_first: str = ""
 
     def source(self) -> Source | None:
         """Where the body is read from, when it is not in memory."""
@@ -66,11 +69,12 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What an endpoint answered. The names in `headers` are in lower case."""
+    """What an endpoint answered. The names in `headers` are in lower case; `url` is its base."""
 
     status: int
     content: bytes = b""
     headers: Mapping[str, str] = {}
+    url: str = ""
 
 
 Steps: TypeAlias = Generator[Request, Reply, T]
@@ -78,12 +82,16 @@ Steps: TypeAlias = Generator[Request, Reply, T]
 
 
 def check(reply: Reply) -> Reply:
-    """The reply itself when it is a good one; raises the error that it tells of otherwise."""
-    if 200 <= reply.status < 300:
+    """The reply itself when it is a good one; raises the error that it tells of otherwise. A part
+    (206), or what a proxy made of it (203), is not good: no endpoint answers like that."""
+    if reply.status in _GOOD:
         return reply
     error = _told_by(reply)
     error.retry_after_seconds = _believed(error.retry_after_seconds)
     raise error
+
+
+_GOOD: Final = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT})
 
 
 def _believed(wait_seconds: float | None) -> float | None:

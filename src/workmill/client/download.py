@@ -63,6 +63,7 @@ class Download:
 
     def __init__(self, target: Path) -> None:
         self._target = look_at(target)
+        self.size_bytes = 0
 
     def __enter__(self) -> Self:
         folder = self._target.parent
@@ -78,6 +79,7 @@ class Download:
             left = memoryview(chunk)
             while left:
                 left = left[os.write(self._fd, left) :]
+        self.size_bytes += len(chunk)
 
     def __exit__(
         self,

@@ -24,7 +24,7 @@ import httpx
 from workmill.client import arguments
 from workmill.client.addresses import Addresses
 from workmill.client.core import Reply, Request
-from workmill.client.foreign import own_problem
+from workmill.client.foreign import is_copy, no_endpoint, own_problem
 from workmill.client.pace import REFUSAL_BYTES
 from workmill.client.reading import Body
 from workmill.domain.errors import EndpointUnreachable, InvalidInput, Unavailable, WorkmillError
@@ -188,7 +188,7 @@ class Reading:
         self._size = 0
         coding = answer.headers.get("content-encoding", "identity").strip().lower()
         if coding not in {"", "identity"} and not self._refusal:
-            raise _no_reply(f"it is compressed ({coding[:20]}), which was not asked for")
+            raise self._none(f"compressed by {coding[:20]!r}, which was not asked for")
 
     def add(self, chunk: bytes) -> bool:
         """Take a piece; says whether to go on. Raises WorkmillError when there are too many."""
@@ -198,23 +198,30 @@ class Reading:
             return True
         if self._refusal:
             return False
-        raise _no_reply(f"it is over {self._most_bytes} bytes long")
+        raise self._none(f"over {self._most_bytes} bytes long")
 
     def reply(self) -> Reply:
         """What was read, as our own."""
         return Reply(self._answer.status_code, b"".join(self._chunks), self._answer.headers)
 
+    def _none(self, why: str) -> EndpointUnreachable:
+        return no_endpoint(self._answer.status_code, why)
 
-def _no_reply(why: str) -> WorkmillError:
-    return WorkmillError(
-        f"The reply is not that of a Workmill endpoint: {why}. Whether anything was changed is not "
-        "known. Check the URL, and that both sides are of one version."
-    )
+
+def is_for_file(answer: httpx.Response, request: Request) -> bool:
+    """Whether this goes into the file that was named: anybody's page does not."""
+    return request.into is not None and is_copy(answer.status_code, answer.headers)
+
+
+def whole_copy(answer: httpx.Response, size_bytes: int) -> None:
+    """Raises EndpointUnreachable for a copy without a byte in it: no store is that small."""
+    if size_bytes == 0:
+        raise no_endpoint(answer.status_code, "nothing")
 
 
 def noted(reply: Reply, url: str, addresses: Addresses) -> Reply:
-    """The reply; when it is one of `BUSY`, or no endpoint's, the next request goes to another
-    endpoint first."""
+    """The reply, which names its endpoint; when it is one of `BUSY`, or no endpoint's, the next
+    request goes to another endpoint first."""
     if reply.status in BUSY or (reply.status >= 300 and own_problem(reply) is None):
         addresses.avoid(url)
-    return reply
+    return Reply(reply.status, reply.content, reply.headers, url)

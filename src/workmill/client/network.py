@@ -14,6 +14,7 @@ import threading
 from asyncio import Semaphore
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, Final, cast
+from weakref import WeakValueDictionary
 
 import httpcore
 import httpx
@@ -32,13 +33,24 @@ _BOUNDS: Final[dict[str, Any]] = {
 }
 
 
+class Call:
+    """One call that is under way, known for as long as its frame lives."""
+
+
 class Network(httpx.BaseTransport):
-    """The connections of one process; threads share them."""
+    """The connections of one process; threads share them.
+
+    A thread has one call here at a time, in `calls` under its number. Whoever calls again in the
+    middle of it, a signal's handler or what the collector runs, would wait for locks of its own.
+    """
 
     def __init__(self, context: ssl.SSLContext) -> None:
+        self.calls: WeakValueDictionary[int, Call] = WeakValueDictionary()
         self.backend = SocketBackend()
-        self.turns = threading.BoundedSemaphore(MOST_CALLS)
+        self.turns = threading.Semaphore(MOST_CALLS)
         self._pool = httpcore.ConnectionPool(context, network_backend=self.backend, **_BOUNDS)
+        # Ctrl-C just after the pool's lock was taken has its clean-up wait for the same lock
+        self._pool._optional_thread_lock = threading.RLock()  # type: ignore[assignment]  # noqa: SLF001
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The head of the answer; its body is read from the stream."""
@@ -50,6 +62,15 @@ class Network(httpx.BaseTransport):
         """Close what is idle, and end what is under way."""
         self.backend.give_up()
         self._pool.close()
+
+    def drop(self) -> None:
+        """Close what nobody uses any more, in whatever state the pool was left."""
+        self.backend.forget()
+
+    def forget(self) -> None:
+        """In a forked child, see `SocketBackend.forget`; a parent's thread may have held a lock."""
+        self.turns = threading.Semaphore(MOST_CALLS)
+        self.backend.forget()
 
 
 class AsyncNetwork(httpx.AsyncBaseTransport):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from os import PathLike
 from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
@@ -20,7 +21,7 @@ from workmill.client.batches import (
     priority_of,
     refused,
 )
-from workmill.client.core import SILENCE_SECONDS, Request, Steps
+from workmill.client.core import SILENCE_SECONDS, Reply, Request, Steps
 from workmill.client.download import look_at
 from workmill.client.handles import may_pass_later, refusal
 from workmill.client.pace import REPLY_BYTES
@@ -48,6 +49,7 @@ from workmill.wire.messages import (
 )
 
 T = TypeVar("T")
+U = TypeVar("U")
 R = TypeVar("R", SubmitReply, CancelReply)
 _Send: TypeAlias = Callable[[Sequence[T], float, float], Steps[list[R]]]
 """Sends some items, patient for so many seconds, after a delay of so many."""
@@ -70,8 +72,6 @@ SENT_ONCE_SECONDS: Final = 0.0
 
 RESULT_BYTES: Final = 9 * 1024
 """The most that one result takes in a reply: a state of 4096 bytes as hex, and its id."""
-
-OCTETS: Final = "application/octet-stream"
 
 
 class Operations:
@@ -99,8 +99,12 @@ class Operations:
         }
         chosen = chosen_id(job_id)
         body = payload(data, heard)
-        request = Request("PUT", f"{paths.JOBS}/{chosen}", query, body, OCTETS)
-        return answers.about(chosen, (yield from self._json(request, SubmitReply)))
+        request = Request("PUT", f"{paths.JOBS}/{chosen}", query, body, codecs.OCTETS)
+
+        def fits(reply: SubmitReply) -> SubmitReply:
+            return answers.about(chosen, reply)
+
+        return (yield from self._json(request, SubmitReply, fits))
 
     def submit_alone(self, work: Work, workload: str) -> Steps[SubmitReply]:
         """Send one item of many by itself, as it is read. Its refusal is an answer."""
@@ -155,17 +159,20 @@ class Operations:
     ) -> Steps[list[SubmitReply]]:
         body = codecs.to_msgpack(items)
         request = Request("POST", paths.JOBS, {}, body, codecs.MSGPACK, delay_seconds=delay_seconds)
-        reply = yield from self._ask(request, patience_seconds)
-        replies = answers.read(codecs.from_msgpack, reply, list[SubmitReply])
-        return answers.about_all([item.id or "" for item in items], replies)
+        ids = [item.id or "" for item in items]
+
+        def reads(reply: Reply) -> list[SubmitReply]:
+            return answers.about_all(ids, answers.msgpack(list[SubmitReply], reply))
+
+        return (yield from self._ask(request, reads, patience_seconds))
 
     def _cancel_batch(
         self, ids: Sequence[str], patience_seconds: float, delay_seconds: float
     ) -> Steps[list[CancelReply]]:
         body = codecs.to_json(Cancel(ids=list(ids)))
         request = Request("POST", paths.CANCEL, {}, body, codecs.JSON, delay_seconds=delay_seconds)
-        replies = yield from self._json(request, list[CancelReply], patience_seconds)
-        return answers.about_all(list(ids), replies)
+        fits = partial(answers.about_all, list(ids))
+        return (yield from self._json(request, list[CancelReply], fits, patience_seconds))
 
     def cancel_some(self, ids: Sequence[object]) -> Steps[list[CancelReply]]:
         """End these jobs in one request. What is no id is answered here, in its place."""
@@ -189,8 +196,8 @@ class Operations:
     def job(self, job_id: str | UUID) -> Steps[JobView]:
         """One job as it stands."""
         asked = arguments.job_id(job_id)
-        view = yield from self._json(Request("GET", f"{paths.JOBS}/{asked}"), JobView)
-        return answers.about(asked, view)
+        fits = partial(answers.view, asked)
+        return (yield from self._json(Request("GET", f"{paths.JOBS}/{asked}"), JobView, fits))
 
     def result(self, job_id: str | UUID, timeout_seconds: float | None) -> Steps[bytes]:
         """Wait for the job's value. Raises JobFailed, JobCancelled or WaitTimeout."""
@@ -239,19 +246,22 @@ class Operations:
             timeout_seconds=wait + SILENCE_SECONDS,
         )
         patience = delay + wait + min(self._patience_seconds, max(left - wait, LAST_LOOK_SECONDS))
-        return answers.about(job_id, (yield from self._json(request, JobView, patience)))
+        fits = partial(answers.view, job_id)
+        return (yield from self._json(request, JobView, fits, patience))
 
     def cancel(self, job_id: str | UUID) -> Steps[None]:
         """End a running job."""
-        yield from self._ask(Request("DELETE", f"{paths.JOBS}/{arguments.job_id(job_id)}"))
+        asked = arguments.job_id(job_id)
+        fits = partial(answers.view, asked)
+        yield from self._json(Request("DELETE", f"{paths.JOBS}/{asked}"), JobView, fits)
 
     def page(self, status: str | None, after: int | None) -> Steps[JobList]:
         """One page of the listing, newest first."""
         named = None if status is None else arguments.name(status, "status")
         query = {"status": named, "after": after}
         given = {name: value for name, value in query.items() if value is not None}
-        page = yield from self._json(Request("GET", paths.JOBS, given), JobList)
-        return answers.page_after(after, page)
+        fits = partial(answers.page_after, after)
+        return (yield from self._json(Request("GET", paths.JOBS, given), JobList, fits))
 
     def pull(self, top: int, receipt_seconds: float, wait_seconds: float) -> Steps[PulledBatch]:
         """Take finished results, latest first; with none there, go on asking for `wait_seconds`."""
@@ -265,10 +275,10 @@ class Operations:
             request = Request(
                 "POST", paths.RESULTS_PULL, query, delay_seconds=pause, most_bytes=most_bytes
             )
-            reply = yield from self._json(request, PulledResults)
+            batch = yield from self._json(request, PulledResults, partial(answers.pulled, top))
             pause = min(pause * 2 or BETWEEN_POLLS_SECONDS, LONGEST_IDLE_SECONDS)
-            if reply.results or self._ticks() + pause >= deadline:
-                return answers.pulled(top, reply)
+            if batch or self._ticks() + pause >= deadline:
+                return batch
 
     def acknowledge(
         self,
@@ -283,15 +293,16 @@ class Operations:
             return 0
         body = Acknowledge(receipt=arguments.receipt(receipt), ids=named)
         request = Request("POST", paths.RESULTS_ACK, {}, codecs.to_json(body), codecs.JSON)
-        return (yield from self._json(request, Acknowledged, patience_seconds)).delivered
+        fits = answers.acknowledged
+        return (yield from self._json(request, Acknowledged, fits, patience_seconds))
 
     def stats(self) -> Steps[StatsView]:
         """The service's counters."""
-        return (yield from self._json(Request("GET", paths.STATS), StatsView))
+        return (yield from self._json(Request("GET", paths.STATS), StatsView, _as_it_is))
 
     def nodes(self) -> Steps[list[Node]]:
         """The live processes of the service."""
-        return (yield from self._json(Request("GET", paths.NODES), NodeList)).nodes
+        return (yield from self._json(Request("GET", paths.NODES), NodeList, _as_it_is)).nodes
 
     def backup(self, file: str | PathLike[str]) -> Steps[None]:
         """A complete copy of the store into `file`, which appears when it is whole."""
@@ -299,6 +310,7 @@ class Operations:
         look_at(target)
         yield from self._ask(
             Request("GET", paths.BACKUP, timeout_seconds=COPY_SECONDS, into=target),
+            answers.copied,
             full_silence=True,
         )
 
@@ -307,30 +319,46 @@ class Operations:
         after a reply that was lost, would take away what others have submitted since the first."""
         yield from self._ask(
             Request(
-                *("POST", paths.RESTORE, {}, Source(arguments.path(file)), OCTETS),
+                *("POST", paths.RESTORE, {}, Source(arguments.path(file)), codecs.OCTETS),
                 timeout_seconds=COPY_SECONDS,
             ),
+            answers.done,
             SENT_ONCE_SECONDS,
             full_silence=True,
         )
 
     def _json(
-        self, request: Request, kind: type[T], patience_seconds: float | None = None
-    ) -> Steps[T]:
-        return answers.read(
-            codecs.from_json, (yield from self._ask(request, patience_seconds)), kind
-        )
+        self,
+        request: Request,
+        kind: type[T],
+        fits: Callable[[T], U],
+        patience_seconds: float | None = None,
+    ) -> Steps[U]:
+        """The message in the reply, as `fits` gives it, which refuses what is no answer to this."""
+
+        def reads(reply: Reply) -> U:
+            return fits(answers.json(kind, reply))
+
+        return (yield from self._ask(request, reads, patience_seconds))
 
     def _ask(
         self,
         request: Request,
+        reads: Callable[[Reply], T],
         patience_seconds: float | None = None,
         *,
         full_silence: bool = False,
-    ) -> Steps[bytes]:
+    ) -> Steps[T]:
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
-        reply = yield from retrying(request, patience, ticks=self._ticks, full_silence=full_silence)
-        return reply.content
+        return (
+            yield from retrying(
+                *(request, patience, reads), ticks=self._ticks, full_silence=full_silence
+            )
+        )
+
+
+def _as_it_is(message: T) -> T:
+    return message
 
 
 def _unfit(job_id: object) -> CancelReply:

@@ -16,12 +16,14 @@ import random
 import time
 from collections.abc import Callable
 from math import inf
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from workmill.client.core import Reply, Request, Steps, check
 from workmill.domain.errors import EndpointUnreachable, Unavailable, WorkmillError
+
+T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 2.0
@@ -54,20 +56,23 @@ def pause_seconds(failures: int, error: WorkmillError, chance: Chance = random.r
 def retrying(
     request: Request,
     patience_seconds: float,
+    reads: Callable[[Reply], T],
     *,
     full_silence: bool = False,
     ticks: Ticks = time.monotonic,
     chance: Chance = random.random,
-) -> Steps[Reply]:
-    """Send until there is a good reply, for `patience_seconds` at most (infinity is allowed).
+) -> Steps[T]:
+    """Send until there is a good reply, for `patience_seconds` at most (infinity is allowed); what
+    it says, as `reads` has it. A reply that cannot be read is no reply.
 
     Raises the last error when it is not worth retrying or patience is at its end; of a question
     whose last attempt was cut short by that, what was answered before. With `full_silence` an
     attempt that was begun in time bears all the silence that it may.
     """
     deadline = ticks() + patience_seconds
-    failures, pause = 0, request.delay_seconds
+    failures, pause, refused_by = 0, request.delay_seconds, ""
     told: WorkmillError | None = None
+    reply: Reply | None
     source = request.source()
     if source is not None:
         request = replace(request, content=source)
@@ -75,12 +80,19 @@ def retrying(
         while True:
             left = inf if full_silence else max(deadline - ticks() - pause, 0.001)
             attempt = replace(
-                request, delay_seconds=pause, timeout_seconds=min(request.timeout_seconds, left)
+                request,
+                delay_seconds=pause,
+                timeout_seconds=min(request.timeout_seconds, left),
+                not_first=refused_by,
             )
+            reply = None
             try:
-                return check((yield attempt))
+                reply = yield attempt
+                return reads(check(reply))
             except WorkmillError as error:
                 failures += 1
+                strange = isinstance(error, EndpointUnreachable) and reply is not None
+                refused_by = reply.url if strange and reply is not None else ""
                 pause = pause_seconds(failures, error, chance)
                 lost = source is not None and source.spent
                 if not isinstance(error, EndpointUnreachable):

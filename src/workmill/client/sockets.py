@@ -89,7 +89,8 @@ class SocketBackend(httpcore.NetworkBackend):
         return SocketStream(sock, self)
 
     def forget(self) -> None:
-        """In a forked child: drop what belongs to the parent, and say nothing to the other end."""
+        """Drop every connection, and say nothing to the other end: in a forked child they are still
+        its parent's."""
         for stream in list(self.open.values()):
             with suppress(OSError):
                 stream.sock.close()

@@ -7,8 +7,9 @@ child. Proxy settings of the environment are not read.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
@@ -16,7 +17,7 @@ import httpx
 
 from workmill.client import forks
 from workmill.client.addresses import Addresses
-from workmill.client.core import Reply, Request, Steps
+from workmill.client.core import Reply, Request, Steps, check
 from workmill.client.download import Download
 from workmill.client.edge import (
     LONGEST_SECONDS,
@@ -28,15 +29,17 @@ from workmill.client.edge import (
     context_for,
     headers_of,
     is_callers,
+    is_for_file,
     noted,
     translated,
+    whole_copy,
 )
 from workmill.client.imports import import_what_blocks
-from workmill.client.network import MOST_CALLS, Network
+from workmill.client.network import MOST_CALLS, Call, Network
 from workmill.client.pace import Pace
 from workmill.client.reading import Body
 from workmill.client.sockets import Stop
-from workmill.domain.errors import WorkmillError
+from workmill.domain.errors import EndpointUnreachable, WorkmillError
 
 T = TypeVar("T")
 
@@ -63,6 +66,7 @@ class Transport:
         self._through = through
         self._context = context_for(self._addresses)
         self._network = Network(self._context)
+        self._others: set[Network] = set()
         self._closed = False
         import_what_blocks()
         forks.watch(self)
@@ -70,8 +74,10 @@ class Transport:
     def after_fork(self) -> None:
         """In a child: connections of its own. The parent's are let go without a word to the other
         end, which would end them for the parent, too."""
-        parents, self._network = self._network, Network(self._context)
-        parents.backend.forget()
+        parents, self._network = {self._network, *self._others}, Network(self._context)
+        self._others = set()
+        for network in parents:
+            network.forget()
 
     def send(self, request: Request, stop: Stop | None = None) -> Reply:
         """Send once, to the first endpoint that takes a connection. Any status is a reply.
@@ -82,17 +88,44 @@ class Transport:
         """
         if self._closed:
             raise closed()
-        network = self._network
+        self._addresses.avoid(request.not_first)
+        network = self._network_for(call := Call())
+        try:
+            return self._in_turn(network, request, stop)
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C may leave a pool half way
+            if self._network is network:
+                self._others.add(network)
+                self._network = Network(self._context)
+            raise
+        finally:
+            self._leave(network, call)
+
+    def _network_for(self, call: Call) -> Network:
+        """The connections for a call of this thread: others than those it is using already."""
+        network, thread = self._network, threading.get_ident()
+        if thread in network.calls:
+            network = Network(self._context)
+            self._others.add(network)
+        network.calls[thread] = call
+        return network
+
+    def _leave(self, network: Network, call: Call) -> None:
+        """The last call on connections that were replaced closes them."""
+        if network.calls.get(threading.get_ident()) is call:
+            del network.calls[threading.get_ident()]
+        if network is not self._network and not network.calls:
+            self._others.discard(network)
+            network.drop()
+
+    def _in_turn(self, network: Network, request: Request, stop: Stop | None) -> Reply:
         if not network.turns.acquire(timeout=min(request.timeout_seconds, LONGEST_SECONDS)):
             raise all_busy(MOST_CALLS)
         source, body = request.source(), None
         try:
             body = None if source is None else source.begin()
             return self._send(network, request, body, stop)
-        except BaseException as error:
-            if not isinstance(error, Exception) and self._network is network:
-                self._network = Network(self._context)  # Ctrl-C may leave a pool half way
-            raise
         finally:
             network.turns.release()
             if source is not None and body is not None:
@@ -143,6 +176,16 @@ class Transport:
             if stop is not None:
                 stop.done()
 
+    def ask(self, request: Request, reads: Callable[[Reply], T]) -> T:
+        """Send once; what the reply says, as `reads` has it. Raises what `send` and `check` do, and
+        after an answer that is none another endpoint is asked first."""
+        reply = self.send(request)
+        try:
+            return reads(check(reply))
+        except EndpointUnreachable:
+            self._addresses.avoid(reply.url)
+            raise
+
     def run(self, steps: Steps[T], stop: Stop | None = None) -> T:
         """Carry an operation to its end and return its value."""
         try:
@@ -167,7 +210,8 @@ class Transport:
     def close(self) -> None:
         """Close every connection. What is under way in other threads ends with an error."""
         self._closed = True
-        self._network.close()
+        for network in (self._network, *self._others):
+            network.close()
         if self._through is not None:
             self._through.close()
 
@@ -192,7 +236,7 @@ def _paced(body: Body, pace: Pace) -> Iterator[bytes]:
 def _read(answer: httpx.Response, request: Request, pace: Pace) -> Reply:
     reading = Reading(answer, request.most_bytes)
     stream = cast("httpx.SyncByteStream", answer.stream)  # as it came: nothing is unpacked
-    if request.into is None or not answer.is_success:
+    if request.into is None or not is_for_file(answer, request):
         for chunk in stream:
             pace.moved(len(chunk))
             if not reading.add(chunk):
@@ -202,4 +246,5 @@ def _read(answer: httpx.Response, request: Request, pace: Pace) -> Reply:
         for chunk in stream:
             pace.moved(len(chunk))
             download.write(chunk)
+        whole_copy(answer, download.size_bytes)
     return reading.reply()

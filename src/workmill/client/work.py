@@ -2,20 +2,20 @@
 
 A worker knows better than any policy how long to insist: a lease can be asked for again by and
 by, a renewal must be made anew from the latest checkpoint, a result is offered for ever. So
-each call here is one attempt, and raises what `client.core.check` and the transport raise. An
+each call here is one attempt, and raises what `Transport.ask` raises. An
 answer that does not fit its question is no answer: verdicts belong to words by their order alone,
 so there must be as many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
-from workmill.client.core import SILENCE_SECONDS, Reply, Request, check
-from workmill.client.foreign import no_answer, read_answer
+from workmill.client import answers
+from workmill.client.core import SILENCE_SECONDS, Reply, Request
+from workmill.client.foreign import no_answer
 from workmill.client.transport import Transport
 from workmill.domain.job import (
     Completion,
@@ -29,6 +29,8 @@ from workmill.domain.job import (
 )
 from workmill.domain.limits import MAX_BODY_BYTES, MAX_LEASE_JOBS
 from workmill.wire import codecs, paths
+
+T = TypeVar("T")
 
 ALIVE_SECONDS: Final = 4.0
 """How long a renewal or a beat bears silence: there must be time for another endpoint."""
@@ -46,11 +48,8 @@ class WorkClient:
         """Work, as soon as there is some; nothing when there was none for `wait_seconds`."""
         query = {"wait": wait_seconds}
         silence = wait_seconds + SILENCE_SECONDS
-        reply = self._post(paths.WORK_LEASE, codecs.to_msgpack(request), silence, query)
-        leases = read_answer(reply, partial(codecs.from_msgpack, kind=list[Lease]))
-        if len(leases) > MAX_LEASE_JOBS:
-            raise no_answer(reply)
-        return leases
+        body = codecs.to_msgpack(request)
+        return self._post(paths.WORK_LEASE, body, _leases, silence, query)
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Verdict]:
         """Keep these leases, and note their checkpoints."""
@@ -70,7 +69,7 @@ class WorkClient:
 
     def beat(self, node: Node) -> None:
         """Say that this process is alive."""
-        heard_by_endpoint(self._post(paths.BEAT, codecs.to_msgpack(node), ALIVE_SECONDS))
+        self._post(paths.BEAT, codecs.to_msgpack(node), answers.done, ALIVE_SECONDS)
 
     def close(self) -> None:
         """Close every connection."""
@@ -81,38 +80,41 @@ class WorkClient:
     ) -> list[Verdict]:
         verdicts: list[Verdict] = []
         for words, body in _bodies(items):
-            reply = self._post(path, body, silence_seconds)
-            said = read_answer(reply, partial(codecs.from_msgpack, kind=list[Verdict]))
-            if len(said) != words:
-                raise no_answer(reply)
-            verdicts += said
+            verdicts += self._post(path, body, partial(_said, words), silence_seconds)
         return verdicts
 
     def _post(
         self,
         path: str,
         body: bytes,
+        reads: Callable[[Reply], T],
         silence_seconds: float,
         query: Mapping[str, float] | None = None,
-    ) -> Reply:
-        return check(
-            self._transport.send(
-                Request(
-                    "POST",
-                    path,
-                    query=query or {},
-                    content=body,
-                    content_type=codecs.MSGPACK,
-                    timeout_seconds=silence_seconds,
-                )
-            )
+    ) -> T:
+        request = Request(
+            "POST",
+            path,
+            query=query or {},
+            content=body,
+            content_type=codecs.MSGPACK,
+            timeout_seconds=silence_seconds,
         )
+        return self._transport.ask(request, reads)
 
 
-def heard_by_endpoint(reply: Reply) -> None:
-    """Raises EndpointUnreachable unless a beat was answered as endpoints do, without a word."""
-    if reply.status != HTTPStatus.NO_CONTENT:
+def _leases(reply: Reply) -> list[Lease]:
+    leases = answers.msgpack(list[Lease], reply)
+    if len(leases) > MAX_LEASE_JOBS:
         raise no_answer(reply)
+    return leases
+
+
+def _said(words: int, reply: Reply) -> list[Verdict]:
+    """A verdict on each word."""
+    said = answers.msgpack(list[Verdict], reply)
+    if len(said) != words:
+        raise no_answer(reply)
+    return said
 
 
 def _bodies(items: Sequence[object]) -> Iterator[tuple[int, bytes]]:

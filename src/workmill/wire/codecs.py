@@ -15,6 +15,7 @@ MSGPACK: Final = "application/msgpack"
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 PROBLEM: Final = "application/problem+json"
+OCTETS: Final = "application/octet-stream"
 
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bad bytes; the last for those that nest a thousand deep."""

@@ -128,9 +128,17 @@ def test_what_has_been_closed_or_has_no_loop_says_so(live: Live) -> None:
     asyncio.run(awaited.close())
     with pytest.raises(InvalidInput, match="is closed"):
         asyncio.run(awaited.stats())
-    stats = AsyncClient(live.url).stats()
-    with pytest.raises(InvalidInput, match="event loop"):
-        stats.send(None)
+    nowhere = AsyncClient(live.url)
+    for call in (
+        nowhere.stats(),
+        nowhere.submit(b"data", 1),
+        nowhere.submit(b"data", 1, fold_locally=True),
+        anext(nowhere.submit_many([b"data"], 1)),
+        anext(nowhere.submit_many([b"data"], 1, fold_locally=True)),
+        anext(nowhere.results()),
+    ):
+        with pytest.raises(InvalidInput, match="event loop"):
+            call.__await__().send(None)
     with pytest.raises(StopIteration):
         AsyncClient(live.url).close().send(None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from tests.http.client.liars import says, serving, whole
 
 from workmill.client.async_transport import AsyncTransport
 from workmill.client.core import Request
-from workmill.client.network import Network
+from workmill.client.network import Call, Network
 from workmill.client.transport import Transport
 
 
@@ -101,3 +102,60 @@ async def test_a_cancelled_end_of_an_answer_leaves_none_either(
                     await transport.send(Request("GET", "/"))
             assert transport._network()._pool.connections == []
             assert (await transport.send(Request("GET", "/"))).status == 200
+
+
+def test_connections_that_were_replaced_are_closed_by_their_last_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At once, and not when the collector comes by; a call of another thread that is still under
+    way on them ends first."""
+    with serving(says(whole(b"{}"))) as url, Transport(url) as transport:
+        transport.send(Request("GET", "/"))
+        network = transport._network
+        (kept,) = network.backend.open.values()
+        network.calls[0] = other = Call()  # of a thread that never was
+        with monkeypatch.context() as patch:
+            patch.setattr(Network, "handle_request", _interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                transport.send(Request("GET", "/"))
+        assert transport._network is not network
+        assert kept.sock.fileno() >= 0
+        del network.calls[0]
+        transport._leave(network, other)
+        assert kept.sock.fileno() == -1
+        assert transport._others == set()
+
+
+def test_a_call_in_the_middle_of_a_call_has_connections_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A signal's handler, or a generator that the collector ends, runs between any two steps, also
+    where this thread holds the pool's lock."""
+    used: list[Network] = []
+    right = Network.handle_request
+
+    def calls_again(network: Network, request: httpx.Request) -> httpx.Response:
+        used.append(network)
+        if len(used) == 1:
+            assert transport.send(Request("GET", "/inner")).status == 200
+        return right(network, request)
+
+    with serving(says(whole(b"{}"))) as url, Transport(url) as transport:
+        monkeypatch.setattr(Network, "handle_request", calls_again)
+        assert transport.send(Request("GET", "/outer")).status == 200
+        assert used[0] is not used[1]
+        assert used[1].backend.open == {}
+        assert transport._network is used[0]
+
+
+def _interrupted(_network: Network, _request: httpx.Request) -> httpx.Response:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_within_the_pools_lock_does_not_wait_for_itself() -> None:
+    """The library cleans up under the lock that the interrupted line has taken already."""
+    with Transport("http://127.0.0.1:1") as transport:
+        lock: Any = transport._network._pool._optional_thread_lock
+        with lock:
+            assert lock.acquire(blocking=False)
+            lock.release()

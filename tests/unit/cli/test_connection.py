@@ -63,7 +63,7 @@ REFUSAL = b'{"type":"urn:workmill:problem:not-authorized","title":"t","status":4
         (Reply(200, b'{"status":"ready"}'), ""),
         (Reply(401, REFUSAL), ""),
         (Reply(503), "not ready; retrying"),
-        (Reply(200, b"<b>hi</b>"), ""),
+        (Reply(200, b"<b>hi</b>"), "no endpoint of Workmill (HTTP status 200), or not now; asking"),
         (Reply(404, b"no"), "no endpoint of Workmill (HTTP status 404), or not now; asking"),
     ],
 )
@@ -82,7 +82,7 @@ def test_who_is_not_ready_is_asked_again(
 
 
 def test_a_refusal_of_no_key_names_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Transport, "send", lambda *_: Reply(200))
+    monkeypatch.setattr(Transport, "send", lambda *_: Reply(200, b'{"status":"ready"}'))
     with pytest.raises(NotAuthorized, match="--key-file FILE, or WORKMILL_KEY_FILE"):
         _refused()
 

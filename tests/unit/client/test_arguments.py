@@ -21,7 +21,7 @@ from workmill.client.edge import headers_of
 from workmill.client.payload import payload
 from workmill.domain.errors import InvalidInput
 from workmill.wire import codecs
-from workmill.wire.messages import SubmitReply
+from workmill.wire.messages import JobView, SubmitReply
 
 if TYPE_CHECKING:
     from tests.unit.client.conftest import Counterpart
@@ -122,8 +122,11 @@ def test_a_client_is_patient_for_a_time(kind: Callable[..., object], patience: o
 
 def test_an_id_is_a_uuid_or_its_text(service: Counterpart) -> None:
     """The same job either way; everything else is refused before anything is sent."""
+    view = JobView(
+        id=str(ID), status="queued", workload="", iterations=1, done=0, priority=0, attempts=0
+    )
     for given in (ID, str(ID), ID.hex.upper(), "{" * 0 + str(ID).upper()):
-        service.carry(service.operations.cancel(given), lambda _: Reply(204))
+        service.carry(service.operations.job(given), lambda _: Reply(200, codecs.to_json(view)))
     assert {request.path for request in service.asked} == {f"/v1/jobs/{ID}"}
     for wrong in (5, None, b"x", ID.bytes, ["x"], "x", "\ud800", str(ID) + "\n"):
         with pytest.raises(InvalidInput):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,10 +42,13 @@ class Service:
         self.now = 1000.0
         self.asked: list[Request] = []
         self.ends: list[float] = []
+        self.reads: Callable[[Reply], Reply] = lambda reply: reply
 
     def ask(self, patience_seconds: float, request: Request = REQUEST) -> Reply:
         """Carry the retrying out, with pauses that cost time on this clock alone."""
-        steps = retrying(request, patience_seconds, ticks=lambda: self.now, chance=lambda: 0.5)
+        steps = retrying(
+            request, patience_seconds, self.reads, ticks=lambda: self.now, chance=lambda: 0.5
+        )
         try:
             request = next(steps)
             while True:
