@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import subprocess
@@ -15,7 +17,7 @@ from tests.contract.stand import Stand
 
 from workmill.domain.errors import StoreLost, StoreUnavailable
 from workmill.store.sqlite import SqliteStore, log
-from workmill.store.sqlite.ownership import FILE_NAME, LOCK_NAME
+from workmill.store.sqlite.ownership import FILE_NAME, LOCK_NAME, LOG_SUFFIX, RESERVE_SUFFIX
 
 
 @pytest.fixture
@@ -47,6 +49,13 @@ def _copied_over(home: Path) -> None:
     (home / FILE_NAME).write_bytes(b"SQLite format 3\0" + bytes(8176))
 
 
+def _copied_over_at_its_length(home: Path) -> None:
+    """As when the copy of a moment ago is put there: nothing but the time of change tells."""
+    file = home / FILE_NAME
+    file.write_bytes(file.read_bytes())
+    os.utime(file, (1, 1))
+
+
 def _moved_away(home: Path) -> None:
     home.rename(home.with_name("elsewhere"))
 
@@ -71,6 +80,7 @@ LOSSES = [
     _remove_all,
     _another_in_its_place,
     _copied_over,
+    _copied_over_at_its_length,
     _moved_away,
     _directory_replaced,
     _log_removed,
@@ -146,6 +156,15 @@ def test_the_log_of_a_file_that_was_copied_over_is_not_played_into_the_new_one(
     assert [path.name for path in home.glob("*.aside-*")] == [f"{FILE_NAME}-wal.aside-1"]
 
 
+def test_a_file_that_was_replaced_leaves_the_log_in_its_place(stand: Stand, home: Path) -> None:
+    """It still belongs to the file that is open: what became of that is said as it is."""
+    _another_in_its_place(home)
+    with pytest.raises(StoreLost, match="was replaced by another file"):
+        stand.submit(new_job())
+    stand.reopen()
+    assert not list(home.glob("*.aside-*"))
+
+
 _SECOND = """
 import sys, pathlib
 from workmill.store.sqlite import SqliteStore
@@ -166,6 +185,36 @@ def test_a_removed_lock_file_lets_nobody_else_in(stand: Stand, home: Path) -> No
     (home / LOCK_NAME).unlink()
     assert "owns the store" in _second_owner(home)
     assert stand.submit(new_job())[0].created
+
+
+def test_an_owner_that_knows_of_the_lock_file_alone_is_met_too(stand: Stand, home: Path) -> None:
+    """A Workmill from before the directory was locked holds nothing else."""
+    stand.store.close()
+    with (home / LOCK_NAME).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "owns the store" in _second_owner(home)
+    stand.store = SqliteStore(home)
+
+
+def test_a_disk_that_takes_no_note_keeps_nobody_out(
+    stand: Stand, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock needs no byte; and what the note says of the store is not lost by it."""
+
+    def without_room(*_given: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    stand.store.close()
+    with monkeypatch.context() as full:
+        full.setattr("workmill.store.sqlite.ownership.os.pwrite", without_room)
+        SqliteStore(home).close()
+        new = SqliteStore(home.with_name("new"))
+        new.close()
+    _remove_all(home)
+    with pytest.raises(StoreUnavailable, match="a store was here"):
+        SqliteStore(home)
+    (home / LOCK_NAME).unlink()
+    stand.store = SqliteStore(home)
 
 
 def test_a_symlink_to_the_directory_or_to_the_file_is_the_same_store(
@@ -197,6 +246,15 @@ def test_the_rest_of_a_store_is_not_begun_anew(home: Path, stand: Stand) -> None
     (home / "safe").rename(home / FILE_NAME)
     stand.store = SqliteStore(home)
     assert stand.stats().submitted_total == 1
+
+
+@pytest.mark.parametrize("end", [LOG_SUFFIX, RESERVE_SUFFIX])
+def test_any_part_of_the_rest_is_enough(tmp_path: Path, end: str) -> None:
+    """Also where the note of a store that was here has gone with its file."""
+    (tmp_path / f"{FILE_NAME}{end}").write_bytes(b"rest")
+    with pytest.raises(StoreUnavailable, match=rf"{FILE_NAME}{end}.*a store was here"):
+        SqliteStore(tmp_path)
+    assert (tmp_path / f"{FILE_NAME}{end}").read_bytes() == b"rest"
 
 
 def test_a_store_whose_files_were_all_removed_is_not_begun_anew(home: Path, stand: Stand) -> None:
