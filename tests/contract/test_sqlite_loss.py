@@ -56,6 +56,14 @@ def _copied_over_at_its_length(home: Path) -> None:
     os.utime(file, (1, 1))
 
 
+def _copied_over_with_its_time(home: Path) -> None:
+    """As `cp --preserve` and `rsync --times` do it: the length tells."""
+    file = home / FILE_NAME
+    before = file.stat()
+    file.write_bytes(file.read_bytes() + bytes(4096))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def _moved_away(home: Path) -> None:
     home.rename(home.with_name("elsewhere"))
 
@@ -81,6 +89,7 @@ LOSSES = [
     _another_in_its_place,
     _copied_over,
     _copied_over_at_its_length,
+    _copied_over_with_its_time,
     _moved_away,
     _directory_replaced,
     _log_removed,
@@ -109,6 +118,18 @@ def test_a_probe_finds_it_when_nobody_calls(
     lose(home)
     with pytest.raises(StoreLost), stand.store.group():
         stand.store.probe()
+
+
+def test_files_that_cannot_be_looked_at_are_not_called_gone(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A right to look that was taken away, or a disk that hesitates, loses no job."""
+
+    def without_right(path: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr("workmill.store.sqlite.ownership.os.stat", without_right)
+    assert stand.submit(new_job())[0].created
 
 
 def test_a_checkpoint_of_its_own_is_not_taken_for_a_stranger(
