@@ -170,7 +170,7 @@ def test_what_ended_before_a_restore_is_looked_up_after_it(
 ) -> None:
     """What was still to be taken out of the index of the replaced store is nothing of the new."""
     stand.store.backup(tmp_path / "copy")
-    assert stand.complete(stand.lease_one(), state_of("q", 100)) is Verdict.APPLIED
+    assert stand.cancel(stand.lease_one()) == [Verdict.APPLIED]
     stop = WorkIndex.stop
 
     def let_go_and_stop(filled: WorkIndex) -> None:

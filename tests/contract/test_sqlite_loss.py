@@ -128,7 +128,7 @@ def test_files_that_cannot_be_looked_at_are_not_called_gone(
     def without_right(path: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
-    monkeypatch.setattr("workmill.store.sqlite.ownership.os.stat", without_right)
+    monkeypatch.setattr("workmill.store.sqlite.ownership._seen", without_right)
     assert stand.submit(new_job())[0].created
 
 

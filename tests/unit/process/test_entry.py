@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from workmill.process.entry import MAX_OPEN_FILES
+from workmill.process.entry import MAX_OPEN_FILES, raise_file_limit
 
 SHELL_CLOSES = {0: "<&-", 1: ">&-", 2: "2>&-"}
 ALL = [list(some) for some in chain.from_iterable(combinations(range(3), n) for n in range(4))]
@@ -93,6 +93,65 @@ def test_the_soft_limit_of_files_is_raised(soft: int, hard: int, then: int) -> N
         timeout=60,
     )
     assert list(map(int, run.stdout.split())) == [min(then, hard), hard]
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "then"),
+    [
+        (64, 512, 512),
+        (64, 2 * MAX_OPEN_FILES, MAX_OPEN_FILES),
+        (64, resource.RLIM_INFINITY, MAX_OPEN_FILES),
+        (2 * MAX_OPEN_FILES, 4 * MAX_OPEN_FILES, None),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, None),
+    ],
+)
+def test_the_soft_limit_is_raised_to_a_bound_and_never_lowered(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, then: int | None
+) -> None:
+    """Whatever this machine allows: container runtimes have hard limits of a thousand million."""
+    given: list[tuple[int, tuple[int, int]]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda *limit: given.append(limit))
+    raise_file_limit()
+    assert given == ([] if then is None else [(resource.RLIMIT_NOFILE, (then, hard))])
+
+
+INTERRUPTS = """
+import json, signal, sys, threading
+from workmill.process import entry
+at_start = signal.getsignal(signal.SIGINT)
+thread = threading.Thread(target=entry.enter_program)  # changes nothing there
+thread.start()
+thread.join()
+untouched = signal.getsignal(signal.SIGINT) is at_start
+entry.enter_program()
+found = [signal.getsignal(signal.SIGINT)]
+entry.raise_on_interrupt()
+found.append(signal.getsignal(signal.SIGINT))
+words = {signal.SIG_DFL: "ends", signal.SIG_IGN: "ignored", signal.default_int_handler: "raises"}
+with open(sys.argv[1], "w") as said:
+    stops = [one.name for one in entry.stop_signals()]
+    json.dump({"then": [words[one] for one in found], "untouched": untouched, "stops": stops}, said)
+"""
+
+
+@pytest.mark.parametrize("ignored", [(), (signal.SIGINT,), (signal.SIGHUP,)], ids=str)
+def test_what_ctrl_c_does_is_ours_to_say_unless_it_is_ignored(
+    tmp_path: Path, ignored: tuple[signal.Signals, ...]
+) -> None:
+    """It ends a program that still imports, without a traceback; later it may raise. What a shell
+    or nohup has ignored neither ends nor drains anything."""
+
+    def parent() -> None:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+    found = look(tmp_path, "exec", INTERRUPTS, preexec_fn=parent)
+    is_ignored = signal.SIGINT in ignored
+    assert found["then"] == (["ignored"] * 2 if is_ignored else ["ends", "raises"])
+    assert found["untouched"]
+    hangup = [] if signal.SIGHUP in ignored else ["SIGHUP"]
+    assert found["stops"] == ["SIGINT", "SIGTERM", *hangup]
 
 
 @pytest.mark.parametrize(
