@@ -96,6 +96,9 @@ EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
     "a counter below nothing": of_books(b"submitted_total", b"-1"),
     "a counter at its end": of_books(b"submitted_total", b"9223372036854775807"),
     "a token at its end": of_books(b"highest_token", b"4398046511103"),
+    "a receipt at its end": of_books(b"next_receipt", b"9007199254740991"),
+    "a place at its end": of_books(b"next_seq", b"1099511627776"),
+    "an age at its end": of_books(b"last_age", b"%d" % (2**42 * 2048)),
     "a time far away": of_books(b"last_ms", b"9007199254740991"),
     "the age of a time to come": of_kind(
         "jobs", lambda items: [*items[:-1], (LATEST * 2048).to_bytes(AGE, "big") + items[-1][AGE:]]

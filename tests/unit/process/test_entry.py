@@ -10,10 +10,12 @@ import subprocess
 import sys
 from itertools import chain, combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from workmill.process import entry
 from workmill.process.entry import MAX_OPEN_FILES, raise_file_limit
 
 SHELL_CLOSES = {0: "<&-", 1: ">&-", 2: "2>&-"}
@@ -110,8 +112,12 @@ def test_the_soft_limit_is_raised_to_a_bound_and_never_lowered(
 ) -> None:
     """Whatever this machine allows: container runtimes have hard limits of a thousand million."""
     given: list[tuple[int, tuple[int, int]]] = []
+
+    def take(which: int, limit: tuple[int, int]) -> None:
+        given.append((which, limit))
+
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
-    monkeypatch.setattr(resource, "setrlimit", lambda *limit: given.append(limit))
+    monkeypatch.setattr(resource, "setrlimit", take)
     raise_file_limit()
     assert given == ([] if then is None else [(resource.RLIMIT_NOFILE, (then, hard))])
 
@@ -143,7 +149,7 @@ def test_what_ctrl_c_does_is_ours_to_say_unless_it_is_ignored(
     or nohup has ignored neither ends nor drains anything."""
 
     def parent() -> None:
-        for number in ignored:
+        for number in (signal.SIGUSR1, *ignored):
             signal.signal(number, signal.SIG_IGN)
 
     found = look(tmp_path, "exec", INTERRUPTS, preexec_fn=parent)
@@ -188,3 +194,37 @@ def test_a_directory_that_is_gone_is_no_hindrance(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("first", "cwd", "script", "stays"),
+    [
+        ("", "here", "elsewhere/run", False),
+        ("here", "elsewhere", "here/run", False),
+        ("here", "elsewhere", "elsewhere/run", True),
+        ("", "root", "elsewhere/run", True),
+        ("root", "elsewhere", "root/run", True),
+    ],
+)
+def test_what_python_put_first_goes_and_our_own_place_stays(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+    cwd: str,
+    script: str,
+    *,
+    stays: bool,
+) -> None:
+    """The current directory, or a script's. Where the package itself is, it is found from there."""
+    for name in ("here", "elsewhere", "root"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / cwd)
+    path = [str(tmp_path / first) if first else "", "the rest"]
+    python = SimpleNamespace(
+        flags=SimpleNamespace(safe_path=False), path=path, argv=[str(tmp_path / script)]
+    )
+    monkeypatch.setattr(entry, "sys", python)
+    monkeypatch.setattr(entry, "package_root", (tmp_path / "root").resolve)
+    entry.drop_implicit_path()
+    assert len(path) == 1 + stays
+    assert path[-1] == "the rest"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -121,6 +122,31 @@ def test_what_was_dropped_is_counted_and_said_when_it_flows_again(pipe: tuple[in
             told += event["event"] == "log.dropped"
     assert (whole + missing, told > 0) == (total, True)
     assert output.drain(60)
+
+
+def test_what_could_not_be_written_is_counted_too(pipe: tuple[int, int]) -> None:
+    """A disk that was full for a while has lost lines as surely as a reader that was slow."""
+    _, writing = pipe
+    written: list[bytes] = []
+    refusals = 2
+
+    def write(_descriptor: int, data: memoryview) -> int:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(bytes(data))
+        return len(data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workmill.telemetry.output.os.write", write)
+        output = Output(writing, dropped)
+        output.write(b"one\ntwo\n")
+        assert output.drain(60)
+        for _ in range(2):
+            output.write(b"later\n")
+            assert output.drain(60)
+    assert written == [b"later\n", dropped(2), b"later\n"]
 
 
 def test_a_line_that_was_torn_spoils_no_other(pipe: tuple[int, int]) -> None:

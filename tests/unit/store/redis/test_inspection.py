@@ -7,7 +7,8 @@ from tests.unit.store.redis.fakes import P
 
 from workmill.domain.errors import StoreDamaged, StoreUnavailable
 from workmill.store.redis import inspection
-from workmill.store.redis.durability import Shown
+from workmill.store.redis.connection import Refused
+from workmill.store.redis.durability import Shown, read_shown
 from workmill.store.redis.inspection import AGAIN_SECONDS, LOOK_SECONDS, WARN_SECONDS, Inspection
 from workmill.store.redis.judgement import Level
 
@@ -98,3 +99,10 @@ def test_a_node_of_a_cluster_is_a_warning(scene: Scene) -> None:
     """Keys may be moved away from it; it keeps what it has."""
     scene.looks.judge(shown(info="cluster_enabled:1"))
     assert "Redis Cluster" in scene.looks.warnings[0]
+
+
+def test_a_right_that_was_taken_away_is_the_refusal_that_it_is() -> None:
+    """Who may not ask INFO any more is told so; settings that may not be read are none."""
+    with pytest.raises(Refused, match="no permissions"):
+        read_shown(P, Refused("NOPERM", "no permissions"), [])
+    assert read_shown(P, b"run_id:1\r\n", Refused("NOPERM", "no permissions")).config is None
