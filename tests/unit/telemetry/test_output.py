@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import json
 import os
 import pty
@@ -15,7 +16,7 @@ from contextlib import closing
 
 import pytest
 
-from workmill.telemetry.output import MAX_WAITING_BYTES, Output
+from workmill.telemetry.output import MAX_WAITING_BYTES, Output, _leads_to, _text
 
 TALKATIVE = """
 import sys, warnings, threading, logging
@@ -204,3 +205,13 @@ for number in range(200):
     events = [json.loads(line) for line in lines]
     assert len(events) == 800
     assert all(event["event"] == "job.failed" for event in events)
+
+
+def test_only_what_leads_there_is_taken_over(pipe: tuple[int, int]) -> None:
+    """A program around us may have put its own streams there; and nothing is taken over twice."""
+    _, writing = pipe
+    with closing(io.TextIOWrapper(os.fdopen(os.dup(writing), "wb"))) as there:
+        assert _leads_to(there, there.fileno())
+        assert not _leads_to(there, writing)
+        assert not _leads_to(_text(Output(writing), "utf-8"), writing)
+        assert not _leads_to(io.TextIOWrapper(io.BytesIO()), writing)
