@@ -68,6 +68,9 @@ def _books(name: str, value: str) -> str:
 
 
 QUEUED, PULLED = sql("WHERE status = $queued"), sql("WHERE status = $pulled")
+APART = f"UPDATE jobs SET seq = 50 WHERE seq = 1; {_books('next_seq', '100')}; "  # noqa: S608
+"""The job that made the known work is another one's neighbour: its own, and the work, are judged by
+themselves."""
 LATE = 253_402_300_800_000
 """Milliseconds: the first of the year 10000."""
 LONG = "printf('%.*c', 1000, 'x')"
@@ -109,7 +112,11 @@ EDITS = {
     "a leader of other work": _of("attached", f"leader = (SELECT min(seq) FROM jobs {QUEUED})"),  # noqa: S608
     "known work before the first": "UPDATE known SET seq = 0",
     "known work beyond the last": "UPDATE known SET seq = seq + (1 << 40)",
-    "known work of a key of another length": "UPDATE known SET key = x'00'; UPDATE jobs SET seq = 50 WHERE seq = 1",  # noqa: E501
+    "known work of a key of another length": APART + "UPDATE known SET key = x'00'",  # noqa: S608
+    "known work of no total by itself": APART + "UPDATE known SET total = 0",  # noqa: S608
+    "known work of no value": APART  # noqa: S608
+    + _books("known_bytes", "old - 64")
+    + "; UPDATE known SET state = x''",
     "known work of no total": "UPDATE known SET total = 0",
     "known work at no time": "UPDATE known SET known_at_ms = -1",
     "known work of another key": "UPDATE known SET key = zeroblob(32)",
