@@ -46,18 +46,18 @@ class Store(Committer):
         self.told: list[object] = []
         self.errors: list[WorkmillError] = []
 
-    async def _take(self, items: Sequence[object]) -> None:
+    async def _hear(self, items: Sequence[object]) -> None:
         if self.errors:
             raise self.errors.pop(0)
         self.told += items
 
     async def acknowledge(self, items: Sequence[Acknowledgement]) -> list[int]:
-        await self._take(items)
+        await self._hear(items)
         return [1] * len(items)
 
     async def work(self, verb: str, items: Sequence[Any]) -> list[Verdict]:
         assert verb == "release"
-        await self._take(items)
+        await self._hear(items)
         return [Verdict.APPLIED] * len(items)
 
 

@@ -7,7 +7,6 @@ import threading
 import pytest
 
 from workmill.domain.errors import EndpointUnreachable
-from workmill.worker import reach
 from workmill.worker.reach import Reach
 
 
@@ -17,7 +16,7 @@ def test_an_answer_to_a_question_from_before_it_says_nothing_of_its_end(
     """A long poll that an endpoint had answered before it went is read after that."""
     now = 100.0
     said: list[str] = []
-    monkeypatch.setattr(reach.time, "monotonic", lambda: now)
+    monkeypatch.setattr("workmill.worker.reach.time.monotonic", lambda: now)
     monkeypatch.setattr("workmill.telemetry.incident.emit", lambda event, **_: said.append(event))
     shared, over = Reach(), threading.Event()
     over.set()
