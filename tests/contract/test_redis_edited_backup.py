@@ -36,6 +36,7 @@ priority. Then come done (6 bytes) and token (5)."""
 KEY_AT = TOTAL_AT + 6 + 6 + 5
 STATE_AT = KEY_AT + 32
 """Of a queued job; all others have two bytes of length before it."""
+LONG = b"x" * 1000
 LATEST = 2**42 - 1
 """Milliseconds: the year 2109."""
 
@@ -76,7 +77,7 @@ EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
     "a total beyond all": of_job(TOTAL_AT, b"\xff" * 6),
     "more done than there is": of_job(TOTAL_AT + 6, b"\x03" + b"\xff" * 5),
     "nothing done": of_job(TOTAL_AT + 6, bytes(6)),
-    "a token beyond all": of_job(TOTAL_AT + 12, b"\x01" + bytes(5)),
+    "a token beyond all": of_job(TOTAL_AT + 12, b"\x01" + bytes(4)),
     "another tenant": of_job(AGE + ID + 6, b"\x77\x77"),
     "an unknown status": of_job(AGE + ID, b"\x0f"),
     "a priority that is none": of_job(AGE + ID + 10, b"\x80"),
@@ -88,6 +89,9 @@ EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
     "an item that is no bytes": of_kind("jobs", lambda items: [*items, 7]),
     "a name too few": of_kind("names", lambda items: items[:-1]),
     "a name that is no text": of_kind("names", lambda items: [*items, b"T9", b"\xff"]),
+    "a name of a thousand letters": of_kind(
+        "names", lambda items: [*items, b"t" + LONG, b"9", b"T9", LONG]
+    ),
     "a name that leads elsewhere": of_kind("names", lambda items: [*items, b"tother", b"1"]),
     "nothing left to do": of_job(TOTAL_AT, bytes(5) + b"\x01"),
     "no names": of_kind("names", lambda _: []),
@@ -96,6 +100,9 @@ EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
     "a counter below nothing": of_books(b"submitted_total", b"-1"),
     "a counter at its end": of_books(b"submitted_total", b"9223372036854775807"),
     "a token at its end": of_books(b"highest_token", b"4398046511103"),
+    "a receipt at its end": of_books(b"next_receipt", b"9007199254740991"),
+    "a place at its end": of_books(b"next_seq", b"1099511627776"),
+    "an age at its end": of_books(b"last_age", b"%d" % (2**42 * 2048)),
     "a time far away": of_books(b"last_ms", b"9007199254740991"),
     "the age of a time to come": of_kind(
         "jobs", lambda items: [*items[:-1], (LATEST * 2048).to_bytes(AGE, "big") + items[-1][AGE:]]
@@ -155,6 +162,11 @@ FULL_EDITS: dict[str, Callable[[str, list[Any]], list[Any]]] = {
     "an attached state": of(Status.ATTACHED, at(STATE_AT + 2, OTHER)),
     "a result at once": of(Status.PULLED, at(STATE_AT + 2, OTHER)),
     "an end to come": of(Status.DONE, at(STATE_AT + 2 + 64, LATEST.to_bytes(6, "big"))),
+    "an end at no time": of(Status.DONE, at(STATE_AT + 2 + 64, bytes(6))),
+    "known work of one byte": of_kind("known", lambda items: [*items, b"x"]),
+    "known work of no total": of_kind(
+        "known", lambda items: [items[0][:6] + bytes(6) + items[0][12:], *items[1:]]
+    ),
     "a long reason": of(Status.FAILED, told(b"x" * 501)),
     "a reason that is no text": of(Status.FAILED, told(b"\xff")),
     "a worker's long name": of(Status.LEASED, told(b"x" * 201)),

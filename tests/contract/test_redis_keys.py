@@ -17,9 +17,10 @@ from tests.contract.stand import HandClock, Stand
 from tests.redis_servers import client_of, folder, link_to, redis_on_socket
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
-from workmill.domain.job import LeaseRequest, Node, PullRequest, Verdict
+from workmill.domain.job import Completion, LeaseRequest, Node, PullRequest, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import KNOWN_RETENTION_SECONDS, RESULT_RETENTION_SECONDS
+from workmill.store.bounds import Bounds
 from workmill.store.redis import RedisStore, library
 from workmill.store.redis.port import Link
 from workmill.store.redis.records import MAX_TOTAL
@@ -180,6 +181,34 @@ def test_a_leap_of_the_clock_purges_nothing(
     assert said.count(b'"store.clock_leapt"') == 1
     client.hincrby(books, "leapt_ms", -week_ms)
     assert purged() == 3
+    store.close()
+
+
+def test_a_leap_holds_whatever_is_kept_for_a_time(
+    redis_url: str, client: redis.Redis, tmp_path: Path
+) -> None:
+    """Results that were fetched and known work as well: each has its own time."""
+    kept = Bounds(
+        result_retention_seconds=0.0, delivered_retention_seconds=0.0, known_retention_seconds=0.0
+    )
+    store = RedisStore(partial(link_to, redis_url, tag_of(tmp_path)), bounds=kept)
+    books = f"{tag_of(tmp_path)}abooks"
+
+    def purged() -> int:
+        with store.group():
+            return store.purge(100)
+
+    with store.group():
+        store.submit([new_job(total=1), new_job(total=1), new_job("known")])
+        (lease,) = store.lease(request(1))
+        word = Completion(id=lease.id, token=lease.token, state=state_of("known", 100))
+        assert store.complete([word]) == [Verdict.APPLIED]
+        store.pull(PullRequest(top=1))
+        assert store.stats().jobs[Status.DELIVERED] == 1
+    client.hset(books, "leapt_ms", str(2**41))
+    assert purged() == 0
+    client.hset(books, "leapt_ms", "0")
+    assert purged() == 4
     store.close()
 
 

@@ -75,6 +75,21 @@ def test_parts_that_were_moved_are_refused(redis_url: str, tmp_path: Path, move:
     stand.store.close()
 
 
+@pytest.mark.parametrize("count", [0, 255])
+def test_a_backup_of_no_parts_or_of_too_many_is_refused(
+    redis_url: str, tmp_path: Path, count: int
+) -> None:
+    """Parts that a backup does not have are restored to nothing: one of none would empty all."""
+    stand = Stand(partial(open_shards, redis_url), tmp_path / "store")
+    stand.submit(*(new_job() for _ in range(JOBS)))
+    stand.store.backup(tmp_path / "good")
+    edited = join(parts_of(tmp_path / "good")[:1] * count, tmp_path / "edited")
+    with pytest.raises(InvalidInput, match="has no parts, or too many"):
+        stand.store.restore(edited)
+    assert stand.stats().jobs[Status.QUEUED] == JOBS
+    stand.store.close()
+
+
 def test_a_backup_that_does_not_say_which_part_it_is_is_refused(
     redis_url: str, tmp_path: Path
 ) -> None:

@@ -105,6 +105,28 @@ def test_a_leap_that_was_an_error_does_not_keep_everything_for_longer(stand: Sta
     assert stand.purge() == 3
 
 
+def test_a_clock_that_went_back_is_told_too(stand: Stand, events: Events) -> None:
+    """Whoever set it, or lost it, hears that the store goes on with the later time."""
+    unread(stand)
+    stand.clock.advance(-2 * DAY)
+    stand.reopen()
+    assert events == [("store.clock_leapt", -2 * DAY)]
+
+
+def test_two_leaps_hold_retention_as_long_as_both(stand: Stand, events: Events) -> None:
+    """A second one, met before the first was confirmed, does not make the first one count."""
+    unread(stand)
+    for _ in range(2):
+        stand.clock.advance(5 * DAY)
+        stand.reopen()
+        with stand.store.group():
+            stand.store.probe()
+    assert stand.purge() == 0
+    stand.clock.advance(DAY)
+    assert stand.purge() == 3
+    assert events[-1] == ("store.clock_confirmed", 10 * DAY)
+
+
 def test_retention_goes_on_by_the_time_before_the_leap(stand: Stand) -> None:
     """A leap holds nothing up for ever: what was due without it goes when it is due."""
     unread(stand)
@@ -150,15 +172,18 @@ def test_an_old_backup_is_not_purged_as_it_is_restored(
     assert events == [("store.clock_leapt", 30 * DAY)]
 
 
-def test_a_clock_that_is_set_while_the_store_is_open_is_told_once(events: Events) -> None:
+@pytest.mark.parametrize("days", [9, -9])
+def test_a_clock_that_is_set_while_the_store_is_open_is_told_once(
+    events: Events, days: int
+) -> None:
     """The store goes on with its own time; the next opening meets the leap."""
     wall = [1_000_000_000]
     drift = leaps.Drift(lambda: wall[0])
     drift.tell(wall[0])
-    wall[0] += 9 * 24 * 3600 * 1000
+    wall[0] += days * 24 * 3600 * 1000
     for _ in range(2):
-        drift.tell(1_000_001_000)
-    assert [event for event, _ in events] == ["store.clock_leapt"]
+        drift.tell(1_000_000_000)
+    assert events == [("store.clock_leapt", days * DAY)]
 
 
 def test_leases_and_receipts_get_time_after_a_leap(stand: Stand) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -164,6 +165,25 @@ def test_a_restore_and_a_backup_meanwhile(stand: Stand, held: Held, tmp_path: Pa
     assert len(stand.lease(10)) == 1
 
 
+def test_what_ended_before_a_restore_is_looked_up_after_it(
+    stand: Stand, held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was still to be taken out of the index of the replaced store is nothing of the new."""
+    stand.store.backup(tmp_path / "copy")
+    assert stand.cancel(stand.lease_one()) == [Verdict.APPLIED]
+    stop = WorkIndex.stop
+
+    def let_go_and_stop(filled: WorkIndex) -> None:
+        held._go.set()
+        stop(filled)
+
+    monkeypatch.setattr(WorkIndex, "stop", let_go_and_stop)
+    stand.store.restore(tmp_path / "copy")
+    held.let_go(stand)
+    settle(stand)
+    assert stand.submit(new_job("q"))[0].status is Status.ATTACHED
+
+
 def test_a_group_that_fails_leaves_no_entry_and_loses_none(stand: Stand) -> None:
     """The index is no part of the file's transaction, and follows it all the same."""
     stand.submit(kept := new_job("a"))
@@ -179,6 +199,7 @@ def test_a_group_that_fails_leaves_no_entry_and_loses_none(stand: Stand) -> None
     assert entries_of(stand) == 1
     assert stand.submit(new_job("a"))[0].status is Status.ATTACHED
     assert stand.submit(new_job("b"))[0].status is Status.QUEUED
+    assert stand.submit(new_job("a"))[0].status is Status.ATTACHED, "nor by the groups after it"
 
 
 def steps_of_opening(directory: Path) -> int:
@@ -224,7 +245,23 @@ def test_one_statement_fills_a_bounded_part(stand: Stand, monkeypatch: pytest.Mo
     monkeypatch.setattr(index, "STEP_SEQS", 10)
     jobs = [new_job(f"d{n}") for n in range(35)]
     stand.submit(*jobs)
+    spans: list[tuple[int, int]] = []
+    whole = WorkIndex._fill
+
+    def traced(filled: WorkIndex) -> None:
+        def note(_cursor: object, text: str, given: Any) -> bool:
+            if "BETWEEN ?1 AND ?2" in text:
+                spans.append(given)
+            return True
+
+        filled.table.exec_trace = note
+        whole(filled)
+        filled.table.exec_trace = None
+
+    monkeypatch.setattr(WorkIndex, "_fill", traced)
     stand.reopen()
+    assert len(spans) == 4
+    assert all(last - first < 10 for first, last in spans)
     table = stand.store._session.index.table  # type: ignore[attr-defined]
     assert table.execute("SELECT count(*) FROM work").get == 35
     again: list[NewJob] = [new_job(f"d{n}") for n in range(35)]

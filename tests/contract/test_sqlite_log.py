@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -71,35 +72,67 @@ def test_a_log_that_cannot_be_copied_fails_no_group(
     assert stand.status(done) in (Status.DONE, Status.DELIVERED)
 
 
+class Counting:
+    """The connection of a store's log: how often it was asked to copy. `busy`: another process
+    is copying."""
+
+    system_errno = 0
+
+    def __init__(self, store: Any) -> None:
+        self.tries = 0
+        self.busy = False
+        self._whole = store._session.connection.wal_checkpoint
+        store._log._connection = self
+
+    def wal_checkpoint(self, mode: int) -> tuple[int, int]:
+        self.tries += 1
+        if self.busy:
+            raise apsw.BusyError("database is locked")
+        return self._whole(mode=mode)  # type: ignore[no-any-return]
+
+
 def test_copying_is_tried_again_with_growing_pauses(
     stand: Stand, disk: SickDisk, events: Events, now: list[float]
 ) -> None:
     """Told once, and once more when it worked; not with every group meanwhile."""
-    connection = stand.store._session.connection  # type: ignore[attr-defined]
-    tries = 0
-    whole = connection.wal_checkpoint
-
-    class Counting:
-        system_errno = 0
-
-        def wal_checkpoint(self, mode: int) -> tuple[int, int]:
-            nonlocal tries
-            tries += 1
-            return whole(mode=mode)  # type: ignore[no-any-return]
-
-    stand.store._log._connection = Counting()  # type: ignore[attr-defined]
+    counting = Counting(stand.store)
     disk.full = FILE_NAME
     for _ in range(5):
         stand.submit(new_job())
-    assert tries == 1
+    assert counting.tries == 1
     for _ in range(4):
         now[0] += log.RETRY_SECONDS
         stand.submit(new_job())
-    assert tries == 3
+    assert counting.tries == 3
+    for tries in range(3, 13):
+        assert counting.tries == tries
+        now[0] += log.MAX_RETRY_SECONDS
+        stand.submit(new_job())
     disk.full = ""
     now[0] += log.MAX_RETRY_SECONDS
     stand.submit(new_job())
     assert [event for event, _ in events] == ["store.log_not_copied", "store.log_copied"]
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["a reader", "another copies"])
+def test_who_is_in_the_way_is_waited_for_without_a_word(
+    stand: Stand, events: Events, now: list[float], *, tmp_path: Path, busy: bool
+) -> None:
+    """A log that could be copied in part, or not now, is no fault; and no group pays for trying
+    each time."""
+    counting = Counting(stand.store)
+    counting.busy = busy
+    path = tmp_path / "store" / FILE_NAME
+    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as reader:
+        reader.execute("BEGIN; SELECT count(*) FROM jobs").fetchall()
+        for _ in range(5):
+            stand.submit(new_job())
+        assert counting.tries == 1
+    counting.busy = False
+    now[0] += log.RETRY_SECONDS
+    stand.submit(new_job())
+    assert stand.store._log._pages == 0  # type: ignore[attr-defined]
+    assert events == []
 
 
 def test_a_log_that_only_grows_takes_in_nothing_new(

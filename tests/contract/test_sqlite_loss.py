@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import subprocess
@@ -17,7 +19,7 @@ from tests.contract.stand import Stand
 
 from workmill.domain.errors import StoreLost, StoreUnavailable
 from workmill.store.sqlite import SqliteStore, log
-from workmill.store.sqlite.ownership import FILE_NAME, LOCK_NAME
+from workmill.store.sqlite.ownership import FILE_NAME, LOCK_NAME, LOG_SUFFIX, RESERVE_SUFFIX
 
 
 @pytest.fixture
@@ -49,6 +51,21 @@ def _copied_over(home: Path) -> None:
     (home / FILE_NAME).write_bytes(b"SQLite format 3\0" + bytes(8176))
 
 
+def _copied_over_at_its_length(home: Path) -> None:
+    """As when the copy of a moment ago is put there: nothing but the time of change tells."""
+    file = home / FILE_NAME
+    file.write_bytes(file.read_bytes())
+    os.utime(file, (1, 1))
+
+
+def _copied_over_with_its_time(home: Path) -> None:
+    """As `cp --preserve` and `rsync --times` do it: the length tells."""
+    file = home / FILE_NAME
+    before = file.stat()
+    file.write_bytes(file.read_bytes() + bytes(4096))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def _moved_away(home: Path) -> None:
     home.rename(home.with_name("elsewhere"))
 
@@ -73,6 +90,8 @@ LOSSES = [
     _remove_all,
     _another_in_its_place,
     _copied_over,
+    _copied_over_at_its_length,
+    _copied_over_with_its_time,
     _moved_away,
     _directory_replaced,
     _log_removed,
@@ -101,6 +120,18 @@ def test_a_probe_finds_it_when_nobody_calls(
     lose(home)
     with pytest.raises(StoreLost), stand.store.group():
         stand.store.probe()
+
+
+def test_files_that_cannot_be_looked_at_are_not_called_gone(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A right to look that was taken away, or a disk that hesitates, loses no job."""
+
+    def without_right(path: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr("workmill.store.sqlite.ownership._seen", without_right)
+    assert stand.submit(new_job())[0].created
 
 
 def test_a_checkpoint_of_its_own_is_not_taken_for_a_stranger(
@@ -148,6 +179,15 @@ def test_the_log_of_a_file_that_was_copied_over_is_not_played_into_the_new_one(
     assert [path.name for path in home.glob("*.aside-*")] == [f"{FILE_NAME}-wal.aside-1"]
 
 
+def test_a_file_that_was_replaced_leaves_the_log_in_its_place(stand: Stand, home: Path) -> None:
+    """It still belongs to the file that is open: what became of that is said as it is."""
+    _another_in_its_place(home)
+    with pytest.raises(StoreLost, match="was replaced by another file"):
+        stand.submit(new_job())
+    stand.reopen()
+    assert not list(home.glob("*.aside-*"))
+
+
 _SECOND = """
 import sys, pathlib
 from workmill.store.sqlite import SqliteStore
@@ -168,6 +208,36 @@ def test_a_removed_lock_file_lets_nobody_else_in(stand: Stand, home: Path) -> No
     (home / LOCK_NAME).unlink()
     assert "owns the store" in _second_owner(home)
     assert stand.submit(new_job())[0].created
+
+
+def test_an_owner_that_knows_of_the_lock_file_alone_is_met_too(stand: Stand, home: Path) -> None:
+    """A Workmill from before the directory was locked holds nothing else."""
+    stand.store.close()
+    with (home / LOCK_NAME).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "owns the store" in _second_owner(home)
+    stand.store = SqliteStore(home)
+
+
+def test_a_disk_that_takes_no_note_keeps_nobody_out(
+    stand: Stand, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock needs no byte; and what the note says of the store is not lost by it."""
+
+    def without_room(*_given: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    stand.store.close()
+    with monkeypatch.context() as full:
+        full.setattr("workmill.store.sqlite.ownership.os.pwrite", without_room)
+        SqliteStore(home).close()
+        new = SqliteStore(home.with_name("new"))
+        new.close()
+    _remove_all(home)
+    with pytest.raises(StoreUnavailable, match="a store was here"):
+        SqliteStore(home)
+    (home / LOCK_NAME).unlink()
+    stand.store = SqliteStore(home)
 
 
 def test_a_symlink_to_the_directory_or_to_the_file_is_the_same_store(
@@ -199,6 +269,15 @@ def test_the_rest_of_a_store_is_not_begun_anew(home: Path, stand: Stand) -> None
     (home / "safe").rename(home / FILE_NAME)
     stand.store = SqliteStore(home)
     assert stand.stats().submitted_total == 1
+
+
+@pytest.mark.parametrize("end", [LOG_SUFFIX, RESERVE_SUFFIX])
+def test_any_part_of_the_rest_is_enough(tmp_path: Path, end: str) -> None:
+    """Also where the note of a store that was here has gone with its file."""
+    (tmp_path / f"{FILE_NAME}{end}").write_bytes(b"rest")
+    with pytest.raises(StoreUnavailable, match=rf"{FILE_NAME}{end}.*a store was here"):
+        SqliteStore(tmp_path)
+    assert (tmp_path / f"{FILE_NAME}{end}").read_bytes() == b"rest"
 
 
 def test_a_store_whose_files_were_all_removed_is_not_begun_anew(home: Path, stand: Stand) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,13 @@ from workmill.domain.errors import StoreFull, StoreUnavailable
 from workmill.runtime.data_directory import directory_of_cluster
 from workmill.store.sqlite import SqliteStore, room, troubles
 from workmill.store.sqlite import file as sqlite_file
-from workmill.store.sqlite.ownership import FILE_NAME, LOG_SUFFIX, RESERVE_SUFFIX
-from workmill.store.sqlite.room import RESERVE_BYTES
+from workmill.store.sqlite.ownership import (
+    FILE_NAME,
+    LOG_SUFFIX,
+    RESERVE_SUFFIX,
+    remove_unborn,
+)
+from workmill.store.sqlite.room import RESERVE_BYTES, Room
 
 
 class FullDisk:
@@ -103,6 +109,7 @@ def failed(text: str, extended: int) -> apsw.IOError:
     [
         (errno.ENOSPC, apsw.SQLITE_IOERR_SHMSIZE, "is full"),
         (errno.EDQUOT, apsw.SQLITE_IOERR_WRITE, "is full"),
+        (errno.ENOSPC, apsw.SQLITE_IOERR_TRUNCATE, "is full"),
         (errno.EROFS, apsw.SQLITE_IOERR_WRITE, "cannot be written to"),
         (errno.EPERM, apsw.SQLITE_IOERR_WRITE, "cannot be written to"),
     ],
@@ -114,6 +121,18 @@ def test_what_the_system_refuses_is_called_by_its_name(
     error = failed("disk I/O error", extended)
     assert not troubles.is_damage(error, number, at_commit=False)
     assert words in troubles.reason_of(error, number, tmp_path)
+
+
+@pytest.mark.parametrize("kind", [apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError])
+def test_the_system_is_asked_about_every_error_that_comes_from_it(kind: type[apsw.Error]) -> None:
+    """Without its number a quota looks like a broken disk; of others it is of some call before."""
+
+    class Told:
+        system_errno = errno.EDQUOT
+
+    connection: Any = Told()
+    assert troubles.system_errno_of(connection, kind("it failed")) == errno.EDQUOT
+    assert troubles.system_errno_of(connection, apsw.FullError("it failed")) == 0
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
@@ -157,6 +176,36 @@ def test_a_refused_first_start_leaves_no_database(
         SqliteStore(tmp_path / "new")
     assert not list((tmp_path / "new").glob(f"{FILE_NAME}*"))
     assert directory_of_cluster(str(tmp_path / "new")) == (tmp_path / "new").resolve()
+
+
+@pytest.mark.parametrize("fits", [RESERVE_BYTES, RESERVE_BYTES // 4, 0])
+def test_what_fits_of_the_reserve_is_kept_for_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: int
+) -> None:
+    """The log that was just removed may leave less room than the reserve had."""
+
+    def allocate(descriptor: int, start: int, size: int) -> None:
+        if start + size > fits:
+            raise OSError(errno.ENOSPC, "no space left")
+        os.ftruncate(descriptor, size)
+
+    monkeypatch.setattr("workmill.store.sqlite.room.os.posix_fallocate", allocate)
+    kept = Room(tmp_path / FILE_NAME)
+    kept.release()
+    kept.leave()
+    held = [one.stat().st_size for one in tmp_path.glob(f"*{RESERVE_SUFFIX}")]
+    assert held == ([fits] if fits else [])
+
+
+def test_a_file_that_holds_something_is_never_taken_for_one_that_was_not_made(
+    tmp_path: Path,
+) -> None:
+    """What a start has found or filled stays, however the start ends."""
+    (tmp_path / "filled").write_bytes(b"jobs")
+    (tmp_path / "empty").touch()
+    for name in ("filled", "empty", "none"):
+        remove_unborn(tmp_path / name)
+    assert [one.name for one in tmp_path.iterdir()] == ["filled"]
 
 
 def test_room_that_cannot_be_told_is_not_called_full(tmp_path: Path) -> None:

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.contract.making import new_job
 from tests.redis_servers import RedisServer, store_at
 from tests.system.processes import until
 
 from workmill.domain.errors import StoreDamaged, StoreUnavailable
-from workmill.domain.job import LeaseRequest, PullRequest, Query
+from workmill.domain.job import (
+    Acknowledgement,
+    Candidacy,
+    Completion,
+    Failure,
+    LeaseRequest,
+    Load,
+    Node,
+    PullRequest,
+    Query,
+    Release,
+    Renewal,
+)
 from workmill.store.port import Store
-from workmill.store.redis import RedisStore
+from workmill.store.redis import RedisStore, library
+from workmill.store.redis.caller import Caller
+from workmill.store.redis.connection import Refused
 from workmill.store.redis.opening import TAG, open_redis
 
 LOG = "appendonlydir"
+ID, STATE = bytes(16), bytes(64)
+NODE = Node(incarnation="i", role="worker", host="h", pid=1, version="v", load=Load())
 
 
 def lease_request() -> LeaseRequest:
@@ -37,7 +55,19 @@ VERBS: dict[str, Callable[[Store], object]] = {
     "nodes": lambda store: store.nodes(),
     "purge": lambda store: store.purge(1),
     "probe": lambda store: store.probe(),
+    "renew": lambda store: store.renew(
+        [Renewal(id=ID, token=1, done=1, state=STATE, lease_seconds=15)]
+    ),
+    "complete": lambda store: store.complete([Completion(id=ID, token=1, state=STATE)]),
+    "fail": lambda store: store.fail([Failure(id=ID, token=1, reason="r", retryable=True)]),
+    "release": lambda store: store.release([Release(id=ID, token=1, done=1, state=STATE)]),
+    "acknowledge": lambda store: store.acknowledge([Acknowledgement(receipt=bytes(16))]),
+    "queue_profile": lambda store: store.queue_profile(),
+    "beat": lambda store: store.beat([NODE]),
+    "lead": lambda store: store.lead([Candidacy(candidate="c", lease_seconds=15)]),
 }
+NO_CALLS = {"group", "new_id", "backup", "restore", "close"}
+"""Of a store's verbs: these are no single call in a group."""
 
 
 def empty_the_disk(server: RedisServer) -> None:
@@ -113,6 +143,29 @@ def test_a_store_that_is_gone_is_called_damaged(
         )
     assert plain.ask("DBSIZE") == before
     assert capfdbinary.readouterr().err.count(b'"store.damaged"') == 1
+
+
+def test_every_verb_is_tried_above() -> None:
+    """One that is new must know its store as well as the others."""
+    verbs = {name for name in vars(Store) if not name.startswith("_")}
+    assert set(VERBS) == verbs - NO_CALLS
+
+
+def test_no_function_answers_for_another_store(plain: RedisServer, store: RedisStore) -> None:
+    """Those of backups, restores and shards included; only the opening may meet what it does not
+    know."""
+    stranger = Caller()
+    stranger.opened(b"stranger")
+    payload = msgspec.msgpack.encode((stranger.head(0),))
+    verbs = set(re.findall(r"^register\('(\w+)'", library.code(), flags=re.MULTILINE))
+    assert verbs > {"join", "lead", "open", "renew"}
+    before = plain.ask("HGETALL", TAG + "abooks")
+    for verb in verbs - {"open"}:
+        with pytest.raises(Refused, match="WMDAMAGED another store"):
+            plain.ask("FCALL", library.function(verb), 1, TAG, payload)
+    assert plain.ask("HGETALL", TAG + "abooks") == before
+    with store.group():
+        store.probe()
 
 
 def test_an_older_copy_is_told_from_the_store(plain: RedisServer, store: RedisStore) -> None:

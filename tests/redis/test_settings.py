@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import pytest
 from tests.contract.making import new_job
@@ -79,6 +81,24 @@ def test_each_is_noticed_while_it_is_open(
         assert store.stats().submitted_total == 2
     said = capfdbinary.readouterr().err
     assert (said.count(b'"store.unsafe"'), said.count(b'"store.safe"')) == (1, 1)
+    store.close()
+
+
+def test_a_refusal_holds_until_it_is_looked_again(plain: RedisServer) -> None:
+    """Nobody gets a change in between two looks."""
+    store = opened(plain)
+    plain.ask("CONFIG", "SET", "appendfsync", "everysec")
+    looks = cast("RedisLink", store._link)._inspection
+    for due in (0.0, math.inf, math.inf):
+        looks._due = due
+        with pytest.raises(StoreUnavailable, match="Set appendfsync always"):
+            submit(store)
+        looks._due = math.inf
+    plain.ask("CONFIG", "SET", "appendfsync", "always")
+    looks._due = 0.0
+    submit(store)
+    with store.group():
+        assert store.stats().submitted_total == 1
     store.close()
 
 

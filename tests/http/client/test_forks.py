@@ -89,6 +89,25 @@ def test_a_child_of_a_child_and_one_that_closes_disturb_nobody(live: Live) -> No
         assert list(pools.values()) == before
 
 
+def test_a_child_keeps_none_of_its_parents_connections_open(live: Live) -> None:
+    """An endpoint that is asked to let go would wait for the child, and a limit of descriptors
+    would count them twice."""
+
+    def is_closed(descriptor: int) -> bool:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            return True
+        return False
+
+    with Client(live.url) as client:
+        client.stats()
+        mine = [one.sock.fileno() for one in client._transport._network.backend.open.values()]
+        assert mine
+        assert in_a_child(lambda: all(map(is_closed, mine)))
+        assert not any(map(is_closed, mine))
+
+
 def test_a_submit_many_goes_on_in_the_process_that_began_it(live: Live) -> None:
     """Its batches are on their way in the parent's threads: a child says so instead of waiting."""
     with Client(live.url) as client:

@@ -20,9 +20,9 @@ class Asked:
     def find_spec(self, name, path=None, target=None):
         self.names.append(name)
 
-url, file = sys.argv[1:]
+url, file, kind = sys.argv[1:]
 Path(file).write_bytes(b"y" * 100_000)
-client, awaited = Client(url), AsyncClient(url)
+client = {"Client": Client, "AsyncClient": AsyncClient}[kind](url)
 sys.meta_path.insert(0, Asked())
 
 def use():
@@ -35,14 +35,16 @@ def use():
     client.stats()
 
 async def use_awaited():
-    await (await awaited.submit(b"z", 3)).result(60)
-    handles = [handle async for handle in awaited.submit_many([b"c", Path(file)], 2)]
+    await (await client.submit(b"z", 3)).result(60)
+    handles = [handle async for handle in client.submit_many([b"c", Path(file)], 2)]
     await asyncio.gather(*(handle.result(60) for handle in handles))
-    await awaited.acknowledge(await awaited.pull(5))
-    await awaited.close()
+    await client.cancel_many([handles[0].id])
+    await client.acknowledge(await client.pull(5))
+    await client.backup(file)
+    await client.stats()
+    await client.close()
 
-use()
-asyncio.run(use_awaited())
+use() if kind == "Client" else asyncio.run(use_awaited())
 print(*Asked.names)
 """
 
@@ -74,10 +76,12 @@ WORKLOAD = object()
 
 
 @pytest.mark.usefixtures("hands")
-def test_a_client_in_use_looks_for_no_module(live: Live, tmp_path: Path) -> None:
-    """Neither for one that is there nor, at every step, for one that is not."""
+@pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
+def test_a_client_in_use_looks_for_no_module(live: Live, tmp_path: Path, kind: str) -> None:
+    """Neither for one that is there nor, at every step, for one that is not; each of the clients
+    by itself, in a program that has not made the other."""
     done = subprocess.run(
-        [sys.executable, "-c", USE, live.url, str(tmp_path / "file")],
+        [sys.executable, "-c", USE, live.url, str(tmp_path / "file"), kind],
         check=True,
         capture_output=True,
         text=True,

@@ -203,6 +203,71 @@ async def test_a_lease_that_nobody_heard_of_costs_no_attempt(
         assert (found.status, found.attempts) == (Status.QUEUED, 0)
 
 
+async def test_what_could_not_be_handed_back_is_handed_back_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was away for that, too. What it can never take back harms nobody's call."""
+    job = _job(0)
+    await bench.committer.submit((job,))
+    request = LeaseRequest(
+        worker="w", workloads=("sha512",), min_jobs=1, max_jobs=1, max_cost=0, lease_seconds=60
+    )
+    whole = Gated.group
+
+    @contextmanager
+    def unconfirmed(store: Gated) -> Iterator[None]:
+        with whole(store):
+            yield
+        raise StoreUnavailable("done, and not confirmed")
+
+    async def status(error: Exception | None) -> Status:
+        """Of the job after a group beside which the handing back fails so."""
+
+        def fails(_store: Gated, _words: object) -> None:
+            assert error is not None
+            raise error
+
+        with monkeypatch.context() as broken:
+            if error is not None:
+                broken.setattr(Gated, "release", fails, raising=False)
+            await bench.committer.stats()
+            await bench.committer.stats()
+        (found,) = await bench.committer.get([job.id])
+        assert found is not None
+        return found.status
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Gated, "group", unconfirmed)
+        with pytest.raises(StoreUnavailable):
+            await bench.committer.lease(request)
+    assert await status(StoreUnavailable("away")) is Status.LEASED
+    assert await status(None) is Status.QUEUED
+    with monkeypatch.context() as broken:
+        broken.setattr(Gated, "group", unconfirmed)
+        with pytest.raises(StoreUnavailable):
+            await bench.committer.lease(request)
+    assert await status(LookupError("never")) is Status.LEASED
+
+
+async def test_groups_are_bounded_and_what_was_answered_makes_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many come in one turn; and over time far more are taken than may wait at once."""
+    monkeypatch.setattr("workmill.endpoint.committer.MAX_GROUP_JOBS", 10)
+    for turn in range(4):
+        jobs = [_job(50 * turn + number) for number in range(50)]
+        await asyncio.gather(*(bench.committer.submit((job,)) for job in jobs))
+    assert bench.groups == [10] * 20
+
+
+async def test_a_probe_stands_alone(bench: Bench) -> None:
+    """Its failure says something of the store, and fails nobody's call."""
+    await asyncio.gather(
+        bench.committer.submit((_job(0),)), bench.committer.probe(), bench.committer.stats()
+    )
+    assert len(bench.groups) == 3
+
+
 async def test_a_beat_of_its_own_takes_nobody_with_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,8 +42,9 @@ def busy(start: Start) -> tuple[Running, str]:
     running.http.post(paths.BEAT, content=msgspec.msgpack.encode(worker))
     job_id = running.submit(b"waits", 1001)
     running.http.get(paths.STATS)
-    assert gauges(running) == set(OF_THE_STORE)
-    assert running.http.get(f"{paths.JOBS}/{job_id}").json()["eta_seconds"] is not None
+    until(lambda: gauges(running) == set(OF_THE_STORE))
+    view = f"{paths.JOBS}/{job_id}"
+    until(lambda: running.http.get(view).json()["eta_seconds"] is not None)
     return running, job_id
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.http.endpoint.conftest import Running
+from tests.http.endpoint.conftest import Running, Start
 
 from workmill.domain.errors import InvalidInput
 from workmill.endpoint import params
@@ -126,6 +127,21 @@ def test_the_cap_itself_is_taken(shared: Running) -> None:
     reply = shared.http.put("/enqueue?iterations=10000000000", content=b"long work")
     assert reply.status_code == 200
     assert shared.http.delete(f"/v1/jobs/{reply.json()['id']}").status_code == 200
+
+
+def test_a_service_may_take_less_than_the_cap(start: Start) -> None:
+    """However a job is submitted, what it was set to is the most."""
+    running = start(max_iterations=5)
+    job = "/v1/jobs/01890000-0000-7000-8000-000000000001"
+    for iterations, status in ((6, 422), (5, 200)):
+        for path in ("/enqueue", job):
+            reply = running.http.put(f"{path}?iterations={iterations}", content=b"%d" % iterations)
+            assert reply.status_code == status
+        line = json.dumps({"iterations": iterations, "data": "AAAA"})
+        kind = {"Content-Type": "application/x-ndjson"}
+        told = running.http.post("/v1/jobs", content=line, headers=kind).json()
+        assert (told["status"] == "refused") == (status == 422), told
+    assert running.stored() == 3
 
 
 def test_asking_for_more_than_there_is(shared: Running) -> None:

@@ -13,7 +13,13 @@ from workmill.domain.errors import StoreFull, StoreLost, StoreUnavailable
 from workmill.domain.job import Lease, Submitted, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.endpoint.group import Call
-from workmill.endpoint.readiness import IDLE_SECONDS, STALE_SECONDS, Proofs, has_written
+from workmill.endpoint.readiness import (
+    FULL_SECONDS,
+    IDLE_SECONDS,
+    STALE_SECONDS,
+    Proofs,
+    has_written,
+)
 from workmill.endpoint.service import PURGE_REPORT_SECONDS, PurgeReport
 
 
@@ -118,6 +124,20 @@ def test_proofs_age() -> None:
     assert standing(proofs) == ("the disk is full", True)
     proofs.note([call("stats", object())], None)
     assert proofs.problem == "the disk is full"
+
+
+def test_who_finds_it_full_makes_room_for_nobody() -> None:
+    """That new jobs fit is proved by one that was taken, or by time: old ones always end."""
+    proofs = Proofs(now := Hand())
+    proofs.note([call("submit", None, StoreFull("no room"))], None)
+    assert proofs.full
+    proofs.note([call("complete", [Verdict.APPLIED]), call("probe", None)], None)
+    assert proofs.full
+    proofs.note([call("submit", [_NEW])], None)
+    assert not proofs.full
+    proofs.note([call("submit", None, StoreFull("no room"))], None)
+    now.seconds += FULL_SECONDS
+    assert not proofs.full
 
 
 _LEASE = Lease(id=b"i", token=1, workload="sha512", total=2, done=1, state=b"s")

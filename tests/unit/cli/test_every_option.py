@@ -56,8 +56,8 @@ OPTIONS = [
 
 def call(words: str, option: Any, value: str, file: Path) -> list[str]:
     """The command as it is usually called, with this value for this option or argument."""
-    usual = NEEDED.get(words, words).replace("FILE", str(file)).split()
-    usual = [one.replace("TARGET", f"{file}.copy") for one in usual]
+    places = {"FILE": str(file), "TARGET": f"{file}.copy"}
+    usual = [places.get(one, one) for one in NEEDED.get(words, words).split()]
     if option.param_type_name == "argument":
         return [*usual[:1], "--", value] if len(usual) == 2 else [*usual[:1], *usual[2:], value]
     return [*usual, option.opts[0], value]

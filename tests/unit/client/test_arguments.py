@@ -286,3 +286,10 @@ def test_a_reply_about_another_job_is_refused(service: Counterpart) -> None:
     steps = service.operations.submit(b"x", 1, ID, 0, "sha512")
     with pytest.raises(Exception, match="is about"):
         service.carry(steps, lambda _: Reply(200, codecs.to_json(other)))
+
+
+@pytest.mark.parametrize("value", ["", "a\0b", b"", b"name", None, 5])
+def test_what_names_no_file_is_refused(value: object) -> None:
+    """An empty name would be the current directory."""
+    with pytest.raises(InvalidInput, match="named by a path"):
+        arguments.path(value)

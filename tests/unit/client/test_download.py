@@ -121,3 +121,24 @@ def test_where_no_file_can_be_put_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="name too long"):
         look_at(tmp_path / ("n" * 300))
+
+
+def test_all_of_it_is_written_and_synced_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little a write takes at once, and whatever comes after the renaming."""
+    target = tmp_path / "copy"
+    whole, sync = os.write, os.fsync
+    synced: list[tuple[int, bool]] = []
+
+    def noted(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_size, target.exists()))
+        sync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda descriptor, data: whole(descriptor, data[:3]))
+        patched.setattr(os, "fsync", noted)
+        with Download(target) as file:
+            file.write(b"eleven byte")
+    assert target.read_bytes() == b"eleven byte"
+    assert synced[0] == (11, False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workmill.client.core import Reply, Request, Steps
-from workmill.client.operations import Operations
+from workmill.client.operations import COPY_SECONDS, Operations
 from workmill.domain.errors import EndpointUnreachable, Unavailable
 
 
@@ -32,3 +32,10 @@ def test_so_does_a_reply_that_leaves_it_open(restoring: Steps[None], status: int
     """A balancer in between does not know either."""
     with pytest.raises(Unavailable):
         restoring.send(Reply(status))
+
+
+def test_it_has_all_the_time_that_a_copy_takes(tmp_path: Path) -> None:
+    """What is sent once must not be cut off early: nobody would know how it ended."""
+    (tmp_path / "backup").write_bytes(b"a backup")
+    asked = next(Operations(30.0).restore(tmp_path / "backup"))
+    assert asked.timeout_seconds == COPY_SECONDS

@@ -9,7 +9,7 @@ import pytest
 from uvicorn.server import ServerState
 
 from workmill.endpoint import connection_limits, connections
-from workmill.endpoint.connection_limits import Connections
+from workmill.endpoint.connection_limits import HEALTH_CONNECTIONS, Connections
 from workmill.endpoint.connections import Connection
 from workmill.endpoint.exchange import Exchange
 
@@ -139,3 +139,40 @@ async def test_an_answered_one_gives_way_before_one_that_has_not_asked() -> None
         assert _opened(limits)[0].spare
     assert fresh.spare
     assert (waits.closing, answered.closing) == (False, True)
+
+
+async def test_beyond_all_those_for_health_the_idle_one_goes_and_then_nobody_comes() -> None:
+    """A crowd that asks for nothing cannot take every descriptor over the bound either."""
+    limits = Connections(_answer, 1, ServerState())
+    busy, _ = _opened(limits)
+    limits.works(busy)
+    spares = [_opened(limits) for _ in range(HEALTH_CONNECTIONS)]
+    assert all(one.spare for one, _ in spares)
+    for _, transport in spares:
+        transport.unsent = 0
+    assert not any(transport.closing for _, transport in spares)
+    _, beyond = _opened(limits)
+    beyond.unsent = 0
+    assert [transport.closing for _, transport in spares[:2]] == [True, False]
+    for spare, _ in spares:
+        limits.works(spare)
+    late, _ = _opened(limits)
+    assert late.spare
+    limits.works(late)
+    _, refused = _opened(limits)
+    assert refused.aborted.is_set()
+
+
+async def test_what_is_idle_for_long_goes_and_what_has_begun_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A head under way has a time of its own, after which its sender is told so."""
+    limits = Connections(_answer, 3, ServerState())
+    _, silent = _opened(limits)
+    begun, slow = _opened(limits)
+    begun.data_received(b"GET /healthz HT")
+    limits._sweep()
+    assert (silent.closing, slow.closing) == (False, False)
+    monkeypatch.setattr(connection_limits, "KEEP_ALIVE_SECONDS", -1.0)
+    limits._sweep()
+    assert (silent.closing, slow.closing) == (True, False)

@@ -56,6 +56,40 @@ def test_a_reading_is_there_for_its_time_and_no_longer() -> None:
     assert (pulse.healthy, pulse.age_seconds) == (True, 0.0)
 
 
+class Slow(Store):
+    """Answers when it is let, after which the clock stands later than it did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.asked = asyncio.Event()
+
+    async def stats(self) -> Stats:
+        self.asked.set()
+        await self.go.wait()
+        return STATS
+
+
+async def test_a_reading_is_as_old_as_its_question() -> None:
+    """A store that takes long shows what was; and what it shows late replaces nothing newer."""
+    now = 100.0
+    pulse, slow = Pulse(lambda: now), Slow()
+    late = asyncio.create_task(pulse.read(slow))
+    await slow.asked.wait()
+    now += 3.0
+    slow.go.set()
+    await late
+    assert pulse.age_seconds == 3.0
+    slow = Slow()
+    late = asyncio.create_task(pulse.read(slow))
+    await slow.asked.wait()
+    now += 2.0
+    await pulse.read(Store())
+    slow.go.set()
+    await late
+    assert pulse.age_seconds == 0.0
+
+
 def _worker(rate_hz: float, slots: int, *, draining: bool = False, role: str = "worker") -> Node:
     return Node(
         incarnation="n",

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from workmill.endpoint.app import send_stream
+from workmill.endpoint.app import App, send_stream
 from workmill.endpoint.exchange import ClientGone, Exchange, Line
+from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.request_head import Head
+from workmill.endpoint.routes import Operation
+from workmill.endpoint.service import Service
 
 HEAD = Head("GET", "/v1/backup", b"", [], 0, True, False, False)
 
@@ -28,6 +32,8 @@ class Connection:
 
     def server_headers(self) -> bytes:
         return b""
+
+    def exchange_ended(self) -> None: ...
 
 
 async def _failing(error: Exception) -> AsyncIterator[bytes]:
@@ -59,3 +65,30 @@ async def test_a_reader_that_leaves_is_no_failure(
     """It is the everyday end of an event stream."""
     await _sent(ClientGone())
     assert capsysbinary.readouterr().err == b""
+
+
+async def test_a_handler_that_fails_shows_no_insides(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """Whatever a library raises: 500 with our words, the cause in the log, and one answer."""
+
+    async def fails(_service: Service, _request: Request) -> Reply:
+        raise LookupError("secret detail")
+
+    counted: list[int] = []
+    service: Any = SimpleNamespace(
+        settings=SimpleNamespace(key=None),
+        leaving=False,
+        metrics=SimpleNamespace(request=lambda *said: counted.append(said[2])),
+    )
+    line = Connection()
+    exchange = Exchange(cast("Line", line), HEAD)
+    app = App(service, [Operation(method="GET", path="/v1/backup", group="", handler=fails)])
+    await app(exchange)
+    assert line.sent.startswith(b"HTTP/1.1 500 ")
+    assert b"urn:workmill:problem:internal" in line.sent
+    assert b"secret" not in line.sent
+    assert counted == [500]
+    event = json.loads(capsysbinary.readouterr().err)
+    assert (event["event"], event["route"]) == ("endpoint.call_failed", "/v1/backup")
+    assert "secret detail" in event["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import workmill
+from workmill.process import children
 
 PROGRAM = """
 import subprocess, sys
@@ -65,11 +67,39 @@ def test_an_interpreter_that_stays_for_a_person_is_no_child(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """PYTHONINSPECT would leave every process that ends waiting for words at a prompt."""
-    from workmill.process.children import child_environment
-
     monkeypatch.setenv("PYTHONINSPECT", "1")
     monkeypatch.setenv("LANG", "C")
-    environment = child_environment()
+    environment = children.child_environment()
     assert "PYTHONINSPECT" not in environment
     assert environment["LANG"] == "C"
     assert environment["PYTHONSAFEPATH"] == "1"
+
+
+def test_what_an_interpreter_ignores_its_child_does_not_get() -> None:
+    """`python -E` is asked for where the environment is not to be trusted."""
+    show = "from workmill.process.children import child_environment as it; print(*sorted(it()))"
+    given = {"PYTHONWARNINGS": "ignore", "PYTHONPATH": str(ROOT), "LANG": "C"}
+    for options, handed_on in (((), True), (("-E",), False)):
+        words = [sys.executable, "-P", *options, "-c", show]
+        found = subprocess.run(words, capture_output=True, text=True, check=True, env=given)
+        assert ("PYTHONWARNINGS" in found.stdout.split()) == handed_on
+        assert {"LANG", "PYTHONPATH"} <= set(found.stdout.split())
+
+
+def test_the_import_path_is_absolute_and_has_our_own_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever found this package otherwise, by an import hook for one, finds it in a child. What
+    was found from a directory that is gone is left out."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", "beside", "/far", "/far"])
+    assert children.import_path() == [str(tmp_path / "beside"), "/far", str(ROOT)]
+    monkeypatch.setenv("PYTHONPATH", f"/far{os.pathsep}/added")
+    handed_on = children.child_environment()["PYTHONPATH"].split(os.pathsep)
+    assert handed_on == [str(tmp_path / "beside"), "/far", str(ROOT), "/added"]
+
+    def gone() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("workmill.process.children.os.getcwd", gone)
+    assert children.import_path() == ["/far", str(ROOT)]

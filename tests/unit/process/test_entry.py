@@ -10,11 +10,13 @@ import subprocess
 import sys
 from itertools import chain, combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from workmill.process.entry import MAX_OPEN_FILES
+from workmill.process import entry
+from workmill.process.entry import MAX_OPEN_FILES, raise_file_limit
 
 SHELL_CLOSES = {0: "<&-", 1: ">&-", 2: "2>&-"}
 ALL = [list(some) for some in chain.from_iterable(combinations(range(3), n) for n in range(4))]
@@ -96,6 +98,69 @@ def test_the_soft_limit_of_files_is_raised(soft: int, hard: int, then: int) -> N
 
 
 @pytest.mark.parametrize(
+    ("soft", "hard", "then"),
+    [
+        (64, 512, 512),
+        (64, 2 * MAX_OPEN_FILES, MAX_OPEN_FILES),
+        (64, resource.RLIM_INFINITY, MAX_OPEN_FILES),
+        (2 * MAX_OPEN_FILES, 4 * MAX_OPEN_FILES, None),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, None),
+    ],
+)
+def test_the_soft_limit_is_raised_to_a_bound_and_never_lowered(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, then: int | None
+) -> None:
+    """Whatever this machine allows: container runtimes have hard limits of a thousand million."""
+    given: list[tuple[int, tuple[int, int]]] = []
+
+    def take(which: int, limit: tuple[int, int]) -> None:
+        given.append((which, limit))
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", take)
+    raise_file_limit()
+    assert given == ([] if then is None else [(resource.RLIMIT_NOFILE, (then, hard))])
+
+
+INTERRUPTS = """
+import json, signal, sys, threading
+from workmill.process import entry
+at_start = signal.getsignal(signal.SIGINT)
+thread = threading.Thread(target=entry.enter_program)  # changes nothing there
+thread.start()
+thread.join()
+untouched = signal.getsignal(signal.SIGINT) is at_start
+entry.enter_program()
+found = [signal.getsignal(signal.SIGINT)]
+entry.raise_on_interrupt()
+found.append(signal.getsignal(signal.SIGINT))
+words = {signal.SIG_DFL: "ends", signal.SIG_IGN: "ignored", signal.default_int_handler: "raises"}
+with open(sys.argv[1], "w") as said:
+    stops = [one.name for one in entry.stop_signals()]
+    json.dump({"then": [words[one] for one in found], "untouched": untouched, "stops": stops}, said)
+"""
+
+
+@pytest.mark.parametrize("ignored", [(), (signal.SIGINT,), (signal.SIGHUP,)], ids=str)
+def test_what_ctrl_c_does_is_ours_to_say_unless_it_is_ignored(
+    tmp_path: Path, ignored: tuple[signal.Signals, ...]
+) -> None:
+    """It ends a program that still imports, without a traceback; later it may raise. What a shell
+    or nohup has ignored neither ends nor drains anything."""
+
+    def parent() -> None:
+        for number in (signal.SIGUSR1, *ignored):
+            signal.signal(number, signal.SIG_IGN)
+
+    found = look(tmp_path, "exec", INTERRUPTS, preexec_fn=parent)
+    is_ignored = signal.SIGINT in ignored
+    assert found["then"] == (["ignored"] * 2 if is_ignored else ["ends", "raises"])
+    assert found["untouched"]
+    hangup = [] if signal.SIGHUP in ignored else ["SIGHUP"]
+    assert found["stops"] == ["SIGINT", "SIGTERM", *hangup]
+
+
+@pytest.mark.parametrize(
     "words", [("-m", "workmill", "--version"), (str(Path(sys.executable).with_name("workmill")),)]
 )
 def test_nothing_is_imported_from_where_it_is_run(tmp_path: Path, words: tuple[str, ...]) -> None:
@@ -129,3 +194,37 @@ def test_a_directory_that_is_gone_is_no_hindrance(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("first", "cwd", "script", "stays"),
+    [
+        ("", "here", "elsewhere/run", False),
+        ("here", "elsewhere", "here/run", False),
+        ("here", "elsewhere", "elsewhere/run", True),
+        ("", "root", "elsewhere/run", True),
+        ("root", "elsewhere", "root/run", True),
+    ],
+)
+def test_what_python_put_first_goes_and_our_own_place_stays(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+    cwd: str,
+    script: str,
+    *,
+    stays: bool,
+) -> None:
+    """The current directory, or a script's. Where the package itself is, it is found from there."""
+    for name in ("here", "elsewhere", "root"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / cwd)
+    path = [str(tmp_path / first) if first else "", "the rest"]
+    python = SimpleNamespace(
+        flags=SimpleNamespace(safe_path=False), path=path, argv=[str(tmp_path / script)]
+    )
+    monkeypatch.setattr(entry, "sys", python)
+    monkeypatch.setattr(entry, "package_root", (tmp_path / "root").resolve)
+    entry.drop_implicit_path()
+    assert len(path) == 1 + stays
+    assert path[-1] == "the rest"

@@ -52,13 +52,20 @@ def first_process(program: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def state_of(pid: int) -> str:
+    """One letter, see proc_pid_stat(5)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def inner(process: subprocess.Popen[str]) -> int:
     """The program itself: the child of the child of `unshare`."""
-
-    def below(pid: int) -> list[int]:
-        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-    found: list[int] = until(lambda: [n for first in below(process.pid) for n in below(first)])
+    found: list[int] = until(
+        lambda: [n for first in children_of(process.pid) for n in children_of(first)]
+    )
     return found[0]
 
 
@@ -121,3 +128,44 @@ def test_it_ends_as_the_program_does(end: str, code: int) -> None:
     """A container's exit code is what the program said, or 128 and the signal."""
     with first_process(ENTER + end) as process:
         assert process.wait(60) == code
+
+
+def test_the_program_is_left_as_it_was_begun() -> None:
+    """Process 1 blocks what it hands on, its program does not: SIGTERM would never arrive. And it
+    leads a group of its own, so that a Ctrl-C comes once."""
+    program = (
+        ENTER
+        + """
+print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())), os.getpgrp() == os.getpid(), flush=True)
+print(signal.getsignal(signal.SIGTTOU) is signal.SIG_DFL, flush=True)
+"""
+    )
+    with first_process(program) as process:
+        assert process.communicate(timeout=60)[0] == "[] True\nTrue\n"
+
+
+def test_those_that_end_together_are_all_waited_for() -> None:
+    """However many end while process 1 is held up, they are one signal to it."""
+    program = (
+        ENTER
+        + """
+for _ in range(5):
+    subprocess.run(["sh", "-c", "sleep 600 & exit 0"], check=False)
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+    )
+    with first_process(program) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        mine = inner(process)
+        parent = int(Path(f"/proc/{mine}/stat").read_text().rpartition(")")[2].split()[1])
+        orphans = set(children_of(parent)) - {mine}
+        assert len(orphans) == 5
+        os.kill(parent, signal.SIGSTOP)
+        until(lambda: state_of(parent) == "T")
+        for one in orphans:
+            os.kill(one, signal.SIGKILL)
+        until(lambda: {state_of(one) for one in orphans} == {"Z"})
+        os.kill(parent, signal.SIGCONT)
+        until(lambda: children_of(parent) == [mine])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import resource
+import shlex
 import shutil
 import socket
 import threading
@@ -52,7 +53,7 @@ def test_one_odd_look_does_not_hide_the_others(
     assert [finding.name for finding in report.findings] == usual
     notes = [finding for finding in report.findings if "could not be looked at" in finding.said]
     assert len(notes) == 5
-    assert report.command.endswith(f"--data '{config.data}'")
+    assert report.command.endswith(f"--data {shlex.quote(config.data)}")
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,26 @@ async def test_nothing_is_started_any_more_once_all_end(scene: Scene) -> None:
     await processes.kill()
 
 
+async def test_a_stop_is_heeded_while_a_stage_still_starts(scene: Scene) -> None:
+    """However long it would take to be ready: what is there drains, what comes later never comes,
+    and nothing is announced."""
+    first = Stage(commands=[scene.command("endpoint", OBEDIENT)], until_ready=asyncio.Event().wait)
+    supervisor = Supervisor([first, Stage(commands=[scene.command("worker", OBEDIENT)])])
+
+    async def stop_when_born() -> None:
+        await scene.seen("born", 1)
+        await stop()
+
+    told: list[str] = []
+    stopping = asyncio.create_task(stop_when_born())
+    async with asyncio.timeout(60):
+        assert await supervisor.run(lambda: told.append("ready")) == EXIT_DRAINED
+    await stopping
+    assert told == []
+    assert [line.split()[1] for line in scene.lines("born")] == ["endpoint"]
+    assert len(scene.lines("drained")) == 1
+
+
 async def test_what_does_not_drain_is_ended(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that ignores SIGTERM is ended when its grace is over, and the exit code says so."""
     monkeypatch.setattr(supervisor_module, "GRACE_SECONDS", 0.05)

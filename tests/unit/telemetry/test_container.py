@@ -49,6 +49,7 @@ def tree(
         ("1e5 100000", math.inf),
         ("9" * 400 + " 100000", math.inf),
         ("\0\0\xff", math.inf),
+        ("\u00b2 100000", math.inf),
     ],
 )
 def test_the_quota_of_a_unified_tree(tmp_path: Path, said: str, cores: float) -> None:
@@ -217,3 +218,33 @@ def test_a_real_quota_is_what_a_process_inside_finds(real_group: Path) -> None:
 def test_outside_of_a_quota_it_is_the_affinity() -> None:
     """This process may use what it may run on, unless its own container says less."""
     assert 1 <= usable_cores() <= len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_cores_that_others_have_are_not_counted(
+    monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    """`taskset` and cpusets leave the number of processors as it is."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(Container, "cores", lambda _: math.inf)
+    assert usable_cores() == cores
+
+
+def test_a_mount_with_blanks_in_its_name_is_found(tmp_path: Path) -> None:
+    """The kernel shows them in octal."""
+    odd = V2.replace("/sys/fs/cgroup", r"/sys/fs/cgroup/a\040b")
+    assert tree(tmp_path, "0::/", odd, files={"a b/cpu.max": "200000 100000"}).cores() == 2.0
+
+
+def test_bytes_that_are_no_text_hide_no_limit(tmp_path: Path) -> None:
+    """Somebody's mount may have any name."""
+    tree(tmp_path, "0::/", V2, files={"cpu.max": "200000 100000"})
+    mounts = tmp_path / "proc/self/mountinfo"
+    mounts.write_bytes(b"9 1 8:1 / /mnt/\xff rw - ext4 /dev/sdb rw\n" + mounts.read_bytes())
+    assert Container(tmp_path).cores() == 2.0
+
+
+def test_more_than_all_is_all(tmp_path: Path) -> None:
+    """A limit may be lowered below what is in use."""
+    files = {"memory.max": "1000", "memory.current": "3000"}
+    assert tree(tmp_path, "0::/", V2, files=files).memory_fraction() == 1.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import io
 import json
 import os
 import pty
@@ -14,7 +16,7 @@ from contextlib import closing
 
 import pytest
 
-from workmill.telemetry.output import MAX_WAITING_BYTES, Output
+from workmill.telemetry.output import MAX_WAITING_BYTES, Output, _leads_to, _text
 
 TALKATIVE = """
 import sys, warnings, threading, logging
@@ -123,6 +125,31 @@ def test_what_was_dropped_is_counted_and_said_when_it_flows_again(pipe: tuple[in
     assert output.drain(60)
 
 
+def test_what_could_not_be_written_is_counted_too(pipe: tuple[int, int]) -> None:
+    """A disk that was full for a while has lost lines as surely as a reader that was slow."""
+    _, writing = pipe
+    written: list[bytes] = []
+    refusals = 2
+
+    def write(_descriptor: int, data: memoryview) -> int:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(bytes(data))
+        return len(data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workmill.telemetry.output.os.write", write)
+        output = Output(writing, dropped)
+        output.write(b"one\ntwo\n")
+        assert output.drain(60)
+        for _ in range(2):
+            output.write(b"later\n")
+            assert output.drain(60)
+    assert written == [b"later\n", dropped(2), b"later\n"]
+
+
 def test_a_line_that_was_torn_spoils_no_other(pipe: tuple[int, int]) -> None:
     """After a write that failed in its middle the next line is not added to what is there."""
     reading, writing = pipe
@@ -178,3 +205,13 @@ for number in range(200):
     events = [json.loads(line) for line in lines]
     assert len(events) == 800
     assert all(event["event"] == "job.failed" for event in events)
+
+
+def test_only_what_leads_there_is_taken_over(pipe: tuple[int, int]) -> None:
+    """A program around us may have put its own streams there; and nothing is taken over twice."""
+    _, writing = pipe
+    with closing(io.TextIOWrapper(os.fdopen(os.dup(writing), "wb"))) as there:
+        assert _leads_to(there, there.fileno())
+        assert not _leads_to(there, writing)
+        assert not _leads_to(_text(Output(writing), "utf-8"), writing)
+        assert not _leads_to(io.TextIOWrapper(io.BytesIO()), writing)

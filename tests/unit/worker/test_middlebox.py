@@ -179,11 +179,14 @@ def test_what_a_stranger_says_is_an_outage_and_no_verdict(
     assert desk.failed == {}
 
 
-@pytest.mark.parametrize("error", [MalformedRequest(), BodyTimeout()], ids=lambda one: one.slug)
+@pytest.mark.parametrize(
+    "error", [MalformedRequest(), BodyTimeout(), WorkmillError()], ids=lambda one: one.slug
+)
 def test_a_request_that_was_hurt_on_its_way_is_made_again(
     way: Path, desk: Desk, run: Run, error: WorkmillError
 ) -> None:
-    """An endpoint that got half a request refuses that one, not its worker."""
+    """An endpoint that got half a request refuses that one, not its worker; nor is a fault inside
+    an endpoint a verdict."""
     running = run()
     desk.wait_for(lambda: desk.nodes)
     way.stand_between(problem(error))

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from workmill.domain.errors import StoreDamaged
+from workmill.domain.errors import StoreDamaged, StoreUnavailable
 from workmill.store.redis.port import Link
 from workmill.store.redis.session import RETRY_SECONDS, Session
 
@@ -43,3 +43,13 @@ def test_a_loss_that_the_next_group_makes_up_for_names_a_time(
     with pytest.raises(StoreDamaged) as told:
         met()
     assert told.value.retry_after_seconds == named
+
+
+def test_a_store_is_not_carried_over_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parent and child would read each other's answers on one connection."""
+    link = Older()
+    session = Session(lambda: cast("Link", link))
+    monkeypatch.setattr("workmill.store.redis.session.os.getpid", lambda: 0)
+    with pytest.raises(StoreUnavailable, match="open it in the child"), session.group():
+        session._write("probe")
+    assert link.calls == 1
