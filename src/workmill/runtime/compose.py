@@ -82,9 +82,9 @@ def open_store(config: EndpointConfig) -> Store:
         from workmill.runtime.data_directory import check_kept, directory_of_up
         from workmill.store.sqlite import SqliteStore
 
-        folder = directory_of_up(config.data)
         if not config.may_found:
-            check_kept(folder)
+            check_kept(config.data)
+        directory_of_up(config.data)
         return SqliteStore(Path(config.data))
     from workmill.store.redis.addresses import parse_addresses
     from workmill.store.redis.judgement import Level

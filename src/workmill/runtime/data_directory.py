@@ -34,12 +34,13 @@ def directory_of_up(data: str) -> Path:
     return folder
 
 
-def check_kept(folder: Path) -> None:
+def check_kept(data: str) -> None:
     """Raise StoreUnavailable when the database that was served from here is gone. Whoever replaces
     an endpoint must not begin an empty store in its place: to its callers every job would be one
-    that never was."""
+    that never was. Nor may it make the directory: one that is moved back would land inside."""
     from workmill.store.sqlite.ownership import FILE_NAME
 
+    folder = _resolved(data)
     if not (folder / FILE_NAME).exists():
         raise StoreUnavailable(
             f"The store that was served from {folder} is not there any more. Nothing was begun in "

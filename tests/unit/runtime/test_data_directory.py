@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workmill.domain.errors import InvalidInput
+from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.runtime.commands import worker_command
 from workmill.runtime.compose import open_store
 from workmill.runtime.config import EndpointConfig, UpConfig, WorkerConfig
@@ -44,6 +44,14 @@ WAYS: dict[str, Callable[[Path], Path]] = {
     "a link to a part": lambda folder: linked(folder / "store"),
     "relative": lambda folder: Path(os.path.relpath(folder)),
 }
+
+
+def test_nothing_is_made_where_a_store_was(tmp_path: Path) -> None:
+    """A directory that was moved away and is moved back would land in what was made."""
+    config = EndpointConfig(data=str(tmp_path / "jobs"), may_found=False)
+    with pytest.raises(StoreUnavailable, match="jobs is not there any more"):
+        open_store(config)
+    assert not (tmp_path / "jobs").exists()
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
