@@ -75,7 +75,7 @@ class Memory:
             self._said = self._lost = 0
 
     def forget(self) -> None:
-        """All of it: what the store holds now was put there on purpose."""
+        """All of it."""
         self._lately.clear()
         self._due.clear()
 
@@ -198,6 +198,10 @@ class ResubmittingStore:
     def restore(self, file: Path) -> None:
         """See `Store.restore`."""
         self._store.restore(file)
+        self.forget()
+
+    def forget(self) -> None:
+        """What is there now was put there on purpose: nothing from before is submitted again."""
         self._memory.forget()
 
     def close(self) -> None:

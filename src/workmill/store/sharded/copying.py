@@ -77,7 +77,7 @@ def restore(parts: Sequence[Part], file: Path) -> None:
             raise copy_file.refusal(file, "has parts of several backups")
         copies += [_empty(Path(made, str(one.number)), one) for one in places[len(copies) :]]
         futures = [
-            part.alone(lambda opened, given=given: opened.verbs.restore(*given))  # type: ignore[misc]
+            part.alone(lambda opened, given=given: opened.restore(*given))  # type: ignore[misc]
             for part, *given in zip(parts, copies, places, strict=True)
         ]
         wait(futures)

@@ -13,10 +13,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from workmill.domain.errors import StoreUnavailable, WorkmillError
 from workmill.domain.job import NewJob, Stats, Submitted
+from workmill.store.redis.copy_place import ShardPlace
 from workmill.store.redis.part import PartStore
 from workmill.store.redis.resubmission import ResubmittingStore
 from workmill.telemetry import Incident, emit_rarely
@@ -34,6 +36,12 @@ class Opened(NamedTuple):
 
     def submit(self, jobs: list[NewJob], ages: list[int]) -> list[Submitted]:
         return self.outer.submit(jobs, ages)
+
+    def restore(self, file: Path, place: ShardPlace) -> None:
+        """Put a part of a backup in the place of all; nothing from before is submitted again."""
+        self.verbs.restore(file, place)
+        if isinstance(self.outer, ResubmittingStore):
+            self.outer.forget()
 
 
 class Part:

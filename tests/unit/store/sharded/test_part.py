@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from workmill.domain.errors import StoreUnavailable
+from workmill.store.redis.copy_place import ShardPlace
+from workmill.store.redis.resubmission import ResubmittingStore
 from workmill.store.sharded.part import Opened, Part
 
 
@@ -25,3 +30,30 @@ def test_an_error_that_nobody_foresaw_does_not_keep_a_part_away_for_ever() -> No
     part.failed(StoreUnavailable("it was never reached"))
     assert back.wait(20)
     part.close()
+
+
+def test_what_was_restored_is_not_undone_by_submitting_again(tmp_path: Path) -> None:
+    """The second layer forgets what was acknowledged before, but for a restore that was refused."""
+    restored: list[tuple[Path, ShardPlace]] = []
+    refused = [StoreUnavailable("not now")]
+
+    class Memory:
+        forgotten = 0
+
+        def forget(self) -> None:
+            self.forgotten += 1
+
+    def restore(file: Path, place: ShardPlace) -> None:
+        if refused:
+            raise refused.pop()
+        restored.append((file, place))
+
+    memory: Any = Memory()
+    store: Any = SimpleNamespace(restore=restore)
+    opened = Opened(store, ResubmittingStore(store, lambda: None, memory))
+    with pytest.raises(StoreUnavailable):
+        opened.restore(tmp_path, ShardPlace(1, 2))
+    assert memory.forgotten == 0
+    opened.restore(tmp_path, ShardPlace(1, 2))
+    assert restored == [(tmp_path, ShardPlace(1, 2))]
+    assert memory.forgotten == 1
