@@ -7,15 +7,18 @@ anywhere inside the tree of a cluster. Links and relative paths are followed fir
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Final
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.telemetry.error_text import error_text
+from workmill.telemetry.incident import Incident
 
 CLUSTER_MARK: Final = Path("store", "redis-1")
 """In the tree of a cluster from its first start on."""
+LOOK_SECONDS: Final = 0.5
 
 
 def directory_of_up(data: str) -> Path:
@@ -62,6 +65,32 @@ def directory_of_cluster(data: str) -> Path:
         )
     _check_no_cluster_around(folder, list(folder.parents))
     return folder
+
+
+async def tend_directory(folder: Path, descriptor: int) -> None:
+    """Say when the directory that is open here is not the one of that name any more, and when it
+    is there again; until cancelled. What its processes say may go into files that are lost with
+    it, and only our log is elsewhere."""
+    told = Incident("cluster.directory_lost", "cluster.directory_found", level="error")
+    while True:
+        if is_same_directory(folder, descriptor):
+            told.succeeded()
+        else:
+            told.failed(
+                detail=f"{folder} was removed, moved or replaced. Its data servers are ended, and "
+                "nothing is acknowledged. Put it back, and it is served again."
+            )
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def is_same_directory(folder: Path, descriptor: int) -> bool:
+    """Whether this name leads to what is open as `descriptor`; also where that cannot be told."""
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(descriptor))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def unusable(folder: Path, why: str | Exception) -> InvalidInput:

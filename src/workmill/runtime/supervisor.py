@@ -24,13 +24,15 @@ from workmill.runtime.processes import Command, Death, LocalProcesses
 from workmill.runtime.restarts import after_death
 from workmill.runtime.slot import Slot
 from workmill.telemetry import emit
+from workmill.telemetry.incident import Incident
 
 EXIT_DRAINED: Final = 0
 EXIT_FAILED: Final = 1
 """Something had to be ended by force."""
 EXIT_KILLED: Final = 130
 """A second Ctrl-C cut the drain short (128 + SIGINT, as shells count)."""
-
+LONG_SECONDS: Final = 10.0
+"""A stage that is not ready by then keeps a person waiting."""
 
 Tend: TypeAlias = Callable[[LocalProcesses], Coroutine[Any, Any, None]]
 
@@ -48,6 +50,8 @@ class Stage:
     commands: Sequence[Command] = ()
     tend: Tend | None = None
     until_ready: Callable[[], Awaitable[object]] = _at_once
+    waits_for: str = ""
+    """What `until_ready` waits for, in words for a person, when it takes long."""
 
 
 class Supervisor:
@@ -79,6 +83,9 @@ class Supervisor:
         slots = [slot for running in self._running for slot in running.slots]
         return next(slot for slot in slots if slot.command.role == role)
 
+    def _commands(self) -> list[Command]:
+        return [slot.command for running in self._running for slot in running.slots]
+
     async def _run(self, announce: Callable[[], None]) -> int:
         failure = await self._start()
         if failure is None:
@@ -101,7 +108,9 @@ class Supervisor:
             self._running.append(running)
             running.start()
             won = await _first_of(
-                ready=stage.until_ready(), failed=running.failed(), drain=self._drain.wait()
+                ready=_told_if_long(stage, self._commands()),
+                failed=running.failed(),
+                drain=self._drain.wait(),
             )
             if won == "failed":
                 return running.failure
@@ -199,6 +208,31 @@ def _ended_early(command: Command, death: Death) -> Unavailable:
     return Unavailable(
         f"The {command.role} ended before it was ready ({death.outcome}). What was started has "
         f"ended again, and what is stored is kept. What it said stands {where}."
+    )
+
+
+async def _told_if_long(stage: Stage, started: Sequence[Command]) -> None:
+    """Wait until the stage is ready. Whoever started it is told once what it waits for, when that
+    takes long, and when it is over. What is in the way may be any of what was started so far."""
+    ready = asyncio.ensure_future(stage.until_ready())
+    told = Incident("up.held_up", "up.went_on")
+    try:
+        await asyncio.wait([ready], timeout=LONG_SECONDS)
+        if not ready.done():
+            told.failed(detail=_waiting(stage, started))
+        await ready
+        told.succeeded()
+    finally:
+        ready.cancel()
+
+
+def _waiting(stage: Stage, started: Sequence[Command]) -> str:
+    what = stage.waits_for or ", ".join(command.role for command in stage.commands)
+    logs = sorted({str(command.log.parent) for command in started if command.log})
+    where = " and in ".join(["the lines of this log (process.died)", *logs])
+    return (
+        f"Waiting for {what}, for {LONG_SECONDS:.0f} s now, and for as long as it takes. Why it "
+        f"takes so long stands in {where}. Ctrl-C ends it; what is stored is kept."
     )
 
 

@@ -54,6 +54,7 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
                 commands=[endpoint_command(endpoint)],
                 tend=partial(end_hung, role="endpoint", ask=lambda _: health_at(url)),
                 until_ready=partial(until_ready, url),
+                waits_for="the endpoint to open its store and be ready",
             ),
             _workers(worker, wanted, alone=not config.endpoint.store),
         ]

@@ -78,6 +78,20 @@ def test_a_second_cluster_on_a_directory_is_refused(monkeypatch: pytest.MonkeyPa
         assert [one.name for one in data.iterdir()] == ["lock"]
 
 
+def test_a_lock_is_held_when_its_name_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is on the directory: neither what lies there nor what it is called has to stay."""
+    with folder() as data, running._owned(data):
+        (data / "lock").unlink()
+        other = data.with_name(f"{data.name}-moved")
+        data.rename(other)
+        try:
+            with pytest.raises(Unavailable, match=r"runs on .* already"):
+                begun(other, monkeypatch)
+            assert list(other.iterdir()) == []
+        finally:
+            other.rename(data)
+
+
 def test_an_address_of_others_is_refused_before_anything_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

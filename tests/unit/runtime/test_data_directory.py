@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
+from workmill.runtime import data_directory
 from workmill.runtime.commands import worker_command
 from workmill.runtime.compose import open_store
 from workmill.runtime.config import EndpointConfig, UpConfig, WorkerConfig
@@ -131,3 +133,32 @@ def test_a_disk_that_refuses_is_told_in_words(tmp_path: Path) -> None:
     inner = tmp_path / "store"
     detail = unusable(tmp_path, OSError(errno.EROFS, "Read-only file system", str(inner))).detail
     assert detail.startswith(f"{tmp_path} cannot be used: Read-only file system: {inner}. Nothing")
+
+
+async def test_a_directory_that_is_gone_is_said_until_it_is_back(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one in whose place there is another; by whoever holds it open."""
+    monkeypatch.setattr(data_directory, "LOOK_SECONDS", 0.01)
+    folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    folder.mkdir()
+    descriptor = os.open(folder, os.O_RDONLY)
+    tending, said = asyncio.create_task(data_directory.tend_directory(folder, descriptor)), b""
+
+    async def heard(event: bytes) -> None:
+        nonlocal said
+        while event not in said:
+            await asyncio.sleep(0.01)
+            said += capfdbinary.readouterr().err
+
+    try:
+        folder.rename(elsewhere)
+        folder.mkdir()
+        await heard(b'"cluster.directory_lost"')
+        folder.rmdir()
+        elsewhere.rename(folder)
+        await heard(b'"cluster.directory_found"')
+    finally:
+        tending.cancel()
+        os.close(descriptor)
+    assert said.count(b'"cluster.directory_lost"') == 1

@@ -330,3 +330,27 @@ async def test_tending_that_fails_is_said_and_begun_again(
     assert tended.is_set()
     assert said.count("up.tending_failed") == 2
     assert len(scene.lines("drained worker")) == 1
+
+
+@pytest.mark.parametrize("long", [True, False])
+async def test_who_waits_long_for_a_start_is_told_what_for(
+    long: bool, scene: Scene, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, with where its log is; and again when it goes on. A quick start says nothing."""
+    monkeypatch.setattr(supervisor_module, "LONG_SECONDS", 0.01 if long else 60.0)
+    said = ""
+
+    async def ready() -> None:
+        nonlocal said
+        while long and "up.held_up" not in said:
+            await asyncio.sleep(0.01)
+            said += capfd.readouterr().err
+
+    store = scene.command("store", OBEDIENT)._replace(log=scene.log.with_name("store.log"))
+    stage = Stage(commands=[store], until_ready=ready, waits_for="the store to be in step")
+    assert await scene.play(Supervisor([stage])) == EXIT_DRAINED
+    said += capfd.readouterr().err
+    assert said.count("up.held_up") == said.count("up.went_on") == int(long)
+    if long:
+        assert "the store to be in step" in said
+        assert str(scene.log.parent) in said

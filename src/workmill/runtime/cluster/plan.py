@@ -1,6 +1,6 @@
 """A cluster on one machine as data: who listens where, what lies where, how each is run. Pure.
 
-    DIR/lock                who runs it
+    DIR                     locked by who runs it, as is DIR/lock, for a Workmill from before
     DIR/store/              what `redis_hosts prepare` makes; redis-N/data is what one host keeps
     DIR/balancer/           HAProxy's sockets and the slots it starts from
     DIR/log/                what Redis and HAProxy say

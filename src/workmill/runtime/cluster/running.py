@@ -10,7 +10,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,7 +26,7 @@ from workmill.runtime.cluster.restarting import Restarts
 from workmill.runtime.cluster.rolling import Rolling
 from workmill.runtime.cluster.stages import Fleets, stages
 from workmill.runtime.config import ClusterConfig, check_workers
-from workmill.runtime.data_directory import directory_of_cluster, unusable
+from workmill.runtime.data_directory import directory_of_cluster, tend_directory, unusable
 from workmill.runtime.keys import read_key
 from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in
@@ -64,7 +64,7 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
         config = msgspec.structs.replace(config, key_file=str(Path(config.key_file).resolve()))
     ports.check_host(config.host)
     folder = _folder(config)
-    with _owned(folder):
+    with _owned(folder) as directory:
         if config.port == 0:
             port = ports.choose_door(config.host, config.endpoints.max_endpoints + 1)
             config = msgspec.structs.replace(config, port=port)
@@ -77,13 +77,14 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
         )
         _prepare(cluster)
         ready = Ready(cluster.url, config, str(folder))
-        return asyncio.run(_supervisor(cluster).run(partial(announce, ready)))
+        return asyncio.run(_supervisor(cluster, directory).run(partial(announce, ready)))
 
 
-def _supervisor(cluster: ClusterPlan) -> Supervisor:
+def _supervisor(cluster: ClusterPlan, directory: int) -> Supervisor:
     fleets = Fleets(cluster)
     restarts = Restarts(cluster.folder, lambda: Rolling(cluster, fleets, supervisor.slot).steps())
-    supervisor = Supervisor([*stages(cluster, fleets), Stage(tend=restarts.tend)])
+    directory_stage = Stage(tend=lambda _: tend_directory(cluster.folder, directory))
+    supervisor = Supervisor([directory_stage, *stages(cluster, fleets), Stage(tend=restarts.tend)])
     return supervisor
 
 
@@ -107,21 +108,27 @@ def _folder(config: ClusterConfig) -> Path:
 
 
 @contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    """Hold the directory for ourselves. Raises Unavailable when another cluster has it."""
-    try:
-        opened = (folder / "lock").open("w")
-    except OSError as error:
-        raise unusable(folder, error) from None
-    with opened as lock:
+def _owned(folder: Path) -> Iterator[int]:
+    """Hold the directory for ourselves, by this descriptor of it. Raises Unavailable when
+    another service has it.
+
+    The lock is on the directory itself, as with the embedded store: no name can be removed under
+    it. `lock` in it keeps out a Workmill from before that."""
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            held.callback(os.close, directory)
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            named = held.enter_context((folder / "lock").open("w"))
+            fcntl.flock(named, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise Unavailable(
-                f"A cluster runs on {folder} already. Nothing was started. Stop that one first, "
-                "or choose another directory with --data."
+                f"Another service runs on {folder} already. Nothing was started. Stop that one "
+                "first, or choose another directory with --data."
             ) from None
-        yield
+        except OSError as error:
+            raise unusable(folder, error) from None
+        yield directory
 
 
 def _store_plan(config: ClusterConfig, folder: Path) -> Plan:

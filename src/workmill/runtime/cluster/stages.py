@@ -94,13 +94,19 @@ def stages(cluster: ClusterPlan, fleets: Fleets) -> list[Stage]:
         Stage(
             commands=plan.store_commands(cluster),
             until_ready=partial(store.until_in_step, cluster),
+            waits_for="the three hosts of the store to be in step",
         ),
         Stage(
             commands=[plan.balancer_command(cluster)],
             tend=partial(end_hung, role="balancer", ask=lambda _: balancer.it_answers(cluster)),
             until_ready=partial(balancer.it_answers, cluster),
+            waits_for="the balancer to answer",
         ),
-        Stage(tend=fleets.tend_endpoints, until_ready=fleets.until_served),
+        Stage(
+            tend=fleets.tend_endpoints,
+            until_ready=fleets.until_served,
+            waits_for="the endpoints to be ready and reached through the balancer",
+        ),
         Stage(tend=fleets.tend_hung),
         Stage(tend=fleets.tend_workers),
         Stage(tend=fleets.tend_orders),

@@ -78,6 +78,8 @@ def start(settings: HostSettings) -> None:
             emit("redis.waits", host=settings.host.name, reason=told)
         time.sleep(LOOK_SECONDS)
     asking.close()
+    if judged.primary:  # who copies everything needs no directory that somebody kept
+        place.mkdir(mode=0o700, exist_ok=True)
     (place / FOUNDING).unlink(missing_ok=True)
     emit("redis.starts", host=settings.host.name, replica_of=judged.primary)
     flush_output()  # what becomes of this process does not know of it

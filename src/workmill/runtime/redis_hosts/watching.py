@@ -1,4 +1,5 @@
-"""The watch beside a data server: its priority, the settings of its log, and whom it follows.
+"""The watch beside a data server: its files, its priority, the settings of its log, and whom it
+follows.
 
 It looks twice a second. Each look begins with the server itself, then asks the Sentinels, and
 tells the server what follows from both over the connection of the look (`server` says why).
@@ -13,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from workmill.runtime.redis_hosts.asking import Asking
+from workmill.runtime.redis_hosts.data_files import DataFiles
 from workmill.runtime.redis_hosts.judging import (
     Follow,
     Replication,
@@ -28,16 +30,29 @@ from workmill.telemetry import emit
 
 
 def watch(settings: HostSettings) -> None:
-    """Keep the priority, the log's settings and the role of this host's data server right, until
-    told to end."""
+    """Keep the priority, the log's settings and the role of this host's data server right, and end
+    it when its files are gone, until told to end."""
     asking, roles = Asking(settings), Roles(settings.host.address)
+    files = DataFiles(Path(settings.plan.places.data))
     while True:
         now = asking.replication()
-        if now is not None:
+        if now is not None and not ended_without_files(files, settings, now):
             keep_log(asking.server(), settings, now)
             _keep_priority(asking, settings, now)
             _keep_role(asking, settings, now, roles)
         time.sleep(LOOK_SECONDS)
+
+
+def ended_without_files(files: DataFiles, settings: HostSettings, now: Replication) -> bool:
+    """End a server that writes where no start would find it; whether it was. By force: an orderly
+    end may wait, or be refused, and there is nothing that it could still save."""
+    problem = files.problem(now.process)
+    if problem is None:
+        return False
+    emit("redis.files_lost", level="error", host=settings.host.name, detail=problem)
+    with suppress(ProcessLookupError):
+        os.kill(now.process, signal.SIGKILL)
+    return True
 
 
 def _keep_priority(asking: Asking, settings: HostSettings, now: Replication) -> None:
