@@ -72,7 +72,11 @@ def test_a_log_that_cannot_be_copied_fails_no_group(
 
 
 def test_copying_is_tried_again_with_growing_pauses(
-    stand: Stand, disk: SickDisk, events: Events, now: list[float]
+    stand: Stand,
+    disk: SickDisk,
+    events: Events,
+    now: list[float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Told once, and once more when it worked; not with every group meanwhile."""
     connection = stand.store._session.connection  # type: ignore[attr-defined]
@@ -87,7 +91,7 @@ def test_copying_is_tried_again_with_growing_pauses(
             tries += 1
             return whole(mode=mode)  # type: ignore[no-any-return]
 
-    stand.store._log._connection = Counting()  # type: ignore[attr-defined]
+    monkeypatch.setattr(stand.store._log, "_connection", Counting())  # type: ignore[attr-defined]
     disk.full = FILE_NAME
     for _ in range(5):
         stand.submit(new_job())
@@ -100,6 +104,7 @@ def test_copying_is_tried_again_with_growing_pauses(
     now[0] += log.MAX_RETRY_SECONDS
     stand.submit(new_job())
     assert [event for event, _ in events] == ["store.log_not_copied", "store.log_copied"]
+    monkeypatch.undo()
 
 
 def test_a_log_that_only_grows_takes_in_nothing_new(
