@@ -326,3 +326,15 @@ def test_the_mark_goes_after_all_else_is_in_the_file(
     refuse(other)
     (other / LOG_NAME).touch()
     assert jobs_in(other) == 3
+
+
+def test_a_symlink_to_a_file_of_another_name_is_refused(
+    stand: Stand, home: Path, other: Path
+) -> None:
+    """No empty store is begun beside the file that is meant."""
+    stand.store.close()
+    (home / FILE_NAME).rename(other / "data.db")
+    (home / FILE_NAME).symlink_to(other / "data.db")
+    with pytest.raises(StoreUnavailable, match=r"leads to .*data\.db.*Nothing was changed"):
+        SqliteStore(home)
+    assert [path.name for path in other.iterdir()] == ["data.db"]
