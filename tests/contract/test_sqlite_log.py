@@ -92,7 +92,11 @@ class Counting:
 
 
 def test_copying_is_tried_again_with_growing_pauses(
-    stand: Stand, disk: SickDisk, events: Events, now: list[float]
+    stand: Stand,
+    disk: SickDisk,
+    events: Events,
+    now: list[float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Told once, and once more when it worked; not with every group meanwhile."""
     counting = Counting(stand.store)
@@ -112,6 +116,7 @@ def test_copying_is_tried_again_with_growing_pauses(
     now[0] += log.MAX_RETRY_SECONDS
     stand.submit(new_job())
     assert [event for event, _ in events] == ["store.log_not_copied", "store.log_copied"]
+    monkeypatch.undo()
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["a reader", "another copies"])

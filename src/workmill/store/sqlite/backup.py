@@ -29,7 +29,15 @@ from workmill.store.sqlite.audit import contradiction, texts_are_possible
 from workmill.store.sqlite.audit_work import contradiction_of_work
 from workmill.store.sqlite.books import EPOCH_BYTES, Books
 from workmill.store.sqlite.file import foreign
-from workmill.store.sqlite.schema import APPLICATION_ID, BACKUP_ID, NOBODY, code_after, sql
+from workmill.store.sqlite.mark import is_marked
+from workmill.store.sqlite.schema import (
+    APPLICATION_ID,
+    BACKUP_ID,
+    NOBODY,
+    OPEN_ID,
+    code_after,
+    sql,
+)
 from workmill.store.sqlite.session import Session
 from workmill.telemetry import emit
 from workmill.telemetry.events import Level
@@ -165,7 +173,9 @@ def _check(file: Path, layout: list[tuple[apsw.SQLiteValue, ...]]) -> bool:
         raise _refusal(
             file, str(error) if isinstance(error, ValueError) else f"cannot be read: {error}"
         ) from None
-    wanted = (BACKUP_ID,) if sealed else (APPLICATION_ID,)
+    if not sealed and is_marked(file):
+        raise _refusal(file, "was copied from a store that was open, without what its log had")
+    wanted = (BACKUP_ID,) if sealed else (APPLICATION_ID, OPEN_ID)
     try:
         with closing(apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)) as copy:
             problem = foreign(copy, wanted)

@@ -16,9 +16,15 @@ from typing import Final
 import apsw
 
 from workmill.domain.errors import StoreUnavailable
-from workmill.store.sqlite import troubles
+from workmill.store.sqlite import mark, troubles
 from workmill.store.sqlite.log import CHECKPOINT_PAGES, PAGE_BYTES
-from workmill.store.sqlite.schema import APPLICATION_ID, BACKUP_ID, FILE, SCHEMA_VERSION
+from workmill.store.sqlite.schema import (
+    APPLICATION_ID,
+    BACKUP_ID,
+    FILE,
+    OPEN_ID,
+    SCHEMA_VERSION,
+)
 
 OLDEST_SQLITE: Final = (3, 51, 3)
 CACHE_KIB: Final = 64 * 1024
@@ -36,6 +42,7 @@ def connect(file: Path) -> apsw.Connection:
     connection = None
     try:
         connection = apsw.Connection(str(file))
+        mark.keep_log(connection, keep=True)
         _set_up(connection)
     except BaseException as error:
         system_errno = troubles.system_errno_of(connection, error) if connection else 0
@@ -89,7 +96,9 @@ def create(connection: apsw.Connection) -> None:
     """)
 
 
-def foreign(connection: apsw.Connection, wanted: tuple[int, ...] = (APPLICATION_ID,)) -> str | None:
+def foreign(
+    connection: apsw.Connection, wanted: tuple[int, ...] = (APPLICATION_ID, OPEN_ID)
+) -> str | None:
     """Why this is not a store that we can use, None when it is one."""
     found = connection.execute("PRAGMA application_id").get
     if found == BACKUP_ID and found not in wanted:

@@ -19,6 +19,7 @@ from typing import Final
 import apsw
 
 from workmill.domain.errors import StoreFull
+from workmill.store.sqlite import mark
 from workmill.store.sqlite.room import FULL_RETRY_SECONDS
 from workmill.store.sqlite.troubles import is_damage, system_errno_of
 from workmill.telemetry import emit
@@ -29,6 +30,8 @@ CHECKPOINT_PAGES: Final = 4096
 automatic checkpoint would do it too, but it hides a failed fsync of the file."""
 SHORT_PAGES: Final = 256
 """The same, while the disk is full."""
+MARK_PAGES: Final = 2 * CHECKPOINT_PAGES
+"""A log longer than this is not copied at the opening just for the mark: that must not wait."""
 MAX_PAGES: Final = 262_144
 """1 GiB: with a log this long nothing new is taken in until it could be copied."""
 RETRY_SECONDS: Final = 0.5
@@ -44,6 +47,8 @@ class Log:
         self._peak_pages = 0
         self._retry_at = 0.0
         self._pause = 0.0
+        self._marked = False
+        """Whether the file itself says that its log is needed; see `mark`."""
         self.grew = False
         """Whether the last commit has written anything; whoever reads it sets it back."""
         connection.set_wal_hook(self._note)
@@ -53,6 +58,45 @@ class Log:
         self._peak_pages = max(self._peak_pages, pages)
         self.grew = True
         return apsw.SQLITE_OK
+
+    def begin(self, *, marked: bool) -> None:
+        """Have the mark in the file, before anything is acknowledged. Where there is no room for
+        it, or where the log is too long to be copied now, it comes with the next copy that
+        succeeds. Raises apsw.Error after which the file cannot be relied on."""
+        self._marked = marked
+        try:
+            if self._put_mark() and not marked and self._pages <= MARK_PAGES:
+                pages, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                self._marked = copied >= pages
+        except apsw.Error as error:
+            if is_damage(error, system_errno_of(self._connection, error), at_commit=True):
+                raise
+
+    def _put_mark(self) -> bool:
+        """Into the log; false where there is no room for that. A file that is to get it gets it
+        anew: only what is written tells how long the log is."""
+        try:
+            mark.put(self._connection, anew=not self._marked)
+        except apsw.BusyError:
+            raise
+        except apsw.Error as error:
+            if is_damage(error, system_errno_of(self._connection, error), at_commit=True):
+                raise
+            return False
+        return True
+
+    def end(self) -> None:
+        """Before a clean close: copy everything, then take the mark back. Where that cannot be,
+        both the mark and the log stay."""
+        connection = self._connection
+        if connection.in_transaction:
+            return
+        try:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            mark.take_back(connection)
+        except apsw.Error:
+            return
+        mark.keep_log(connection, keep=False)
 
     def check_room(self) -> None:
         """Raise StoreFull while the log is too long for anything new."""
@@ -67,14 +111,18 @@ class Log:
     def keep_short(self, *, disk_full: bool) -> tuple[bool, BaseException | None]:
         """Copy the log when it is long enough; whether the database was written to, and the error
         after which its file cannot be relied on."""
-        if self._pages < (SHORT_PAGES if disk_full else CHECKPOINT_PAGES):
+        if self._marked and self._pages < (SHORT_PAGES if disk_full else CHECKPOINT_PAGES):
             return False, None
         if time.monotonic() < self._retry_at:
             return False, None
         try:
+            marked = self._marked or self._put_mark()
             pages, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             if copied >= pages:
+                self._marked = marked
                 self._copied_all()
+                if not marked:
+                    self._wait()
             else:
                 self._wait()
         except apsw.BusyError:

@@ -33,8 +33,16 @@ _FOUNDED: Final = "founded"
 
 def home_of(directory: Path) -> Path:
     """Where the files of this store really are: a database that is a symlink is followed, for
-    SQLite keeps the log beside the file that it leads to."""
-    return (directory / FILE_NAME).resolve().parent
+    SQLite keeps the log beside the file that it leads to. Raises StoreUnavailable when that has
+    another name, under which it would not be found."""
+    file = (directory / FILE_NAME).resolve()
+    if file.name != FILE_NAME:
+        raise StoreUnavailable(
+            f"{directory / FILE_NAME} leads to {file}, and a store is named {FILE_NAME}. Nothing "
+            f"was changed. Give the file that name, with its log ({FILE_NAME}{LOG_SUFFIX}), and "
+            "let the link lead there."
+        )
+    return file.parent
 
 
 class Ownership:

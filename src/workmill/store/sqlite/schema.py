@@ -31,6 +31,8 @@ from workmill.domain.lifecycle import Status, Verb, after
 
 APPLICATION_ID: Final = 0x576D696C
 """`Wmil` in ASCII; SQLite keeps it in the header of the file."""
+OPEN_ID: Final = 0x576D6F70
+"""`Wmop`: the same place in a store whose log is needed; see `mark`."""
 BACKUP_ID: Final = 0x576D626B
 """`Wmbk`: the same place in a backup."""
 SCHEMA_VERSION: Final = 1

@@ -45,6 +45,7 @@ from workmill.store.sqlite import (
     lead,
     leaps,
     lease,
+    mark,
     placing,
     progress,
     purge,
@@ -107,11 +108,13 @@ class SqliteStore:
         check_files(self._file, founded=self._ownership.founded)
         self._room = Room(self._file)
         self._room.open_up()
+        marked = mark.check_log(self._file)
         connection = file.connect(self._file)
         self._log = Log(connection)
         index = WorkIndex(self._file)
         self._session = Session(connection, bounds, index)
         try:
+            self._log.begin(marked=marked)
             self._session.open(self._clock())
             self._room.keep_reserve()
             self._writer = connection.execute(_WRITER).get
@@ -136,8 +139,8 @@ class SqliteStore:
         connection = self._session.connection
         self._session.index.close()
         overwritten = self._files.problem() is not None and self._files.overwritten
-        if overwritten:
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        if not overwritten and os.getpid() == self._pid:
+            self._log.end()
         try:
             connection.close()
         finally:
