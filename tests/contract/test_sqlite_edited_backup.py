@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import apsw
 import pytest
 from tests.contract.conftest import open_sqlite
 from tests.contract.making import new_job, state_of
@@ -15,6 +16,7 @@ from tests.contract.stand import Stand
 from tests.contract.test_backup import edit
 
 from workmill.domain.errors import InvalidInput
+from workmill.store.sqlite import backup
 from workmill.store.sqlite.schema import NOBODY, sql
 
 
@@ -176,4 +178,21 @@ def test_one_edit_is_enough_to_refuse_all(served: Served, tmp_path: Path, name: 
     before = served.stand.stats()
     with pytest.raises(InvalidInput, match="Nothing was changed"):
         served.stand.store.restore(copy)
+    assert served.stand.stats() == before
+
+
+def test_a_refusal_with_a_statement_under_way_leaves_the_store_as_it_is(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error holds on to the statement, and SQLite to the backup for as long as that is open."""
+
+    def fails_half_way(connection: apsw.Connection) -> bool:
+        jobs = connection.execute("SELECT id FROM backup.jobs")
+        raise TypeError(f"no text beside {next(jobs)}")
+
+    before = served.stand.stats()
+    with monkeypatch.context() as other:
+        other.setattr(backup, "texts_are_possible", fails_half_way)
+        with pytest.raises(InvalidInput, match="no text"):
+            served.stand.store.restore(served.backup)
     assert served.stand.stats() == before

@@ -76,19 +76,20 @@ class Counting:
     """The connection of a store's log: how often it was asked to copy. `busy`: another process
     is copying."""
 
-    system_errno = 0
-
     def __init__(self, store: Any) -> None:
         self.tries = 0
         self.busy = False
-        self._whole = store._session.connection.wal_checkpoint
+        self._connection = store._session.connection
         store._log._connection = self
 
     def wal_checkpoint(self, mode: int) -> tuple[int, int]:
         self.tries += 1
         if self.busy:
             raise apsw.BusyError("database is locked")
-        return self._whole(mode=mode)  # type: ignore[no-any-return]
+        return self._connection.wal_checkpoint(mode=mode)  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
 
 
 def test_copying_is_tried_again_with_growing_pauses(

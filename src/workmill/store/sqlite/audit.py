@@ -111,6 +111,7 @@ _IMPOSSIBLE_KNOWN: Final = _checked("""
 """)
 _TEXTS: Final = _checked("""
     SELECT reason, $reason_characters FROM jobs WHERE status = $failed AND status > $attached
+        AND reason IS NOT NULL
     UNION ALL SELECT name, $name_characters FROM names
     UNION ALL SELECT name, $name_characters FROM workers""")
 _LATEST_KNOWN: Final = "SELECT ifnull(max(known_at_ms), 0) FROM known"

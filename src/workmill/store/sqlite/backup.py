@@ -12,6 +12,7 @@ token starts again above any that either store has ever issued, and receipts get
 from __future__ import annotations
 
 import os
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -147,6 +148,15 @@ def _fill(session: Session, file: Path) -> None:
         session.load()
     except (apsw.ConstraintError, TypeError, msgspec.DecodeError) as error:
         raise _refusal(file, f"does not hold what a store holds: {error}") from None
+
+
+def close_statements(error: BaseException) -> None:
+    """An error holds on to what was under way when it was raised; were a statement among it, the
+    backup could not be let go of."""
+    held: BaseException | None = error
+    while held is not None:
+        traceback.clear_frames(held.__traceback__)
+        held = held.__context__
 
 
 def let_go(session: Session) -> None:

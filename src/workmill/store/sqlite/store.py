@@ -360,6 +360,9 @@ class SqliteStore:
         try:
             with self.group():
                 restored = backup.restore(session, file)
+        except BaseException as error:
+            backup.close_statements(error)
+            raise
         finally:
             self._after_restore(backup.let_go)
         self._after_restore(Session.fill_index)
