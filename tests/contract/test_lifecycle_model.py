@@ -210,6 +210,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
+        with self.stand.store.group():  # as an endpoint does every second: hours without a write
+            self.stand.store.probe()  # would look like a leap of the clock
         self.stand.reopen()
         self.model.reopened()
 
