@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TextIO, cast
 from workmill.domain.errors import InvalidInput, StoreUnavailable, Unavailable, WorkmillError
 from workmill.process.entry import was_closed
 from workmill.telemetry import screen
+from workmill.telemetry.output import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-STDIN, STDOUT = 0, 1
+STDIN, STDOUT, STDERR = 0, 1, 2
 LONGEST_RETRY_SECONDS: Final = 86_400.0
 """A longer time to wait is not worth telling."""
 PIPE_WIDTH: Final = 80
@@ -78,10 +79,14 @@ class _Drawing:
 
 
 def prepare() -> None:
-    """Have both streams replace what their encoding lacks (ASCII, Latin-1) instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
+    """Have both streams write all or say that they cannot, and replace what their encoding lacks
+    (ASCII, Latin-1) instead of failing."""
+    for name, descriptor in (("stdout", STDOUT), ("stderr", STDERR)):
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            whole = write_whole(stream, descriptor)
+            whole.reconfigure(errors="replace")
+            setattr(sys, name, whole)
 
 
 def say(*parts: str | Styled) -> None:

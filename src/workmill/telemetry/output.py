@@ -1,4 +1,5 @@
-"""Standard output and error of a process that serves: whoever reads them cannot hold it up.
+"""Standard output and error of a process that serves: whoever reads them cannot hold it up. And of
+a command, which waits for its reader: `Whole`.
 
 Theory. A write to a pipe that nobody empties, or to a terminal that was stopped with Ctrl-S, waits
 for ever, and with it the thread that logs. The description behind the descriptor is shared with
@@ -26,6 +27,42 @@ MAX_WAITING_BYTES: Final = 1024 * 1024
 """Per descriptor; about five thousand lines."""
 FLUSH_SECONDS: Final = 1.0
 """How long the end of a process waits for a reader."""
+
+
+class Whole(io.RawIOBase):
+    """A binary stream into `descriptor` that writes all it is given, or raises OSError. A system
+    may take a part (the disk fills up, a limit on files) or, from a descriptor that somebody has
+    made non-blocking, nothing for now. Python's unbuffered streams (`PYTHONUNBUFFERED`) return
+    that count, its text streams do not look at it, and the rest is lost without a word."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]  # only bytes are given
+        left = memoryview(data)
+        while left:
+            left = _write_some(self._descriptor, left)
+        return len(data)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+
+def write_whole(stream: io.TextIOWrapper, descriptor: int) -> io.TextIOWrapper:
+    """The stream for a command that leads where this one does; this one itself, when a program
+    around us (a test, a notebook) has put its own streams there."""
+    if not _leads_to(stream, descriptor):
+        return stream
+    with suppress(OSError):
+        stream.flush()
+    return _text(Whole(descriptor), stream.encoding, line_buffering=stream.line_buffering)
+
 
 Told = Callable[[int], bytes]
 """The line that says how many lines were dropped."""
@@ -90,14 +127,21 @@ class Output(io.RawIOBase):
         left = whole
         while left:
             try:
-                left = left[os.write(self._descriptor, left) :]
-            except BlockingIOError:  # somebody who shares the descriptor has made it so
-                _wait_until_writable(self._descriptor)
+                left = _write_some(self._descriptor, left)
             except OSError:
                 self._torn = self._torn or len(left) < len(whole)
                 return False
         self._torn = False
         return True
+
+
+def _write_some(descriptor: int, left: memoryview) -> memoryview:
+    """What is left after one write, however long that takes. Raises OSError."""
+    while True:
+        try:
+            return left[os.write(descriptor, left) :]
+        except BlockingIOError:  # somebody who shares the descriptor has made it so
+            _wait_until_writable(descriptor)
 
 
 def _wait_until_writable(descriptor: int) -> None:
@@ -139,10 +183,12 @@ def _leads_to(stream: io.TextIOWrapper, descriptor: int) -> bool:
         return False
 
 
-def _text(output: Output, encoding: str) -> io.TextIOWrapper:
+def _text(
+    output: Output | Whole, encoding: str, *, line_buffering: bool = True
+) -> io.TextIOWrapper:
     return io.TextIOWrapper(
         output,  # type: ignore[arg-type]  # its `write` takes all it is given
         encoding=encoding,
         errors="backslashreplace",
-        line_buffering=True,
+        line_buffering=line_buffering,
     )

@@ -48,12 +48,22 @@ def test_a_file_has_them_before_they_are_delivered(
 
 
 @pytest.mark.parametrize("words", [("pull",), ("pull", "--json")])
-@pytest.mark.parametrize("output", [">/dev/full", ">&-", ">results; ulimit -f 0"])
+@pytest.mark.parametrize(
+    "output", [">/dev/full", ">&-", ">results; ulimit -f 0", ">results; ulimit -f 1"]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_what_cannot_be_written_comes_back(
-    live: Live, client: Client, words: tuple[str, ...], output: str, tmp_path: Path
+    live: Live,
+    client: Client,
+    words: tuple[str, ...],
+    output: str,
+    unbuffered: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A full device, no output at all, a file that takes nothing once it is written to: one
-    sentence, nothing delivered."""
+    """A full device, no output at all, a file that takes nothing once it is written to, or takes a
+    part, which Python's unbuffered streams keep to themselves: one sentence, nothing delivered."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     line = ["/bin/sh", "-c", f'exec {output}; exec "$@"', "sh", *WORKMILL, *words]
     done = subprocess.run(
         [*line, "--url", live.url], capture_output=True, cwd=tmp_path, check=False

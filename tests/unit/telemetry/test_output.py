@@ -185,6 +185,25 @@ def test_a_descriptor_that_others_made_non_blocking_loses_nothing(pipe: tuple[in
         assert [int(reader.readline()) for _ in range(2000)] == list(range(2000))
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_command_waits_for_who_reads_a_non_blocking_pipe(
+    pipe: tuple[int, int], unbuffered: str
+) -> None:
+    """All that it says arrives, however little the pipe takes at a time, and it ends well."""
+    reading, writing = pipe
+    os.set_blocking(writing, False)
+    program = "from workmill.cli import console as c; c.prepare(); c.say('x' * 1_000_000)"
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", program],
+        stdout=writing,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    ) as process:
+        os.close(writing)
+        with closing(os.fdopen(reading, "rb", closefd=False)) as reader:
+            assert len(reader.read()) == 1_000_001
+    assert process.returncode == 0
+
+
 def test_lines_of_several_processes_are_never_mixed(pipe: tuple[int, int]) -> None:
     """Each line is one write that a pipe takes whole, however long its fields are."""
     program = """
