@@ -91,15 +91,17 @@ def retrying(
                 return reads(check(reply))
             except WorkmillError as error:
                 failures += 1
-                strange = isinstance(error, EndpointUnreachable) and reply is not None
-                refused_by = reply.url if strange and reply is not None else ""
+                no_answer = isinstance(error, EndpointUnreachable)
+                refused_by = reply.url if no_answer and reply is not None else ""
                 pause = pause_seconds(failures, error, chance)
                 lost = source is not None and source.spent
-                if not isinstance(error, EndpointUnreachable):
+                if not no_answer:
                     told = error
                 if lost or not worth_retrying(error) or ticks() + pause >= deadline:
                     cut = attempt.timeout_seconds < request.timeout_seconds
-                    raise (told if told and cut and request.method == "GET" else error) from None
+                    if told is not None and cut and request.method == "GET":
+                        raise told from None
+                    raise
     finally:
         if source is not None:
             source.close()
