@@ -174,6 +174,20 @@ async def test_a_full_store_still_takes_what_makes_room(
     assert counted.submitted_total == 0
 
 
+ONE_LEASE = LeaseRequest(
+    worker="w", workloads=("sha512",), min_jobs=1, max_jobs=1, max_cost=0, lease_seconds=60
+)
+_whole = Gated.group
+
+
+@contextmanager
+def unconfirmed(store: Gated) -> Iterator[None]:
+    """A group that is carried out, and of which that is not known."""
+    with _whole(store):
+        yield
+    raise StoreUnavailable("done, and not confirmed")
+
+
 async def test_a_lease_that_nobody_heard_of_costs_no_attempt(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,22 +195,11 @@ async def test_a_lease_that_nobody_heard_of_costs_no_attempt(
     is handed back, as often as that happens."""
     job = _job(0)
     await bench.committer.submit((job,))
-    request = LeaseRequest(
-        worker="w", workloads=("sha512",), min_jobs=1, max_jobs=1, max_cost=0, lease_seconds=60
-    )
-    whole = Gated.group
-
-    @contextmanager
-    def unconfirmed(store: Gated) -> Iterator[None]:
-        with whole(store):
-            yield
-        raise StoreUnavailable("done, and not confirmed")
-
     for _ in range(6):
         with monkeypatch.context() as broken:
             broken.setattr(Gated, "group", unconfirmed)
             with pytest.raises(StoreUnavailable):
-                await bench.committer.lease(request)
+                await bench.committer.lease(ONE_LEASE)
         await bench.committer.stats()
         (found,) = await bench.committer.get([job.id])
         assert found is not None
@@ -209,16 +212,6 @@ async def test_what_could_not_be_handed_back_is_handed_back_later(
     """The store was away for that, too. What it can never take back harms nobody's call."""
     job = _job(0)
     await bench.committer.submit((job,))
-    request = LeaseRequest(
-        worker="w", workloads=("sha512",), min_jobs=1, max_jobs=1, max_cost=0, lease_seconds=60
-    )
-    whole = Gated.group
-
-    @contextmanager
-    def unconfirmed(store: Gated) -> Iterator[None]:
-        with whole(store):
-            yield
-        raise StoreUnavailable("done, and not confirmed")
 
     async def status(error: Exception | None) -> Status:
         """Of the job after a group beside which the handing back fails so."""
@@ -239,13 +232,13 @@ async def test_what_could_not_be_handed_back_is_handed_back_later(
     with monkeypatch.context() as broken:
         broken.setattr(Gated, "group", unconfirmed)
         with pytest.raises(StoreUnavailable):
-            await bench.committer.lease(request)
+            await bench.committer.lease(ONE_LEASE)
     assert await status(StoreUnavailable("away")) is Status.LEASED
     assert await status(None) is Status.QUEUED
     with monkeypatch.context() as broken:
         broken.setattr(Gated, "group", unconfirmed)
         with pytest.raises(StoreUnavailable):
-            await bench.committer.lease(request)
+            await bench.committer.lease(ONE_LEASE)
     assert await status(LookupError("never")) is Status.LEASED
 
 
