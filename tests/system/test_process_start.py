@@ -229,6 +229,40 @@ def test_a_stop_is_heeded_while_it_starts(
     assert [pid for pid in there if Path(f"/proc/{pid}").exists()] == []
 
 
+SWALLOWED = """
+import os, signal, sys
+from workmill.__main__ import main
+module = sys.argv.pop(1)
+
+class Swallows:
+    def find_spec(self, name, path, target=None):
+        if name == module:
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                pass
+
+sys.meta_path.insert(0, Swallows())
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["workmill.cli.app", "msgspec", "workmill.endpoint.listening"])
+def test_ctrl_c_is_not_lost_in_what_loads(tmp_path: Path, module: str) -> None:
+    """Where an exception of a signal handler goes nowhere, as in a callback of a weak reference
+    (importlib has one for each module): one Ctrl-C ends the start all the same."""
+    words = ["up", "--port", "0", "--data", str(tmp_path / "data"), "--workers", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", SWALLOWED, module, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        said = process.stdout and process.stdout.readline()
+        process.terminate()
+        process.wait(60)
+    assert (said, process.returncode) == (b"", -signal.SIGINT)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_role_of_its_own_drains_on_every_stop_signal(
     tmp_path: Path, number: signal.Signals

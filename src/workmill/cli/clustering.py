@@ -9,7 +9,7 @@ import typer
 
 from workmill.cli import options
 from workmill.cli.console import announce, say
-from workmill.cli.help import Command
+from workmill.cli.help import Command, ServiceCommand
 from workmill.cli.serving import CoolDown, Count, TargetWait, count_of
 from workmill.domain import limits
 from workmill.runtime.config import (
@@ -49,7 +49,7 @@ Workers = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Put this command on the command line."""
-    app.command("cluster", cls=Command, help=CLUSTER)(cluster)
+    app.command("cluster", cls=ServiceCommand, help=CLUSTER)(cluster)
     app.command("restart", cls=Command, help=RESTART)(restart)
 
 

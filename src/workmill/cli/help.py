@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from workmill.cli.console import say
+from workmill.process.entry import raise_on_interrupt
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -76,8 +77,11 @@ def _help_option(option: Any) -> Any:
     return option
 
 
-class Command(TyperCommand):
-    """A command whose help is plain."""
+class ServiceCommand(TyperCommand):
+    """A command that runs a process of the service: plain help, and Ctrl-C ends it like SIGTERM
+    until the role takes its stop signals itself. A KeyboardInterrupt that is raised while modules
+    load can be lost (importlib runs callbacks of weak references, where nothing can be raised),
+    and whoever sends one stop signal sends no second."""
 
     def get_help(self, ctx: Any) -> str:
         return _page(ctx, self.format_help)
@@ -88,6 +92,14 @@ class Command(TyperCommand):
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002  the list wraps it
         """The first paragraph, whole."""
         return " ".join((self.help or "").partition("\n\n")[0].split())
+
+
+class Command(ServiceCommand):
+    """A command of a person, who is told that Ctrl-C has ended it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        raise_on_interrupt()
+        return super().invoke(ctx)
 
 
 class Group(TyperGroup):

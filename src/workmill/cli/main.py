@@ -1,8 +1,8 @@
 """The `workmill` command, and the one place where errors end: no input shows a traceback.
 
-Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 130 ended by Ctrl-C. Nothing is imported
-before `main` runs, so a Ctrl-C while the rest loads ends here, too. The process itself is prepared
-before that (`workmill.__main__`).
+Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 130 ended by Ctrl-C. The process itself is
+prepared before (`workmill.__main__`): while it loads, Ctrl-C ends it at once, and to a shell that
+is 130, too.
 """
 
 from __future__ import annotations
@@ -39,9 +39,6 @@ def _guarded(run: Callable[[], int]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from workmill.process.entry import raise_on_interrupt
-
-    raise_on_interrupt()
     from workmill.cli.console import prepare
 
     prepare()

@@ -10,7 +10,7 @@ import typer
 
 from workmill.cli import options
 from workmill.cli.console import announce
-from workmill.cli.help import Command
+from workmill.cli.help import ServiceCommand
 from workmill.domain import limits
 from workmill.runtime.config import (
     DEFAULT_HOST,
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
-    app.command("up", cls=Command, help=UP)(up)
-    app.command("endpoint", cls=Command, help=ENDPOINT)(endpoint)
-    app.command("worker", cls=Command, help=WORKER)(worker)
-    app.command("controller", cls=Command, help=CONTROLLER)(controller)
+    app.command("up", cls=ServiceCommand, help=UP)(up)
+    app.command("endpoint", cls=ServiceCommand, help=ENDPOINT)(endpoint)
+    app.command("worker", cls=ServiceCommand, help=WORKER)(worker)
+    app.command("controller", cls=ServiceCommand, help=CONTROLLER)(controller)
 
 
 UP = """Run the whole service on this machine: an endpoint, its store, and workers.
