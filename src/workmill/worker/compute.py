@@ -24,7 +24,8 @@ import msgspec
 
 from workmill.domain.limits import MAX_REASON_CHARACTERS, MAX_STATE_BYTES
 from workmill.process.entry import enter_program
-from workmill.telemetry.events import start_log
+from workmill.telemetry.error_text import shortage
+from workmill.telemetry.events import emit, start_log
 from workmill.telemetry.output import flush_output
 from workmill.worker.frames import Hello, Outcome, Profile, Task, read_frame, write_frame
 from workmill.workloads.port import Workload
@@ -46,16 +47,25 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     reports = _private_output()
+    try:
+        _serve(reports)
+    except BrokenPipeError:
+        _end()
+    except (RuntimeError, OSError, MemoryError) as error:
+        if (told := shortage(error)) is None:
+            raise
+        emit("compute.refused", level="error", detail=told.detail)
+        _end(1)
+
+
+def _serve(reports: BinaryIO) -> NoReturn:
     start_log("compute")  # a workload that prints much is not held up by who reads it
     os.nice(NICENESS)
     tasks: SimpleQueue[Task] = SimpleQueue()
-    try:
-        write_frame(reports, _hello())
-        threading.Thread(target=_read_ahead, args=(tasks,), daemon=True).start()
-        while True:
-            write_frame(reports, _outcome(tasks.get()))
-    except BrokenPipeError:
-        _end()
+    threading.Thread(target=_read_ahead, args=(tasks,), daemon=True).start()
+    write_frame(reports, _hello())  # the last of the start: who says hello can compute
+    while True:
+        write_frame(reports, _outcome(tasks.get()))
 
 
 def _private_output() -> BinaryIO:
@@ -71,9 +81,9 @@ def _read_ahead(tasks: SimpleQueue[Task]) -> None:
     _end()
 
 
-def _end() -> NoReturn:
+def _end(code: int = 0) -> NoReturn:
     flush_output(PRINTS_SECONDS)
-    os._exit(0)
+    os._exit(code)
 
 
 def _hello() -> Hello:

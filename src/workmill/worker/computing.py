@@ -75,6 +75,9 @@ class Computing:
         self._killed_for: str | None = None
         self._mad = False
         """This child's words count for nothing; its end is on its way."""
+        self._met = False
+        """Whether this child has said hello. Before that it is given nothing: one that this machine
+        cannot start is no fault of a job."""
 
     # --- what other threads ask
 
@@ -114,11 +117,12 @@ class Computing:
     def start(self) -> None:
         """Start a child."""
         self._due_at = time.monotonic() + START_SECONDS
+        self._met = False
         self.lanes.start()
 
     def feed(self) -> None:
         """Send slices while the child has room for them."""
-        while len(self._slices) < MAX_SLICES and (jobs := self._candidates()):
+        while self._met and len(self._slices) < MAX_SLICES and (jobs := self._candidates()):
             if not self._send(jobs):
                 return
 
@@ -198,6 +202,7 @@ class Computing:
 
     def _meet(self, hello: Hello) -> None:
         self._false_starts = 0
+        self._met = True
         self._expect(self._slices[0].predicted_seconds if self._slices else None)
         for name, reason in hello.broken.items():
             emit("worker.workload_broken", level="error", workload=name, reason=reason)

@@ -73,8 +73,14 @@ class Lanes:
             self._inbox.put(Death(f"it could not be started: {error_text(error)}"))
             return
         self._child, self._tasks = child, SimpleQueue()
-        for body in (self._listen, self._write):
-            threading.Thread(target=body, args=(child, self._tasks), daemon=True).start()
+        try:
+            for body in (self._write, self._listen):
+                threading.Thread(target=body, args=(child, self._tasks), daemon=True).start()
+        except RuntimeError as error:  # a thread was refused, so nobody listens
+            self._tasks.put(None)
+            with child:
+                child.kill()
+            self._inbox.put(Death(f"its parent has no thread for it: {error}"))
 
     def send(self, task: Task) -> None:
         """Give the child a task; it takes them in order."""

@@ -310,3 +310,20 @@ def test_what_is_asked_for_stays_within_what_an_endpoint_reads(bench: Bench) -> 
             break
     wanted = bench.computing.order()
     assert wanted is None or wanted[0].max_cost <= 2**63 - 1
+
+
+def test_a_child_that_has_not_said_hello_is_given_nothing(bench: Bench) -> None:
+    """A machine that cannot start the next one, for want of memory or threads, does not make the
+    jobs in hand look guilty: they are not blamed, and the worker hands them back when it ends."""
+    bench.lease(job(b"0"))
+    bench.tasks.clear()
+    bench.computing.handle(Death("SIGKILL"))
+    bench.computing.feed()
+    for _ in range(2):
+        assert bench.tasks == []
+        bench.computing.handle(Death("it could not be started"))
+        bench.computing.feed()
+    with pytest.raises(WorkmillError, match="No compute process can be started"):
+        bench.computing.handle(Death("it could not be started"))
+    assert [held.id for held in bench.ledger.ready()] == [job(b"0").id]
+    assert len(bench.ledger.outbox) == 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
 
@@ -155,6 +157,59 @@ def test_a_child_that_cannot_be_started_is_a_death(monkeypatch: pytest.MonkeyPat
     assert isinstance(death, Death)
     assert "could not be started" in death.reason
     lanes.close()
+
+
+@pytest.mark.parametrize("refused", ["_write", "_listen"])
+def test_a_thread_that_is_refused_is_a_death(monkeypatch: pytest.MonkeyPatch, refused: str) -> None:
+    """At a limit on threads nobody would hear of the child: it is ended, and told of once."""
+    start = threading.Thread.start
+
+    def starts(thread: threading.Thread) -> None:
+        if f"({refused})" in thread.name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", starts)
+    inbox: Inbox = SimpleQueue()
+    lanes = Lanes(inbox)
+    lanes.start()
+    assert inbox.get(timeout=TEST_SECONDS) == Death(
+        "its parent has no thread for it: can't start new thread"
+    )
+    assert lanes.pids() == ()
+    assert inbox.empty()
+
+
+NO_THREADS = """
+import sys, threading
+from workmill.process.entry import enter_program
+from workmill.worker import compute
+
+enter_program()
+
+def refuses(thread):
+    if thread._target.__name__ == sys.argv[1]:
+        raise RuntimeError("can't start new thread")
+    start(thread)
+
+start, threading.Thread.start = threading.Thread.start, refuses
+compute.main()
+"""
+
+
+@pytest.mark.parametrize("refused", ["_write_all", "_read_ahead"])
+def test_a_child_at_a_limit_says_so_and_no_hello(refused: str) -> None:
+    """Who has said hello is given jobs, and its death is held against them."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", NO_THREADS, refused],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=TEST_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"No more processes and threads are allowed here" in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 MAD = """
