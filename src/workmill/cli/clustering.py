@@ -18,7 +18,7 @@ from workmill.runtime.config import (
     Elastic,
     ElasticEndpoints,
 )
-from workmill.telemetry.container import usable_cores
+from workmill.runtime.machine_limits import workers_by_itself
 
 if TYPE_CHECKING:
     from workmill.runtime.cluster.running import Ready
@@ -42,7 +42,8 @@ Workers = Annotated[
         "--workers",
         parser=count_of,
         metavar="MIN:MAX|auto",
-        help="Worker processes; as many as the load asks for, auto is from 1 to one a core.",
+        help="Worker processes; as many as the load asks for. auto is from 1 to one a core, "
+        "as memory allows.",
     ),
 ]
 
@@ -92,7 +93,7 @@ def cluster(
         ),
         workers=Elastic(
             min_workers=1 if workers.least is None else workers.least,
-            max_workers=usable_cores() if workers.most is None else workers.most,
+            max_workers=workers_by_itself() if workers.most is None else workers.most,
             target_wait_seconds=target_wait,
             cool_down_seconds=cool_down,
         ),

@@ -76,7 +76,7 @@ Workers = Annotated[
         "--workers",
         parser=count_of,
         metavar="N|MIN:MAX|auto",
-        help="Worker processes; MIN:MAX follows the load, auto is one a core.",
+        help="Worker processes; MIN:MAX follows the load, auto is one a core, as memory allows.",
     ),
 ]
 TargetWait = Annotated[

@@ -11,18 +11,12 @@ from typing import Final, Literal
 import msgspec
 
 from workmill.domain import limits
-from workmill.domain.errors import InvalidInput
-from workmill.telemetry.container import usable_cores
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_DATA: Final = "workmill-data"
 DEFAULT_CLUSTER_DATA: Final = "workmill-cluster"
 """Another one: the jobs of the one kind of store are not those of the other."""
 MAX_WORKERS: Final = 1024
-WORKERS_PER_CORE: Final = 8
-"""More only take turns, and the machine has to keep each of them in memory."""
-MIN_MOST_WORKERS: Final = 16
-"""So many are taken on any machine: workers may wait for something else than the processor."""
 
 
 Durability = Literal["memory", "disk", "replicated"]
@@ -118,15 +112,3 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     workers: Elastic
     key_file: str | None = None
     open_without_key: bool = False
-
-
-def check_workers(most: int) -> None:
-    """Raise InvalidInput when this machine cannot run so many workers in earnest."""
-    cores = usable_cores()
-    bound = max(MIN_MOST_WORKERS, WORKERS_PER_CORE * cores)
-    if most > bound:
-        raise InvalidInput(
-            f"{most} workers are far more than this machine's {cores} usable cores can run: each "
-            f"keeps one core busy. Nothing was started. Say at most {bound} with --workers, or "
-            "`auto` for one a core; start `workmill worker` on other machines for more."
-        )

@@ -7,7 +7,6 @@ controller orders meanwhile: its next turn orders again.
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 import socket
 import time
@@ -17,9 +16,9 @@ from itertools import count
 from typing import Any, Final
 
 from workmill.controller.fleet import Fence, Member
+from workmill.runtime.deaths import Deaths
 from workmill.runtime.lifeline import GRACE_SECONDS
 from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
-from workmill.runtime.restarts import after_death
 from workmill.telemetry import emit
 from workmill.telemetry.error_text import error_text
 
@@ -59,7 +58,7 @@ class LocalFleet:
         self._places: dict[str, _Place] = {}
         self._names = count(1)
         self._fence = fence or Fence()
-        self._early_deaths = 0
+        self._deaths = Deaths()
         self._not_before = float("-inf")
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
@@ -175,20 +174,8 @@ class LocalFleet:
         if place.stopping:
             self._keep_floor(0.0)
             return
-        self._early_deaths, wait_seconds = after_death(
-            self._early_deaths,
-            death.lived_seconds,
-            random.random(),  # noqa: S311 - it spreads restarts, it hides nothing
-        )
+        wait_seconds = self._deaths.after(command.role, death, death.lived_seconds)
         self._not_before = self._ticks() + wait_seconds
-        emit(
-            "process.died",
-            level="warning",
-            died_role=command.role,
-            outcome=death.outcome,
-            lived_seconds=round(death.lived_seconds, 3),
-            restart_in_seconds=round(wait_seconds, 3),
-        )
         self._keep_floor(wait_seconds)
 
     def _keep_floor(self, wait_seconds: float) -> None:
@@ -201,6 +188,7 @@ class LocalFleet:
             process = place.process = await self.processes.start(command)
         except OSError as error:
             return Death(f"not started: {error_text(error)}", 0.0)
+        self._deaths.born(process)
         if place.stopping:
             process.signal(signal.SIGTERM)
         return await self.processes.death(process)

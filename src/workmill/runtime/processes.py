@@ -21,6 +21,7 @@ from typing import IO, Final, NamedTuple
 from workmill.domain.errors import WorkmillError
 from workmill.process.children import child_environment
 from workmill.runtime.lifeline import refusal
+from workmill.telemetry.error_text import shortage
 from workmill.telemetry.exit_text import exit_text
 
 MAX_LOG_BYTES: Final = 16 * 2**20
@@ -85,6 +86,10 @@ class LocalProcess:
         return Death(f"pid {self.pid}: {how}", self.lived_seconds, self._refusal)
 
     @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    @property
     def lived_seconds(self) -> float:
         return time.monotonic() - self._started
 
@@ -95,7 +100,7 @@ class LocalProcess:
 
     def kill_group(self) -> None:
         """End it and its own children by force."""
-        if self._process.returncode is None:
+        if self.alive:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
@@ -173,10 +178,20 @@ async def _started(command: Command) -> LocalProcess:
                 env={**child_environment(), **dict(command.settings)},
                 process_group=0,
             )
-    except BaseException:
+    except BaseException as error:
         ours.close()
-        raise
+        raise _of_the_machine(error) from error
     return LocalProcess(command.role, started, ours)
+
+
+def _of_the_machine(error: BaseException) -> BaseException:
+    """A thread or memory that is refused is a process that cannot be started: asyncio may start a
+    thread for each child, to wait for it."""
+    if isinstance(error, MemoryError):
+        return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    if isinstance(error, RuntimeError) and shortage(error) is not None:
+        return OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return error
 
 
 def _output(log: Path | None) -> AbstractContextManager[IO[bytes] | None]:

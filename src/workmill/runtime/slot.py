@@ -12,20 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from collections.abc import Callable
-from typing import Final
 
 from workmill.domain.errors import StoreLost, Unavailable
 from workmill.endpoint.stand_in import StandIn
+from workmill.runtime.deaths import TOLD_FROM_DEATHS, Deaths
 from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
-from workmill.runtime.restarts import after_death
-from workmill.telemetry import emit
 from workmill.telemetry.error_text import error_text
-
-ANSWERED_FROM_DEATHS: Final = 2
-"""So many early deaths in a row, and callers are no longer left to wait for the next life."""
 
 
 class Slot:
@@ -35,6 +29,7 @@ class Slot:
         self.command = command
         self._processes = processes
         self._process: LocalProcess | None = None
+        self._deaths = Deaths()
         self._told = False
         """Whether the end of this process was asked for."""
         self._born = asyncio.Condition()
@@ -55,7 +50,6 @@ class Slot:
                 self._stand_in.close()
 
     async def _keep(self, may_go_on: Callable[[Death], bool]) -> None:
-        early_deaths = 0
         while True:
             death = await self._one_life()
             if self._told:
@@ -65,24 +59,12 @@ class Slot:
             if not may_go_on(death):
                 return
             self.command = self.command.after_service()
-            early_deaths, delay_seconds = after_death(
-                early_deaths,
-                _useful_seconds(death),
-                random.random(),  # noqa: S311 - it spreads restarts, it hides nothing
-            )
-            emit(
-                "process.died",
-                level="warning",
-                died_role=self.command.role,
-                outcome=death.outcome,
-                lived_seconds=round(death.lived_seconds, 3),
-                restart_in_seconds=round(delay_seconds, 3),
-            )
-            await self._rest(early_deaths, delay_seconds)
+            await self._rest(self._deaths.after(self.command.role, death, _useful_seconds(death)))
 
-    async def _rest(self, early_deaths: int, delay_seconds: float) -> None:
+    async def _rest(self, delay_seconds: float) -> None:
         """Wait for the time of the next start; callers are told when that is, if it matters."""
-        if self._stand_in is None or early_deaths < ANSWERED_FROM_DEATHS:
+        early_deaths = self._deaths.early
+        if self._stand_in is None or early_deaths < TOLD_FROM_DEATHS:
             await asyncio.sleep(delay_seconds)
             return
         starts_at = time.monotonic() + delay_seconds
@@ -111,6 +93,7 @@ class Slot:
             process = await self._processes.start(self.command)
         except OSError as error:
             return Death(f"not started: {error_text(error)}", 0.0)
+        self._deaths.born(process)
         async with self._born:
             self._process = process
             self._born.notify_all()

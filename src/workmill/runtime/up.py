@@ -12,13 +12,13 @@ import msgspec
 from workmill.endpoint.listening import listen, url_of
 from workmill.runtime.commands import endpoint_command, worker_command
 from workmill.runtime.compose import endpoint_settings, where_kept
-from workmill.runtime.config import Elastic, UpConfig, WorkerConfig, check_workers
+from workmill.runtime.config import Elastic, UpConfig, WorkerConfig
 from workmill.runtime.data_directory import directory_of_up
 from workmill.runtime.hangs import end_hung, health_at
+from workmill.runtime.machine_limits import check_workers, workers_by_itself
 from workmill.runtime.readiness import until_ready
 from workmill.runtime.role import begin
 from workmill.runtime.supervisor import Stage, Supervisor
-from workmill.telemetry.container import usable_cores
 
 
 class Ready(NamedTuple):
@@ -38,10 +38,10 @@ def run_up(config: UpConfig, announce: Callable[[Ready], None]) -> int:
     """
     begin("supervisor")
     endpoint_settings(config.endpoint)  # refuses now what the child would refuse later
-    wanted = usable_cores() if config.workers is None else config.workers
+    wanted = workers_by_itself() if config.workers is None else config.workers
     most = wanted.max_workers if isinstance(wanted, Elastic) else wanted
     least = wanted.min_workers if isinstance(wanted, Elastic) else wanted
-    check_workers(most)
+    check_workers(least, most)
     with listen(config.endpoint.host, config.endpoint.port) as listener:
         if not config.endpoint.store:
             directory_of_up(config.endpoint.data)

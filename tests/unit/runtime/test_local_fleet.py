@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from workmill.controller.fleet import Fence, Member
-from workmill.runtime import local_fleet, restarts
+from workmill.runtime import deaths, local_fleet, restarts
 from workmill.runtime.local_fleet import LocalFleet
 from workmill.runtime.processes import Command, LocalProcesses
 
@@ -132,7 +132,7 @@ async def test_a_death_is_told_and_an_ordered_end_is_not(
 ) -> None:
     """What the supervisor drains after `close` has not died either."""
     told: list[str] = []
-    monkeypatch.setattr(local_fleet, "emit", lambda event, **_: told.append(event))
+    monkeypatch.setattr(deaths, "emit", lambda event, **_: told.append(event))
     fleet = stage.fleet(OBEDIENT)
     fleet.start(3, token=1)
     first, second, third = await stage.running(fleet, 3)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import sys
 from pathlib import Path
@@ -38,3 +40,20 @@ async def test_who_is_just_being_started_is_ended_too() -> None:
     process = await starting
     assert started.list() == ()
     assert await process.ended() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("refused", "number"),
+    [(RuntimeError("can't start new thread"), errno.EAGAIN), (MemoryError(), errno.ENOMEM)],
+)
+async def test_a_machine_that_refuses_a_thread_or_memory_cannot_start_one(
+    monkeypatch: pytest.MonkeyPatch, refused: Exception, number: int
+) -> None:
+    """asyncio waits for a child in a thread: whoever starts processes meets one kind of error."""
+
+    async def refuses(*_: object, **__: object) -> None:
+        raise refused
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refuses)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        await LocalProcesses().start(Command("role", (sys.executable,)))

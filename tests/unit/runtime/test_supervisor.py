@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from workmill.domain.errors import Conflict, Unavailable
-from workmill.runtime import restarts
+from workmill.runtime import deaths, restarts
 from workmill.runtime import slot as slot_module
 from workmill.runtime import supervisor as supervisor_module
 from workmill.runtime.processes import Command, Death, LocalProcesses
@@ -279,7 +279,7 @@ async def test_an_end_that_was_asked_for_is_no_death(
     """A process that is renewed drains, and the next one comes at once however young it was, and is
     there when the renewal is over. A death afterwards is one again."""
     died = asyncio.Event()
-    monkeypatch.setattr(slot_module, "emit", lambda *_, **__: died.set())
+    monkeypatch.setattr(deaths, "emit", lambda *_, **__: died.set())
     monkeypatch.setattr(restarts, "FIRST_DELAY_SECONDS", 600)
     monkeypatch.setattr(restarts, "MAX_DELAY_SECONDS", 600)
     supervisor = scene.service(scene.command("endpoint", OBEDIENT))

@@ -25,9 +25,10 @@ from workmill.runtime.cluster.programs import find_programs
 from workmill.runtime.cluster.restarting import Restarts
 from workmill.runtime.cluster.rolling import Rolling
 from workmill.runtime.cluster.stages import Fleets, stages
-from workmill.runtime.config import ClusterConfig, check_workers
+from workmill.runtime.config import ClusterConfig
 from workmill.runtime.data_directory import directory_of_cluster, tend_directory, unusable
 from workmill.runtime.keys import read_key
+from workmill.runtime.machine_limits import check_workers
 from workmill.runtime.redis_hosts.plan import DEFAULT_MEMORY_BYTES, Plan, hosts_at
 from workmill.runtime.redis_hosts.preparing import passwords_in
 from workmill.runtime.role import begin
@@ -55,7 +56,7 @@ def run_cluster(config: ClusterConfig, announce: Callable[[Ready], None]) -> int
     Raises WorkmillError when the settings or the machine do not allow it to start.
     """
     begin("supervisor")
-    check_workers(config.workers.max_workers)
+    check_workers(config.workers.min_workers, config.workers.max_workers)
     programs = find_programs()
     key = read_key(config.key_file)
     secret = None if key is None else key.encode()

@@ -14,7 +14,7 @@ from workmill.domain.errors import WorkmillError
 from workmill.runtime.config import EndpointConfig
 from workmill.runtime.doctor import kernel, machine, service, storage
 from workmill.runtime.doctor.finding import Finding
-from workmill.telemetry.container import usable_cores
+from workmill.runtime.machine_limits import workers_by_itself
 
 Look: TypeAlias = Callable[[], Finding | list[Finding]]
 """One look at the machine."""
@@ -49,7 +49,7 @@ def examine(config: EndpointConfig, store: Sequence[str] = ()) -> Report:
     return Report(
         healthy=all(finding.verdict != "mend" for finding in findings),
         findings=findings,
-        command=f"workmill up --workers {usable_cores()} {kept}",
+        command=f"workmill up --workers {workers_by_itself()} {kept}",
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from workmill.runtime.doctor.finding import Finding
+from workmill.runtime.machine_limits import workers_by_itself
 from workmill.telemetry.container import Container, usable_cores
 
 MIN_MEMORY_BYTES: Final = 256 * 2**20
@@ -32,11 +33,11 @@ _TIMEX_BYTES: Final = 512  # larger than struct timex anywhere
 
 def cores() -> Finding:
     """How many workers this machine keeps busy."""
-    count = usable_cores()
+    count, workers = usable_cores(), workers_by_itself()
     return Finding(
         name="cores",
         verdict="good",
-        said=f"{count} usable: `--workers auto` starts as many workers.",
+        said=f"{count} usable; `--workers auto` starts {workers}, one a core as memory allows.",
         figures={"cores": count},
     )
 
@@ -44,7 +45,7 @@ def cores() -> Finding:
 def memory() -> Finding:
     """Whether endpoint, store and one worker a core fit into the memory that is free."""
     free = min(_available_bytes(), Container().free_bytes())
-    needed = MIN_MEMORY_BYTES + usable_cores() * PROCESS_MEMORY_BYTES
+    needed = MIN_MEMORY_BYTES + workers_by_itself() * PROCESS_MEMORY_BYTES
     figures = {"free_bytes": free, "needed_bytes": needed}
     said = f"{free / 2**20:,.0f} MiB free, {needed / 2**20:,.0f} MiB wanted."
     if free >= needed:
