@@ -14,7 +14,7 @@ from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Completion, Failure, Lease
 from workmill.worker.computing import Computing
 from workmill.worker.frames import Hello, Outcome, Profile, Task
-from workmill.worker.lanes import Death, Inbox
+from workmill.worker.lanes import SHORT_OF, Death, Inbox
 from workmill.worker.ledger import Ledger
 from workmill.worker.outbox import Outbox
 from workmill.worker.settings import WorkerSettings
@@ -67,6 +67,11 @@ class Bench:
         self.tasks.clear()
         self.computing.handle(Death(reason))
         self.computing.handle(Hello(PROFILES))
+        self.computing.feed()
+
+    def live_on(self) -> None:
+        """The child lives for as long as it has to without the job that is in doubt."""
+        self.computing.overdue()
         self.computing.feed()
 
     def names(self) -> list[list[bytes]]:
@@ -274,6 +279,56 @@ def test_an_outcome_of_nothing_is_not_believed(bench: Bench) -> None:
     bench.lease(job(b"0", 2))
     bench.answer()
     assert len(bench.ledger.outbox) == 1
+
+
+FROM_OUTSIDE = ["SIGKILL", SHORT_OF]
+
+
+@pytest.mark.parametrize("reason", FROM_OUTSIDE)
+def test_a_suspect_whose_child_was_ended_from_outside_is_failed_if_the_next_child_lives(
+    bench: Bench, reason: str
+) -> None:
+    """The next child is given nothing for a while; it lives, so it was the job."""
+    bench.lease(job(b"0"), job(b"1"))
+    bench.die(reason)
+    bench.die(reason)
+    assert bench.tasks == []
+    assert len(bench.ledger.outbox) == 0
+    bench.live_on()
+    (failure,) = bench.ledger.outbox.take(9)
+    assert isinstance(failure, Failure)
+    assert failure.id == job(b"0").id
+    assert reason in failure.reason
+    assert bench.names() == [[b"1"]]
+    assert bench.kills == 0
+
+
+@pytest.mark.parametrize("reason", FROM_OUTSIDE)
+def test_a_machine_that_ends_every_child_blames_no_job(bench: Bench, reason: str) -> None:
+    """Where memory has run out the child dies without the job as well: nobody is failed, and the
+    worker gives up, so that what it holds goes back as it is."""
+
+    def go_on_dying() -> None:
+        for _ in range(99):
+            bench.die(reason)
+
+    bench.lease(job(b"0"), job(b"1"))
+    with pytest.raises(WorkmillError, match="even with nothing to do"):
+        go_on_dying()
+    assert bench.starts < 15
+    assert len(bench.ledger.outbox) == 0
+    assert bench.ledger.hand_back() == 2
+
+
+def test_one_that_was_acquitted_is_tried_alone_again(bench: Bench) -> None:
+    """It gets on then, and what became of it before is forgotten."""
+    bench.lease(job(b"0", 3), job(b"1", 3))
+    for _ in range(3):
+        bench.die()
+    assert bench.names() == [[b"0"]]
+    while len(bench.ledger.outbox) < 2:
+        bench.answer()
+    assert {type(word) for word in bench.ledger.outbox.take(9)} == {Completion}
 
 
 NO_LEASES = [
