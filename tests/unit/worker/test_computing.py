@@ -11,7 +11,7 @@ import pytest
 from tests.unit.worker.conftest import lease_of
 
 from workmill.domain.errors import WorkmillError
-from workmill.domain.job import Completion, Failure, Lease
+from workmill.domain.job import Completion, Failure, Lease, Release
 from workmill.worker.computing import Computing
 from workmill.worker.frames import Hello, Outcome, Profile, Task
 from workmill.worker.lanes import SHORT_OF, Death, Inbox
@@ -279,6 +279,18 @@ def test_an_outcome_of_nothing_is_not_believed(bench: Bench) -> None:
     bench.lease(job(b"0", 2))
     bench.answer()
     assert len(bench.ledger.outbox) == 1
+
+
+def test_a_suspect_that_had_got_on_goes_back_with_what_is_done(bench: Bench) -> None:
+    """Progress begins the count of attempts anew; a word of failure would lose both."""
+    bench.lease(job(b"0"))
+    done = 1 + bench.tasks[0].counts[0]
+    bench.answer()
+    bench.die("SIGSEGV")
+    bench.die("SIGSEGV")
+    (word,) = bench.ledger.outbox.take(9)
+    assert isinstance(word, Release)
+    assert (word.id, word.done) == (job(b"0").id, done)
 
 
 FROM_OUTSIDE = ["SIGKILL", SHORT_OF]
