@@ -46,7 +46,8 @@ MAX_FALSE_STARTS: Final = 3
 """Children in a row that die before they say hello, or with nothing to do while a job is in doubt,
 after which the worker gives up."""
 DOUBT_SECONDS: Final = 1.0
-"""How long a child has to live without the job that is in doubt; as long as its slice at least."""
+"""How long a child has to live without the job that is in doubt, for each attempt at it, and as
+long as its slice at least: what buries a job has to be the strongest proof."""
 
 
 @dataclass(slots=True)
@@ -260,7 +261,8 @@ class Computing:
         doubtful = death.may_be_the_machine and not self._killed_for
         self._killed_for, self._mad = None, False
         self._false_starts += 1
-        emit("worker.compute_died", level="error", reason=reason, jobs=self._jobs_at_work())
+        at_work = len(self._slices[0].jobs) if self._slices else 0
+        emit("worker.compute_died", level="error", reason=reason, jobs=at_work)
         if self._false_starts > MAX_FALSE_STARTS:
             raise WorkmillError(f"No compute process can be started: {reason}. Nothing was lost.")
         if self._doubt:
@@ -271,9 +273,6 @@ class Computing:
             self._ledger.unplan(waiting.jobs, suspect=False)
         self._slices.clear()
         self.start()
-
-    def _jobs_at_work(self) -> int:
-        return len(self._slices[0].jobs) if self._slices else 0
 
     def _acquit(self, job: Held, reason: str) -> None:
         """A child without the job was ended as well."""
@@ -291,7 +290,8 @@ class Computing:
         if not broken.alone:
             self._ledger.unplan(broken.jobs, suspect=True)
         elif doubtful:
-            self._doubt = Doubt(first, reason, max(DOUBT_SECONDS, broken.predicted_seconds))
+            seconds = max(DOUBT_SECONDS * first.attempts, broken.predicted_seconds)
+            self._doubt = Doubt(first, reason, seconds)
         else:
             self._fail(first, reason)
 

@@ -24,7 +24,7 @@ class Held:
     """One job in hand: its lease, how far it is, and how much of it is with the child."""
 
     __slots__ = (
-        *("aged", "done", "id", "leased_at", "planned"),
+        *("aged", "attempts", "done", "id", "leased_at", "planned"),
         *("state", "suspect", "token", "total", "workload"),
     )
 
@@ -38,6 +38,7 @@ class Held:
         self.state = lease.state
         self.planned = 0
         """Iterations of the slice that it is in; 0 when it is in none."""
+        self.attempts = lease.attempts
         self.suspect = is_suspect(lease.attempts - 1)
         """It may have killed a worker, and runs alone until it has got on."""
         self.aged = False

@@ -12,7 +12,7 @@ from tests.unit.worker.conftest import lease_of
 
 from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Completion, Failure, Lease, Release
-from workmill.worker.computing import Computing
+from workmill.worker.computing import DOUBT_SECONDS, Computing
 from workmill.worker.frames import Hello, Outcome, Profile, Task
 from workmill.worker.lanes import SHORT_OF, Death, Inbox
 from workmill.worker.ledger import Ledger
@@ -291,6 +291,15 @@ def test_a_suspect_that_had_got_on_goes_back_with_what_is_done(bench: Bench) -> 
     (word,) = bench.ledger.outbox.take(9)
     assert isinstance(word, Release)
     assert (word.id, word.done) == (job(b"0").id, done)
+
+
+def test_the_more_attempts_a_job_has_used_up_the_longer_is_the_doubt(bench: Bench) -> None:
+    """A machine that ends a process every few seconds buries nobody."""
+    bench.lease(lease_of(b"0", LONG, attempts=5))
+    bench.die()
+    patience_seconds = bench.computing.patience_seconds()
+    assert patience_seconds is not None
+    assert DOUBT_SECONDS < patience_seconds <= 5 * DOUBT_SECONDS
 
 
 FROM_OUTSIDE = ["SIGKILL", SHORT_OF]
