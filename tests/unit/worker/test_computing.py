@@ -3,97 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import Any
 
 import msgspec
 import pytest
+from tests.unit.worker.bench import LANES, LONG, Bench, job
 from tests.unit.worker.conftest import lease_of
 
 from workmill.domain.errors import WorkmillError
-from workmill.domain.job import Completion, Failure, Lease, Release
-from workmill.worker.computing import DOUBT_SECONDS, Computing
-from workmill.worker.frames import Hello, Outcome, Profile, Task
-from workmill.worker.lanes import SHORT_OF, Death, Inbox
-from workmill.worker.ledger import Ledger
-from workmill.worker.outbox import Outbox
-from workmill.worker.settings import WorkerSettings
-
-LANES = 2
-LONG = 10**9
-PROFILES = {"tally": Profile(LANES, 16), "other": Profile(LANES, 16)}
-
-
-class Bench:
-    """A `Computing` whose tasks come here, and the outcomes for them from here."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        inbox: Inbox = SimpleQueue()
-        self.ledger = Ledger(Outbox())
-        settings = WorkerSettings(urls=("http://127.0.0.1:9",), slice_seconds=1.0)
-        self.computing = Computing(settings, self.ledger, inbox)
-        self.tasks: list[Task] = []
-        self.starts = self.kills = 0
-        monkeypatch.setattr(self.computing.lanes, "send", self.tasks.append)
-        monkeypatch.setattr(self.computing.lanes, "start", self._start)
-        monkeypatch.setattr(self.computing.lanes, "kill", self._kill)
-        self.computing.start()
-        self.computing.handle(Hello(PROFILES))
-
-    def _start(self) -> None:
-        self.starts += 1
-
-    def _kill(self) -> None:
-        self.kills += 1
-
-    def lease(self, *leases: Lease) -> None:
-        """Take these in hand and plan."""
-        self.ledger.take(leases)
-        self.computing.feed()
-
-    def answer(self, error: str | None = None) -> None:
-        """The child has done the first task that is still with it, or has failed at it."""
-        task = self.tasks.pop(0)
-        states = [
-            state[:8] + (int.from_bytes(state[8:], "big") + count).to_bytes(8, "big")
-            for state, count in zip(task.states, task.counts, strict=True)
-        ]
-        elapsed = max(task.counts) / 1000.0
-        self.computing.handle(Outcome(task.seq, elapsed, [] if error else states, error))
-        self.computing.feed()
-
-    def die(self, reason: str = "SIGKILL") -> None:
-        """The child dies, and the next one says hello."""
-        self.tasks.clear()
-        self.computing.handle(Death(reason))
-        self.computing.handle(Hello(PROFILES))
-        self.computing.feed()
-
-    def live_on(self) -> None:
-        """The child lives for as long as it has to without the job that is in doubt."""
-        self.computing.overdue()
-        self.computing.feed()
-
-    def names(self) -> list[list[bytes]]:
-        """What each task with the child is about."""
-        return [[state[:8].rstrip(b"\0") for state in task.states] for task in self.tasks]
+from workmill.domain.job import Completion, Failure
+from workmill.worker.frames import Outcome, Task
+from workmill.worker.lanes import Death
 
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(monkeypatch)
-
-
-def job(name: bytes, total: int = LONG, workload: str = "tally") -> Lease:
-    lease = lease_of(name, total)
-    return Lease(
-        id=lease.id,
-        token=1,
-        workload=workload,
-        total=total,
-        done=1,
-        state=lease.state,
-    )
 
 
 def test_a_full_slice_waits_in_the_child_while_another_runs(bench: Bench) -> None:
@@ -279,77 +204,6 @@ def test_an_outcome_of_nothing_is_not_believed(bench: Bench) -> None:
     bench.lease(job(b"0", 2))
     bench.answer()
     assert len(bench.ledger.outbox) == 1
-
-
-def test_a_suspect_that_had_got_on_goes_back_with_what_is_done(bench: Bench) -> None:
-    """Progress begins the count of attempts anew; a word of failure would lose both."""
-    bench.lease(job(b"0"))
-    done = 1 + bench.tasks[0].counts[0]
-    bench.answer()
-    bench.die("SIGSEGV")
-    bench.die("SIGSEGV")
-    (word,) = bench.ledger.outbox.take(9)
-    assert isinstance(word, Release)
-    assert (word.id, word.done) == (job(b"0").id, done)
-
-
-def test_the_more_attempts_a_job_has_used_up_the_longer_is_the_doubt(bench: Bench) -> None:
-    """A machine that ends a process every few seconds buries nobody."""
-    bench.lease(lease_of(b"0", LONG, attempts=5))
-    bench.die()
-    patience_seconds = bench.computing.patience_seconds()
-    assert patience_seconds is not None
-    assert DOUBT_SECONDS < patience_seconds <= 5 * DOUBT_SECONDS
-
-
-FROM_OUTSIDE = ["SIGKILL", SHORT_OF]
-
-
-@pytest.mark.parametrize("reason", FROM_OUTSIDE)
-def test_a_suspect_whose_child_was_ended_from_outside_is_failed_if_the_next_child_lives(
-    bench: Bench, reason: str
-) -> None:
-    """The next child is given nothing for a while; it lives, so it was the job."""
-    bench.lease(job(b"0"), job(b"1"))
-    bench.die(reason)
-    bench.die(reason)
-    assert bench.tasks == []
-    assert len(bench.ledger.outbox) == 0
-    bench.live_on()
-    (failure,) = bench.ledger.outbox.take(9)
-    assert isinstance(failure, Failure)
-    assert failure.id == job(b"0").id
-    assert reason in failure.reason
-    assert bench.names() == [[b"1"]]
-    assert bench.kills == 0
-
-
-@pytest.mark.parametrize("reason", FROM_OUTSIDE)
-def test_a_machine_that_ends_every_child_blames_no_job(bench: Bench, reason: str) -> None:
-    """Where memory has run out the child dies without the job as well: nobody is failed, and the
-    worker gives up, so that what it holds goes back as it is."""
-
-    def go_on_dying() -> None:
-        for _ in range(99):
-            bench.die(reason)
-
-    bench.lease(job(b"0"), job(b"1"))
-    with pytest.raises(WorkmillError, match="even with nothing to do"):
-        go_on_dying()
-    assert bench.starts < 15
-    assert len(bench.ledger.outbox) == 0
-    assert bench.ledger.hand_back() == 2
-
-
-def test_one_that_was_acquitted_is_tried_alone_again(bench: Bench) -> None:
-    """It gets on then, and what became of it before is forgotten."""
-    bench.lease(job(b"0", 3), job(b"1", 3))
-    for _ in range(3):
-        bench.die()
-    assert bench.names() == [[b"0"]]
-    while len(bench.ledger.outbox) < 2:
-        bench.answer()
-    assert {type(word) for word in bench.ledger.outbox.take(9)} == {Completion}
 
 
 NO_LEASES = [
