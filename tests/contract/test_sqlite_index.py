@@ -105,6 +105,24 @@ def test_known_work_is_settled(stand: Stand, held: Held) -> None:
     assert {one.id for one in stand.pull().results} >= {same.id}
 
 
+def test_a_store_that_is_allowed_no_thread_waits_for_its_index(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a container's limit on threads it is filled before anything else, and is whole."""
+
+    def no_more(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    stand.submit(known := new_job("k"))
+    stand.finish(known, state_of("k", 100))
+    monkeypatch.setattr(index, "FILLED_AT_ONCE", -1)
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    stand.reopen()
+    stand.submit(same := new_job("k"))
+    settle(stand)
+    assert stand.status(same) is Status.DONE
+
+
 def test_twins_that_came_together_are_computed_once(stand: Stand, held: Held) -> None:
     """The eldest is queued and the others wait for it, as urgent as the most urgent of them."""
     first, second, third = (new_job("t", priority=n) for n in (0, 9, 3))

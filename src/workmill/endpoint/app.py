@@ -28,6 +28,7 @@ from workmill.endpoint.problems import problem_reply
 from workmill.endpoint.routes import Operation
 from workmill.endpoint.service import Service
 from workmill.telemetry import emit
+from workmill.telemetry.error_text import shortage
 
 _ARGUMENT: Final = "{id}"
 _OTHER: Final = "other"
@@ -86,7 +87,8 @@ class App:
             reply = problem_reply(error)
         except Exception as error:  # noqa: BLE001 - the last wall: nobody sees a traceback
             _tell_failure(route, error)
-            reply = problem_reply(WorkmillError("This call failed inside the service."))
+            failed = WorkmillError("This call failed inside the service.")
+            reply = problem_reply(shortage(error) or failed)
         await self._send(exchange, reply, route)
         method = method if method in self._methods else _OTHER
         self._service.metrics.request(method, route, reply.status, perf_counter() - started)

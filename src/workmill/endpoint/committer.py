@@ -40,6 +40,7 @@ from workmill.endpoint.group import CALLERS, Call, run_group
 from workmill.endpoint.readiness import Proofs
 from workmill.store.port import Store
 from workmill.telemetry import Incident, emit, emit_rarely
+from workmill.telemetry.error_text import shortage
 
 MAX_GROUP_JOBS: Final = 4000
 CROWD_CALLS: Final = 8
@@ -334,4 +335,5 @@ def _translated(failure: Exception, call: Call) -> WorkmillError:
     if isinstance(failure, WorkmillError):
         return failure
     emit_rarely("store.verb_failed", level="error", verb=call.verb, error=repr(failure)[:500])
-    return WorkmillError("The store could not carry this out. Nothing was changed by it.")
+    undone = WorkmillError("The store could not carry this out. Nothing was changed by it.")
+    return shortage(failure) or undone

@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 import uvloop
@@ -29,6 +29,7 @@ from workmill.endpoint.docs import docs_page
 from workmill.endpoint.listening import BACKLOG, listener_of, place_of, url_of
 from workmill.endpoint.memory import keep_free_memory
 from workmill.endpoint.openapi import openapi_document
+from workmill.endpoint.pools import whole_pool
 from workmill.endpoint.routes import OPERATIONS
 from workmill.endpoint.service import Service
 from workmill.endpoint.settings import EndpointSettings
@@ -37,6 +38,9 @@ from workmill.process.entry import stop_signals
 from workmill.store.port import Store
 from workmill.telemetry import emit
 from workmill.wire import codecs
+
+ASIDE_THREADS: Final = 4
+"""For what `asyncio.to_thread` is asked: files of backups, and a file system that may hang."""
 
 
 def serve(open_store: Callable[[], Store], settings: EndpointSettings) -> None:
@@ -73,6 +77,7 @@ class Endpoint:
     async def _serve(self) -> None:
         listener = listener_of(self._settings)
         self._loop = asyncio.get_running_loop()
+        self._loop.set_default_executor(whole_pool(ASIDE_THREADS, "aside"))
         watchdog = asyncio.create_task(keep_watchdog_quiet())
         service = Service(
             self._open_store,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
@@ -16,6 +15,7 @@ from workmill.endpoint.committer import Committer
 from workmill.endpoint.deliveries import Deliveries
 from workmill.endpoint.idle import IdleWorkers
 from workmill.endpoint.metrics import Metrics
+from workmill.endpoint.pools import whole_pool
 from workmill.endpoint.pulse import PULSE_SECONDS, Pulse
 from workmill.endpoint.scratch import clear_scratch
 from workmill.endpoint.settings import EndpointSettings
@@ -64,7 +64,7 @@ class Service:
         self.deliveries = Deliveries(self.committer, on_released=self._wake_workers)
         self.watch = Watch(self.committer, settings.max_waiters)
         self.idle = IdleWorkers()
-        self.folders = ThreadPoolExecutor(min(MAX_FOLDERS, usable_cores()), "fold")
+        self.folders = whole_pool(min(MAX_FOLDERS, usable_cores()), "fold")
         self._background = Background()
 
     @property

@@ -20,6 +20,7 @@ from typing import IO, Final, NamedTuple
 
 from workmill.domain.errors import WorkmillError
 from workmill.process.children import child_environment
+from workmill.process.out_of_memory import SUPERVISED, end_sooner
 from workmill.runtime.lifeline import refusal
 from workmill.telemetry.error_text import shortage
 from workmill.telemetry.exit_text import exit_text
@@ -181,6 +182,7 @@ async def _started(command: Command) -> LocalProcess:
     except BaseException as error:
         ours.close()
         raise _of_the_machine(error) from error
+    end_sooner(SUPERVISED, started.pid)
     return LocalProcess(command.role, started, ours)
 
 

@@ -24,10 +24,19 @@ import msgspec
 
 from workmill.domain.limits import MAX_REASON_CHARACTERS, MAX_STATE_BYTES
 from workmill.process.entry import enter_program
+from workmill.process.out_of_memory import COMPUTES, end_sooner
 from workmill.telemetry.error_text import shortage
 from workmill.telemetry.events import emit, start_log
 from workmill.telemetry.output import flush_output
-from workmill.worker.frames import Hello, Outcome, Profile, Task, read_frame, write_frame
+from workmill.worker.frames import (
+    SHORT_EXIT,
+    Hello,
+    Outcome,
+    Profile,
+    Task,
+    read_frame,
+    write_frame,
+)
 from workmill.workloads.port import Workload
 from workmill.workloads.registry import find_workload, workload_names
 
@@ -55,12 +64,13 @@ def main() -> None:
         if (told := shortage(error)) is None:
             raise
         emit("compute.refused", level="error", detail=told.detail)
-        _end(1)
+        _end(SHORT_EXIT)
 
 
 def _serve(reports: BinaryIO) -> NoReturn:
     start_log("compute")  # a workload that prints much is not held up by who reads it
     os.nice(NICENESS)
+    end_sooner(COMPUTES)
     tasks: SimpleQueue[Task] = SimpleQueue()
     threading.Thread(target=_read_ahead, args=(tasks,), daemon=True).start()
     write_frame(reports, _hello())  # the last of the start: who says hello can compute
@@ -93,7 +103,9 @@ def _hello() -> Hello:
         try:
             workload = find_workload(name)
             workloads[name] = _profile(workload)
-        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+        except Exception as error:  # a stranger's code may raise anything
+            if shortage(error) is not None:
+                raise  # it is not the workload that is broken
             broken[name] = _said(error)
     return Hello(workloads, broken)
 
@@ -111,7 +123,9 @@ def _outcome(task: Task) -> Outcome:
     began = time.perf_counter()
     try:
         states = _advanced(task)
-    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+    except Exception as error:  # a stranger's code may raise anything
+        if shortage(error) is not None:
+            raise  # it ends this process: what becomes of the next one shows whose fault it is
         return Outcome(task.seq, time.perf_counter() - began, error=_said(error))
     return Outcome(task.seq, time.perf_counter() - began, states)
 

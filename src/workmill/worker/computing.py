@@ -10,6 +10,10 @@ When the child dies, or a workload raises, every job of the slice it was computi
 before its death). Suspects run alone, one after the other, before anything else. The one that
 breaks its slice alone is failed, with the cause as the reason; all others are cleared by
 getting on. A child that is silent far beyond what was predicted is killed, and treated alike.
+
+SIGKILL, and memory or a thread that is refused, may come of the machine as well: where memory runs
+out the kernel ends any process. So a suspect that was alone at such an end is in doubt first: the
+next child is left with nothing to do for a while. If that one is ended too, it was not the job.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from workmill.domain.errors import WorkmillError
 from workmill.domain.ids import id_text
@@ -39,7 +43,11 @@ HANG_FACTOR: Final = 10.0
 START_SECONDS: Final = 60.0
 """How long a child may take until it says hello, on however busy a machine."""
 MAX_FALSE_STARTS: Final = 3
-"""Children in a row that die before they say hello, after which the worker gives up."""
+"""Children in a row that die before they say hello, or with nothing to do while a job is in doubt,
+after which the worker gives up."""
+DOUBT_SECONDS: Final = 1.0
+"""How long a child has to live without the job that is in doubt, for each attempt at it, and as
+long as its slice at least: what buries a job has to be the strongest proof."""
 
 
 @dataclass(slots=True)
@@ -57,6 +65,14 @@ class Slice:
         return self.jobs[0].suspect
 
 
+class Doubt(NamedTuple):
+    """The suspect that was alone when a child was ended, it may be by the machine."""
+
+    job: Held
+    reason: str
+    seconds: float
+
+
 class Computing:
     """Plans, sends and takes back slices. Driven by one thread, but for `order` and `speed`."""
 
@@ -71,6 +87,8 @@ class Computing:
         self._last_workload = ""
         self._seq = 0
         self._false_starts = 0
+        self._doubt: Doubt | None = None
+        self._acquitted = 0
         self._due_at: float | None = None
         self._killed_for: str | None = None
         self._mad = False
@@ -122,8 +140,9 @@ class Computing:
 
     def feed(self) -> None:
         """Send slices while the child has room for them."""
-        while self._met and len(self._slices) < MAX_SLICES and (jobs := self._candidates()):
-            if not self._send(jobs):
+        while self._met and not self._doubt and len(self._slices) < MAX_SLICES:
+            jobs = self._candidates()
+            if not jobs or not self._send(jobs):
                 return
 
     def handle(self, event: Event) -> None:
@@ -149,7 +168,12 @@ class Computing:
         self._expect(self._slices[0].predicted_seconds if self._slices else None)
 
     def overdue(self) -> None:
-        """The child has been silent for too long: end it. Its death is handled like any other."""
+        """The child has been silent for too long: end it. Its death is handled like any other.
+        Or it has lived long enough without the job in doubt, which is failed then."""
+        if self._doubt and self._met:
+            self._fail(self._doubt.job, self._doubt.reason)
+            self._doubt, self._due_at, self._acquitted = None, None, 0
+            return
         self._killed_for = "no sign of life for far longer than predicted"
         self._due_at = None
         self.lanes.kill()
@@ -192,24 +216,20 @@ class Computing:
         return self._paces.get(workload, Pace())
 
     def _expect(self, predicted_seconds: float | None) -> None:
-        if predicted_seconds is None:
-            self._due_at = None
-        else:
-            allowed_seconds = HANG_SECONDS + HANG_FACTOR * predicted_seconds
-            self._due_at = time.monotonic() + allowed_seconds
+        self._due_at = None
+        if predicted_seconds is not None:
+            self._due_at = time.monotonic() + HANG_SECONDS + HANG_FACTOR * predicted_seconds
 
     # --- what came back
 
     def _meet(self, hello: Hello) -> None:
         self._false_starts = 0
         self._met = True
-        self._expect(self._slices[0].predicted_seconds if self._slices else None)
+        self._due_at = time.monotonic() + self._doubt.seconds if self._doubt else None
         for name, reason in hello.broken.items():
             emit("worker.workload_broken", level="error", workload=name, reason=reason)
         if not hello.workloads:
-            raise WorkmillError(
-                "No workload can be loaded. Install one, or mend those named above."
-            )
+            raise WorkmillError("No workload can be loaded. Install one, or mend those named.")
         self._profiles = hello.workloads
         if not self._speed[0]:
             self._speed = (0.0, max(profile.lanes for profile in hello.workloads.values()))
@@ -225,6 +245,7 @@ class Computing:
         self._paces[workload] = pace
         self._speed = self._speed_after(done, outcome.elapsed_seconds, pace)
         self._ledger.advance(done.jobs, outcome.states)
+        self._acquitted = 0
 
     def _speed_after(self, done: Slice, elapsed_seconds: float, pace: Pace) -> tuple[float, int]:
         """A full slice says how fast all lanes are together; any other one, how fast at least."""
@@ -237,25 +258,43 @@ class Computing:
     def _bury(self, death: Death) -> None:
         """Find who may have done it, and start the next child."""
         reason = self._killed_for or f"the compute process died ({death.reason})"
+        doubtful = death.may_be_the_machine and not self._killed_for
         self._killed_for, self._mad = None, False
         self._false_starts += 1
-        emit("worker.compute_died", level="error", reason=reason, jobs=self._jobs_at_work())
+        at_work = len(self._slices[0].jobs) if self._slices else 0
+        emit("worker.compute_died", level="error", reason=reason, jobs=at_work)
         if self._false_starts > MAX_FALSE_STARTS:
             raise WorkmillError(f"No compute process can be started: {reason}. Nothing was lost.")
+        if self._doubt:
+            self._acquit(self._doubt.job, reason)
         if self._slices:
-            self._blame(self._slices.popleft(), reason)
+            self._blame(self._slices.popleft(), reason, doubtful=doubtful)
         for waiting in self._slices:
             self._ledger.unplan(waiting.jobs, suspect=False)
         self._slices.clear()
         self.start()
 
-    def _jobs_at_work(self) -> int:
-        return len(self._slices[0].jobs) if self._slices else 0
+    def _acquit(self, job: Held, reason: str) -> None:
+        """A child without the job was ended as well."""
+        self._doubt = None
+        self._ledger.unplan([job], suspect=True)
+        self._acquitted += 1
+        if self._acquitted > MAX_FALSE_STARTS:
+            raise WorkmillError(
+                f"No compute process stays alive, even with nothing to do: {reason}. Nothing was "
+                "lost, and no job is blamed. Memory that runs out is the usual cause."
+            )
 
-    def _blame(self, broken: Slice, reason: str) -> None:
+    def _blame(self, broken: Slice, reason: str, *, doubtful: bool = False) -> None:
         first = broken.jobs[0]
-        if broken.alone:
-            emit("worker.job_failed", level="error", job=id_text(first.id), reason=reason)
-            self._ledger.fail(first, reason)
-        else:
+        if not broken.alone:
             self._ledger.unplan(broken.jobs, suspect=True)
+        elif doubtful:
+            seconds = max(DOUBT_SECONDS * first.attempts, broken.predicted_seconds)
+            self._doubt = Doubt(first, reason, seconds)
+        else:
+            self._fail(first, reason)
+
+    def _fail(self, job: Held, reason: str) -> None:
+        emit("worker.job_failed", level="error", job=id_text(job.id), reason=reason)
+        self._ledger.fail(job, reason)

@@ -12,6 +12,8 @@ from typing import BinaryIO, Final
 import msgspec
 
 MAX_FRAME_BYTES: Final = 256 * 1024 * 1024
+SHORT_EXIT: Final = 75
+"""What a child exits with that had no memory or thread to go on: EX_TEMPFAIL of sysexits.h."""
 _LENGTH_BYTES: Final = 4
 
 

@@ -7,6 +7,7 @@ the parent, which is the one that must notice.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 from contextlib import suppress
@@ -18,8 +19,9 @@ import msgspec
 from workmill.process.children import child_environment, python_command
 from workmill.telemetry.error_text import error_text
 from workmill.telemetry.exit_text import exit_text
-from workmill.worker.frames import Hello, Outcome, Report, Task, read_frame, write_frame
+from workmill.worker.frames import SHORT_EXIT, Hello, Outcome, Report, Task, read_frame, write_frame
 
+SHORT_OF: Final = "it had no memory or thread to go on with"
 END_SECONDS: Final = 0.5
 """How long a child that was told to end may take before it is killed."""
 
@@ -28,6 +30,11 @@ class Death(msgspec.Struct, frozen=True):
     """The child is gone; `reason` says how, in words for a person."""
 
     reason: str
+
+    @property
+    def may_be_the_machine(self) -> bool:
+        """Whether it was ended from outside, or had too little to go on: any process may be."""
+        return self.reason in {exit_text(-signal.SIGKILL), SHORT_OF}
 
 
 class Wake(msgspec.Struct, frozen=True):
@@ -115,4 +122,5 @@ class Lanes:
         finally:  # whatever ends this thread: who waits for the child must hear of its end
             tasks.put(None)
             child.kill()  # one that lives on without its pipe is of no use
-            self._inbox.put(Death(exit_text(child.wait())))
+            code = child.wait()
+            self._inbox.put(Death(SHORT_OF if code == SHORT_EXIT else exit_text(code)))

@@ -23,17 +23,22 @@ from workmill.worker.outbox import Outbox
 class Held:
     """One job in hand: its lease, how far it is, and how much of it is with the child."""
 
-    __slots__ = ("aged", "done", "id", "planned", "state", "suspect", "token", "total", "workload")
+    __slots__ = (
+        *("aged", "attempts", "done", "id", "leased_at", "planned"),
+        *("state", "suspect", "token", "total", "workload"),
+    )
 
     def __init__(self, lease: Lease) -> None:
         self.id = lease.id
         self.token = lease.token
         self.workload = lease.workload
         self.total = lease.total
-        self.done = lease.done
+        self.done = self.leased_at = lease.done
+        """So far, and so far when it came into our hands."""
         self.state = lease.state
         self.planned = 0
         """Iterations of the slice that it is in; 0 when it is in none."""
+        self.attempts = lease.attempts
         self.suspect = is_suspect(lease.attempts - 1)
         """It may have killed a worker, and runs alone until it has got on."""
         self.aged = False
@@ -43,6 +48,10 @@ class Held:
     def remaining(self) -> int:
         """Iterations to do that no slice holds yet."""
         return self.total - self.done - self.planned
+
+    def release(self) -> Release:
+        """It goes back as it stands."""
+        return Release(id=self.id, token=self.token, done=self.done, state=self.state)
 
 
 class Ledger:
@@ -98,21 +107,20 @@ class Ledger:
         self.changed.set()
 
     def fail(self, job: Held, reason: str) -> None:
-        """Give up this attempt at a job."""
+        """Give up this attempt at a job. One that has got on in our hands goes back with what is
+        done: progress begins the count of attempts anew, and a word of failure would lose it."""
         with self._lock:
             if self._put_down(job):
                 words = reason[:MAX_REASON_CHARACTERS]
-                self.outbox.put([Failure(id=job.id, token=job.token, reason=words)])
+                failure = Failure(id=job.id, token=job.token, reason=words)
+                self.outbox.put([job.release() if job.done > job.leased_at else failure])
         self.changed.set()
 
     def hand_back(self) -> int:
         """Put down everything in hand, each job with its checkpoint; says how many."""
         with self._lock:
             held, self._jobs = self._jobs, {}
-            self.outbox.put(
-                Release(id=job.id, token=job.token, done=job.done, state=job.state)
-                for job in held.values()
-            )
+            self.outbox.put(job.release() for job in held.values())
             return len(held)
 
     def drop(self, lost: Iterable[tuple[bytes, int]]) -> int:

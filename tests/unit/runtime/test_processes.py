@@ -11,8 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from workmill.process.out_of_memory import SUPERVISED
 from workmill.runtime import processes
 from workmill.runtime.processes import Command, LocalProcesses
+
+
+def sooner_than_we(pid: int) -> int:
+    """By how much the kernel would rather end that process."""
+    theirs, ours = (
+        int(Path(f"/proc/{who}/oom_score_adj").read_text()) for who in (pid, os.getpid())
+    )
+    return theirs - ours
 
 
 async def test_a_log_that_is_long_begins_anew_and_the_one_before_is_kept(
@@ -40,6 +49,16 @@ async def test_who_is_just_being_started_is_ended_too() -> None:
     process = await starting
     assert started.list() == ()
     assert await process.ended() == -signal.SIGKILL
+
+
+async def test_where_memory_runs_out_who_is_supervised_is_ended_before_the_supervisor() -> None:
+    """The end of a supervisor is the end of everything, so it is the last to be taken."""
+    started = LocalProcesses()
+    process = await started.start(
+        Command("role", (sys.executable, "-c", "import time; time.sleep(600)"))
+    )
+    assert sooner_than_we(process.pid) == SUPERVISED
+    await started.kill()
 
 
 @pytest.mark.parametrize(

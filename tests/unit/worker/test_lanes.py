@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from queue import SimpleQueue
 
 import psutil
@@ -15,8 +16,9 @@ import pytest
 from tests.system.processes import until
 from tests.unit.worker.conftest import TEST_SECONDS, Gates
 
-from workmill.worker.frames import Hello, Outcome, Profile, Task
-from workmill.worker.lanes import Death, Event, Inbox, Lanes
+from workmill.process.out_of_memory import COMPUTES
+from workmill.worker.frames import SHORT_EXIT, Hello, Outcome, Profile, Task
+from workmill.worker.lanes import SHORT_OF, Death, Event, Inbox, Lanes
 
 
 class Child:
@@ -77,18 +79,31 @@ def test_what_a_workload_raises_is_told_and_survived(child: Child) -> None:
     assert (fine.seq, fine.error) == (2, None)
 
 
-@pytest.mark.parametrize(("instruction", "cause"), [(b"kill", "SIGKILL"), (b"segv", "SIGSEGV")])
+CAUSES = [(b"kill", "SIGKILL"), (b"segv", "SIGSEGV"), (b"memory", SHORT_OF)]
+
+
+@pytest.mark.parametrize(("instruction", "cause"), CAUSES)
 def test_its_death_is_the_last_word_and_names_the_signal(
     mills: None,  # noqa: ARG001
     instruction: bytes,
     cause: str,
 ) -> None:
-    """Outcomes from before the death still arrive; then the cause."""
+    """Outcomes from before the death still arrive; then the cause. What is refused memory is ended
+    as well: the next child shows whether that was the machine."""
     child = Child()
     child.send(1, b"", 1)
     child.send(2, instruction, 1)
     assert isinstance(child.next(), Outcome)
     assert child.next() == Death(cause)
+
+
+def test_where_memory_runs_out_it_is_the_first_to_be_ended(child: Child) -> None:
+    """It holds nothing that its parent does not hold, and is replaced at once."""
+    theirs, ours = (
+        int(Path(f"/proc/{who}/oom_score_adj").read_text())
+        for who in (child.lanes.pid, os.getpid())
+    )
+    assert theirs == ours + COMPUTES
 
 
 def test_signals_for_the_whole_group_do_not_end_it(child: Child) -> None:
@@ -207,7 +222,7 @@ def test_a_child_at_a_limit_says_so_and_no_hello(refused: str) -> None:
         timeout=TEST_SECONDS,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (1, b"")
+    assert (done.returncode, done.stdout) == (SHORT_EXIT, b"")
     assert b"No more processes and threads are allowed here" in done.stderr
     assert b"Traceback" not in done.stderr
 

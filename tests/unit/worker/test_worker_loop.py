@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
+from tests.system.processes import until
 from tests.unit.worker.conftest import Desk, Gates, Running, lease_of
 
 from workmill.domain.errors import EndpointUnreachable, NotAuthorized
@@ -120,6 +121,27 @@ def test_a_child_killed_by_a_stranger_costs_nobody_a_failure(desk: Desk, start: 
     assert running.worker.computing.lanes.pid is not None
     os.kill(running.worker.computing.lanes.pid, signal.SIGKILL)
     desk.wait_for(lambda: len(desk.completed) == 4)
+    assert desk.failed == {}
+
+
+def test_a_machine_that_ends_every_child_has_no_job_failed(
+    desk: Desk, start: Start, gates: Gates
+) -> None:
+    """The OOM killer takes the child of a job among others, then alone, and then the next child,
+    which has nothing to do: that is no proof against the job, which gets on once it is let."""
+    desk.put(lease_of(b"gil", 2))
+    lanes = start().worker.computing.lanes
+    for _ in range(2):
+        gates.wait_until_reached()
+        ended = lanes.pid
+        assert ended is not None
+        os.kill(ended, signal.SIGKILL)
+    until(lambda: lanes.pid != ended)
+    assert lanes.pid is not None
+    os.kill(lanes.pid, signal.SIGKILL)
+    gates.wait_until_reached()
+    gates.open()
+    desk.wait_for(lambda: desk.completed)
     assert desk.failed == {}
 
 

@@ -79,15 +79,18 @@ class WorkIndex:
         self.table = self._new_table()
 
     def _begin(self) -> None:
-        self._thread = threading.Thread(target=self._fill_apart, name="index", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._fill_apart, name="index", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is allowed here now: the store waits instead
+            self._fill_apart()
+        self._thread = thread
 
     def take_over(self) -> None:
         """Use what the thread has filled, if it is done; carry out what came meanwhile. Raises what
         the thread met, which has begun anew then: half an index is never looked at."""
         if self._thread is None or self._thread.is_alive():
             return
-        self._thread.join()
         if self._failure is not None:
             failure, self._failure = self._failure, None
             self._empty()
@@ -128,7 +131,8 @@ class WorkIndex:
         """End the thread, before the file is closed or replaced."""
         if self._thread is not None:
             self._stopping = True
-            self._thread.join()
+            if self._thread.is_alive():
+                self._thread.join()
             self._thread, self._stopping, self._failure = None, False, None
             self._late = [], []
 

@@ -1,0 +1,88 @@
+"""Who is blamed when a child is ended from outside: the job, or the machine."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.worker.bench import LONG, Bench, job
+from tests.unit.worker.conftest import lease_of
+
+from workmill.domain.errors import WorkmillError
+from workmill.domain.job import Completion, Failure, Release
+from workmill.worker.computing import DOUBT_SECONDS
+from workmill.worker.lanes import SHORT_OF
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+def test_a_suspect_that_had_got_on_goes_back_with_what_is_done(bench: Bench) -> None:
+    """Progress begins the count of attempts anew; a word of failure would lose both."""
+    bench.lease(job(b"0"))
+    done = 1 + bench.tasks[0].counts[0]
+    bench.answer()
+    bench.die("SIGSEGV")
+    bench.die("SIGSEGV")
+    (word,) = bench.ledger.outbox.take(9)
+    assert isinstance(word, Release)
+    assert (word.id, word.done) == (job(b"0").id, done)
+
+
+def test_the_more_attempts_a_job_has_used_up_the_longer_is_the_doubt(bench: Bench) -> None:
+    """A machine that ends a process every few seconds buries nobody."""
+    bench.lease(lease_of(b"0", LONG, attempts=5))
+    bench.die()
+    patience_seconds = bench.computing.patience_seconds()
+    assert patience_seconds is not None
+    assert DOUBT_SECONDS < patience_seconds <= 5 * DOUBT_SECONDS
+
+
+FROM_OUTSIDE = ["SIGKILL", SHORT_OF]
+
+
+@pytest.mark.parametrize("reason", FROM_OUTSIDE)
+def test_a_suspect_whose_child_was_ended_from_outside_is_failed_if_the_next_child_lives(
+    bench: Bench, reason: str
+) -> None:
+    """The next child is given nothing for a while; it lives, so it was the job."""
+    bench.lease(job(b"0"), job(b"1"))
+    bench.die(reason)
+    bench.die(reason)
+    assert bench.tasks == []
+    assert len(bench.ledger.outbox) == 0
+    bench.live_on()
+    (failure,) = bench.ledger.outbox.take(9)
+    assert isinstance(failure, Failure)
+    assert failure.id == job(b"0").id
+    assert reason in failure.reason
+    assert bench.names() == [[b"1"]]
+    assert bench.kills == 0
+
+
+@pytest.mark.parametrize("reason", FROM_OUTSIDE)
+def test_a_machine_that_ends_every_child_blames_no_job(bench: Bench, reason: str) -> None:
+    """Where memory has run out the child dies without the job as well: nobody is failed, and the
+    worker gives up, so that what it holds goes back as it is."""
+
+    def go_on_dying() -> None:
+        for _ in range(99):
+            bench.die(reason)
+
+    bench.lease(job(b"0"), job(b"1"))
+    with pytest.raises(WorkmillError, match="even with nothing to do"):
+        go_on_dying()
+    assert bench.starts < 15
+    assert len(bench.ledger.outbox) == 0
+    assert bench.ledger.hand_back() == 2
+
+
+def test_one_that_was_acquitted_is_tried_alone_again(bench: Bench) -> None:
+    """It gets on then, and what became of it before is forgotten."""
+    bench.lease(job(b"0", 3), job(b"1", 3))
+    for _ in range(3):
+        bench.die()
+    assert bench.names() == [[b"0"]]
+    while len(bench.ledger.outbox) < 2:
+        bench.answer()
+    assert {type(word) for word in bench.ledger.outbox.take(9)} == {Completion}
