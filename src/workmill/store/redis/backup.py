@@ -72,19 +72,38 @@ def _write(call: Call, writer: copy_file.Writer, place: ShardPlace) -> None:
 def restore(call: Call, file: Path, place: ShardPlace = ALONE) -> None:
     """See `Store.restore`."""
     copy_file.check(file, place)
-    who = os.urandom(EPOCH_BYTES).hex()
+    who = _name()
     if not call("load_begin", who):
         raise StoreUnavailable(
-            "Another restore is under way. Nothing was changed. Wait for its end, then try again."
+            "Another restore is under way, or was cut off less than a minute ago. Nothing was "
+            "changed. Wait for its end, then try again."
         )
     try:
-        _clear(call, who)
-        for kind, items in copy_file.frames(file):
-            if not _load(call, who, kind, items):
-                raise copy_file.refusal(file, "holds a job twice")
+        _fill(call, who, file)
         call("load_switch", who, records.packed(os.urandom(EPOCH_BYTES)), TOKEN_STEP)
-    finally:
-        with suppress(StoreUnavailable):  # else the next restore does it
+    except BaseException:
+        _tidy(call, _name(), failed=who)
+        raise
+    _tidy(call, who)
+
+
+def _fill(call: Call, who: str, file: Path) -> None:
+    """The generation that does not live, with what the file holds and nothing else."""
+    _clear(call, who)
+    for kind, items in copy_file.frames(file):
+        if not _load(call, who, kind, items):
+            raise copy_file.refusal(file, "holds a job twice")
+
+
+def _name() -> str:
+    return os.urandom(EPOCH_BYTES).hex()
+
+
+def _tidy(call: Call, who: str, *, failed: str | None = None) -> None:
+    """Remove what is not served; else the next purge does it, or the next restore. After one that
+    has `failed` under another name: a late word of it must not make a store of what is left."""
+    with suppress(StoreUnavailable):
+        if failed is None or call("load_begin", who, failed):
             _clear(call, who)
             call("load_end", who)
 
