@@ -30,6 +30,13 @@ _CARRIED: Final = frozenset({b"last_ms", b"highest_token", b"next_receipt"})
 
 Call = Callable[..., Any]
 """One function of the library by its short name, and what it is given."""
+Ready = Callable[[Callable[[], object]], None]
+"""Waits until the restore may change over. It is given what to do now and then meanwhile, lest the
+restore is taken for one that was given up."""
+
+
+def at_once(_stay: Callable[[], object]) -> None:
+    """`Ready` for a store that is alone."""
 
 
 def backup(call: Call, file: Path, place: ShardPlace = ALONE) -> None:
@@ -69,8 +76,8 @@ def _write(call: Call, writer: copy_file.Writer, place: ShardPlace) -> None:
     writer.end()
 
 
-def restore(call: Call, file: Path, place: ShardPlace = ALONE) -> None:
-    """See `Store.restore`."""
+def restore(call: Call, file: Path, place: ShardPlace = ALONE, ready: Ready = at_once) -> None:
+    """See `Store.restore`. Before it changes over it is `ready`, which may wait for others."""
     copy_file.check(file, place)
     who = _name()
     if not call("load_begin", who):
@@ -80,6 +87,7 @@ def restore(call: Call, file: Path, place: ShardPlace = ALONE) -> None:
         )
     try:
         _fill(call, who, file)
+        ready(lambda: call("load_names", who, []))
         call("load_switch", who, records.packed(os.urandom(EPOCH_BYTES)), TOKEN_STEP)
     except BaseException:
         _tidy(call, _name(), failed=who)
