@@ -129,7 +129,18 @@ local function note_caller(ctx)
   end
 end
 
+-- A right that was taken away would end a verb in its midst, and Redis takes nothing back: a job
+-- without a place in any queue, a result that nobody is offered. So all of them are asked for first.
+local function check_rights(key)
+  for _, command in ipairs(COMMANDS) do
+    if not redis.acl_check_cmd(command, key) then
+      error({err = "NOPERM the store's functions may not run the '" .. command .. "' command"})
+    end
+  end
+end
+
 local function begin(keys, args, letter, opening)
+  check_rights(keys[1])
   local ctx = look(keys, args, letter, opening)
   local books, given = ctx.books, ctx.caller[1]
   ctx.silent_ms = ctx.now_ms - books.last_ms
