@@ -247,6 +247,18 @@ def test_a_cut_backup_is_refused(stand: Stand, tmp_path: Path, cut: int) -> None
         stand.store.restore(copy)
 
 
+def test_a_backup_that_lost_its_seal_is_called_cut_short(tmp_path: Path) -> None:
+    """And not a backup that should be given to the command that refuses it."""
+    stand = Stand(open_sqlite, tmp_path / "store")
+    stand.submit(new_job("a"))
+    stand.store.backup(copy := tmp_path / "copy")
+    copy.write_bytes(copy.read_bytes()[:-1])
+    with pytest.raises(InvalidInput, match="cut short or is damaged") as refusal:
+        stand.store.restore(copy)
+    assert "workmill restore" not in refusal.value.detail
+    stand.store.close()
+
+
 def test_a_backup_from_before_there_were_seals_is_taken(tmp_path: Path) -> None:
     """It is checked as far as it can be."""
     stand = Stand(open_sqlite, tmp_path / "store")

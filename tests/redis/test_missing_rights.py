@@ -44,7 +44,7 @@ REFUSALS: dict[str, tuple[Act, str]] = {
     "fcall": (acl("-fcall"), "ACL SETUSER mill +fcall"),
     "function": (without_library, "ACL SETUSER mill +function|list"),
     "keys": (acl("resetkeys", "~other*"), "ACL SETUSER mill ~{w}*"),
-    "in a function": (acl("-hset"), "ACL SETUSER mill +@read +@write"),
+    "in a function": (acl("-hset"), "ACL SETUSER mill +hset"),
     "deleted": (lambda one: one.ask("ACL", "DELUSER", "mill"), "ACL GETUSER mill"),
     "off": (anew("off"), "is off"),
     "password": (anew("resetpass", ">other"), "another password"),

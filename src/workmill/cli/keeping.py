@@ -33,6 +33,10 @@ RESTORE = """Replace everything that the service keeps by the backup in FILE.
 It asks first; where nobody can be asked, --yes is needed."""
 
 
+UNCHANGED = "Nothing was changed"
+"""What a service says of a restore that it knows has not been carried out."""
+
+
 def _readable(file: str) -> str:
     """A regular file that can be read; a pipe could not be sent again."""
     path = options.path(file)
@@ -43,9 +47,20 @@ def _readable(file: str) -> str:
     return file
 
 
+def _target(given: str) -> Path:
+    """Where a copy goes. `-` is standard output to whoever pipes it on: a file of that name would
+    not be looked for, and what the pipe takes is no backup."""
+    if str(given) == "-":
+        raise typer.BadParameter(
+            "a copy takes its name when it is whole, so it cannot go to standard output. Name a "
+            "file (./- for one of that name)"
+        )
+    return options.path(given)
+
+
 def backup(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", parser=options.path, help="Where the copy goes.")
+        Path, typer.Argument(metavar="FILE", parser=_target, help="Where the copy goes.")
     ],
     url: options.Url = options.DEFAULT_URLS,
     key_file: options.KeyFile = None,
@@ -81,11 +96,12 @@ def restore(
         try:
             with busy("Restoring the store"):
                 client.restore(Path(file))
-        except Unavailable:
-            note(
-                "Whether the store was replaced may not be known. Look (workmill status) before "
-                "you repeat it: jobs that were submitted since would be lost."
-            )
+        except Unavailable as error:
+            if UNCHANGED not in error.detail:
+                note(
+                    "Whether the store was replaced may not be known. Look (workmill status) "
+                    "before you repeat it: jobs that were submitted since would be lost."
+                )
             raise
     say(f"The service now keeps what {file} holds; running jobs are queued again.")
 

@@ -53,7 +53,8 @@ def _problem(target: Path, place: Path) -> str | None:
         return "is no regular file, and a download is renamed to its place when it is whole"
     if place.is_dir():
         return "is a folder"
-    if place.name.startswith(DATABASE) and (place.parent / DATA_LOCK).exists():
+    of_store = place.name.startswith(DATABASE) or place.name == DATA_LOCK
+    if of_store and (place.parent / DATA_LOCK).exists():
         return "belongs to the store of a service"
     return None
 

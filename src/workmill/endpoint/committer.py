@@ -36,7 +36,7 @@ from typing import Any, Final
 from workmill.domain import job as values
 from workmill.domain.errors import StoreLost, StoreUnavailable, Unavailable, WorkmillError
 from workmill.domain.queue_profile import QueueProfile
-from workmill.endpoint.group import CALLERS, Call, run_group
+from workmill.endpoint.group import CALLERS, RESTORE, Call, run_group
 from workmill.endpoint.readiness import Proofs
 from workmill.store.port import Store
 from workmill.telemetry import Incident, emit, emit_rarely
@@ -263,7 +263,8 @@ class Committer:
             run_group(store, [call for call in calls if not call.waiter.done()])
         except StoreUnavailable as unavailable:
             error = unavailable
-            self._outage.failed({call.verb for call in calls}, detail=unavailable.detail)
+            if calls[0].verb != RESTORE:  # whose refusal is a word to its caller, no outage
+                self._outage.failed({call.verb for call in calls}, detail=unavailable.detail)
         except Exception as failure:  # noqa: BLE001 - rolled back; find the guilty call
             if len(calls) > 1:
                 for call in calls:

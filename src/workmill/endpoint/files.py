@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from workmill.domain.errors import InvalidInput
 from workmill.endpoint.body import body_chunks
 from workmill.endpoint.http import LENGTH, Reply, Request
 from workmill.endpoint.scratch import check_room, scratch_folder
@@ -40,9 +41,19 @@ async def restore(service: Service, request: Request) -> Reply:
                 request, max_bytes=MAX_RESTORE_BYTES, seconds=service.settings.body_seconds
             ):
                 await asyncio.to_thread(sink.write, chunk)
-        await service.committer.restore(file)
+        with _named_for_its_sender(file):
+            await service.committer.restore(file)
     service.idle.wake()
     return Reply.empty()
+
+
+@contextmanager
+def _named_for_its_sender(file: Path) -> Iterator[None]:
+    """Who sent a backup that is refused knows it, and not the name that its copy has here."""
+    try:
+        yield
+    except InvalidInput as refusal:
+        raise InvalidInput(refusal.detail.replace(str(file), "The backup")) from refusal
 
 
 async def _sent(copy: BinaryIO) -> AsyncIterator[bytes]:

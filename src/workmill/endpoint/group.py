@@ -36,7 +36,7 @@ _MERGED: Final = frozenset(
 )
 _WORDS: Final = frozenset({"renew", "complete", "fail", "release"})
 _WITHOUT_ARGUMENT: Final = frozenset({"stats", "queue_profile", "nodes", "probe"})
-_RESTORE: Final = "restore"
+RESTORE: Final = "restore"
 
 
 CALLERS: Final = frozenset(VERBS) - {"beat", "stats", "queue_profile", "nodes", "purge", "probe"}
@@ -64,7 +64,7 @@ class Call:
         self.answer: Any = None
         self.error: StoreUnavailable | None = None
         """Why this call failed in a group that did not."""
-        self.alone = alone or verb == _RESTORE
+        self.alone = alone or verb == RESTORE
         """Whether this call is a group of its own."""
 
 
@@ -77,7 +77,7 @@ def run_group(store: Store, calls: Sequence[Call]) -> None:
     """
     if not calls:
         return
-    if calls[0].verb == _RESTORE:
+    if calls[0].verb == RESTORE:
         store.restore(calls[0].argument)
         return
     by_verb: dict[str, list[Call]] = {}

@@ -19,7 +19,7 @@ from typing import Final
 
 from workmill.domain.errors import StoreFull, StoreUnavailable, WorkmillError
 from workmill.domain.job import Submitted, Verdict
-from workmill.endpoint.group import Call
+from workmill.endpoint.group import RESTORE, Call
 
 IDLE_SECONDS: Final = 5.0
 """How old a proof may get before the store is probed."""
@@ -29,6 +29,10 @@ FULL_SECONDS: Final = 30.0
 """How long a refusal for want of room is shown when nothing was submitted since."""
 
 _CHANGING: Final = frozenset({"renew", "complete", "fail", "release", "cancel"})
+
+NO_NEWS: Final = frozenset({"beat", RESTORE})
+"""Verbs whose refusal says nothing about the store, when nothing else was with them: a beat may be
+forgotten, and a restore is refused because another one is under way or a part is away."""
 
 
 class Proofs:
@@ -60,9 +64,9 @@ class Proofs:
         return self._refusal is not None or self._now() - self._proved_at >= IDLE_SECONDS
 
     def note(self, calls: Sequence[Call], error: WorkmillError | None) -> None:
-        """A group has ended so. One that held a beat alone is no news: it may be forgotten."""
+        """A group has ended so."""
         if isinstance(error, StoreUnavailable):
-            if any(call.verb != "beat" for call in calls):
+            if any(call.verb not in NO_NEWS for call in calls):
                 self._refusal = error.detail
         elif error is None:
             for call in calls:

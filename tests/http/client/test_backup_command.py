@@ -85,6 +85,32 @@ def test_a_target_is_looked_at_before_anybody_is_asked(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_standard_output_is_no_place_for_a_copy(
+    live: Live, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`backup - | gzip > x` would keep one sentence, and nobody would know before the restore."""
+    monkeypatch.chdir(tmp_path)
+    done = run("backup", "-", url=live.url)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"cannot go to standard output" in done.stderr
+    assert not (tmp_path / "-").exists()
+    assert run("backup", "./-", url=live.url).returncode == 0
+    assert jobs(client) == 2
+
+
+def test_a_restore_that_was_surely_not_done_is_told_so(
+    live: Live, client: Client, tmp_path: Path
+) -> None:
+    """There is no room for a file of that size: nobody has to look what has become of the store."""
+    with (tmp_path / "copy").open("wb") as file:
+        file.truncate(1 << 43)
+    done = run("restore", str(tmp_path / "copy"), "--yes", url=live.url)
+    assert done.returncode == 1
+    assert b"Nothing was changed" in done.stderr
+    assert b"may not be known" not in done.stderr
+    assert jobs(client) == 2
+
+
 @pytest.mark.parametrize("file", ["/no/such", "/dev/null", "."])
 def test_what_cannot_be_read_again_is_not_sent(live: Live, client: Client, file: str) -> None:
     """A restore needs a regular file."""

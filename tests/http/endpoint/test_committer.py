@@ -157,6 +157,26 @@ async def test_a_restore_makes_a_group_of_its_own(bench: Bench, tmp_path: Path) 
     ]
 
 
+async def test_a_restore_that_is_refused_is_no_outage(
+    bench: Bench,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """Its caller is told: another one is under way, or a part is away. Everything else goes on, and
+    no balancer leaves this endpoint for it."""
+
+    def refuse(_store: Gated, _file: Path) -> None:
+        raise StoreUnavailable("another one is under way")
+
+    await bench.committer.probe()
+    monkeypatch.setattr(Gated, "restore", refuse, raising=False)
+    with pytest.raises(StoreUnavailable):
+        await bench.committer.restore(tmp_path / "copy")
+    assert bench.committer.proofs.problem is None
+    assert b"store.unavailable" not in capfdbinary.readouterr().err
+
+
 async def test_a_full_store_still_takes_what_makes_room(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

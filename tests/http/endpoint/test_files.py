@@ -62,6 +62,7 @@ def test_what_is_no_backup_changes_nothing(shared: Running, body: bytes) -> None
     job_id = shared.submit(b"still here", 3)
     reply = shared.http.post("/v1/restore", content=body)
     assert reply.status_code == 422
+    assert reply.json()["detail"].startswith("The backup "), "not what its copy is called here"
     assert shared.http.get(f"/v1/jobs/{job_id}").status_code == 200
 
 

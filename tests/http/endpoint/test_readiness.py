@@ -119,6 +119,7 @@ def test_proofs_age() -> None:
     assert "has not answered" in str(proofs.problem)
     proofs.note([call("probe", None)], None)
     proofs.note([call("beat", None)], StoreUnavailable("no beat today"))
+    proofs.note([call("restore", None)], StoreUnavailable("another one is under way"))
     assert standing(proofs) == (None, False)
     proofs.note([call("pull", None)], StoreUnavailable("the disk is full"))
     assert standing(proofs) == ("the disk is full", True)

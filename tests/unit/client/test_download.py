@@ -105,7 +105,7 @@ def test_a_store_is_never_written_over(tmp_path: Path) -> None:
     """`backup DATA/jobs.db` would replace the database under its service."""
     (tmp_path / "owner.lock").touch()
     (tmp_path / "jobs.db").write_bytes(b"the jobs")
-    for name in ("jobs.db", "jobs.db-wal"):
+    for name in ("jobs.db", "jobs.db-wal", "owner.lock"):
         with pytest.raises(InvalidInput, match="belongs to the store of a service"):
             look_at(tmp_path / name)
     look_at(tmp_path / "copy")

@@ -20,14 +20,10 @@ import hashlib
 from typing import Final, NamedTuple
 
 from workmill.runtime.redis_hosts.plan import Passwords, Plan
+from workmill.store.redis.library import COMMANDS
 from workmill.store.redis.opening import TAG
 
-DATA_COMMANDS: Final = (
-    *("del", "exists", "get", "getrange", "mget", "mset", "pexpire", "scan", "set", "setrange"),
-    *("hdel", "hget", "hgetall", "hincrby", "hmget", "hset", "lpop", "lrange", "rpush", "time"),
-    *("unlink", "zadd", "zcard", "zpopmax", "zpopmin", "zrange", "zrangebyscore", "zrem"),
-    *("zremrangebyrank", "zrevrange", "zrevrangebyscore", "zscore"),
-)
+DATA_COMMANDS: Final = COMMANDS
 
 
 DEFAULT_OFF: Final = "user default off resetpass ~* &* +@all"

@@ -30,6 +30,13 @@ _CARRIED: Final = frozenset({b"last_ms", b"highest_token", b"next_receipt"})
 
 Call = Callable[..., Any]
 """One function of the library by its short name, and what it is given."""
+Ready = Callable[[Callable[[], object]], None]
+"""Waits until the restore may change over. It is given what to do now and then meanwhile, lest the
+restore is taken for one that was given up."""
+
+
+def at_once(_stay: Callable[[], object]) -> None:
+    """`Ready` for a store that is alone."""
 
 
 def backup(call: Call, file: Path, place: ShardPlace = ALONE) -> None:
@@ -69,22 +76,42 @@ def _write(call: Call, writer: copy_file.Writer, place: ShardPlace) -> None:
     writer.end()
 
 
-def restore(call: Call, file: Path, place: ShardPlace = ALONE) -> None:
-    """See `Store.restore`."""
+def restore(call: Call, file: Path, place: ShardPlace = ALONE, ready: Ready = at_once) -> None:
+    """See `Store.restore`. Before it changes over it is `ready`, which may wait for others."""
     copy_file.check(file, place)
-    who = os.urandom(EPOCH_BYTES).hex()
+    who = _name()
     if not call("load_begin", who):
         raise StoreUnavailable(
-            "Another restore is under way. Nothing was changed. Wait for its end, then try again."
+            "Another restore is under way, or was cut off less than a minute ago. Nothing was "
+            "changed. Wait for its end, then try again."
         )
     try:
-        _clear(call, who)
-        for kind, items in copy_file.frames(file):
-            if not _load(call, who, kind, items):
-                raise copy_file.refusal(file, "holds a job twice")
+        _fill(call, who, file)
+        ready(lambda: call("load_names", who, []))
         call("load_switch", who, records.packed(os.urandom(EPOCH_BYTES)), TOKEN_STEP)
-    finally:
-        with suppress(StoreUnavailable):  # else the next restore does it
+    except BaseException:
+        _tidy(call, _name(), failed=who)
+        raise
+    _tidy(call, who)
+
+
+def _fill(call: Call, who: str, file: Path) -> None:
+    """The generation that does not live, with what the file holds and nothing else."""
+    _clear(call, who)
+    for kind, items in copy_file.frames(file):
+        if not _load(call, who, kind, items):
+            raise copy_file.refusal(file, "holds a job twice")
+
+
+def _name() -> str:
+    return os.urandom(EPOCH_BYTES).hex()
+
+
+def _tidy(call: Call, who: str, *, failed: str | None = None) -> None:
+    """Remove what is not served; else the next purge does it, or the next restore. After one that
+    has `failed` under another name: a late word of it must not make a store of what is left."""
+    with suppress(StoreUnavailable):
+        if failed is None or call("load_begin", who, failed):
             _clear(call, who)
             call("load_end", who)
 

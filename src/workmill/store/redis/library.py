@@ -26,6 +26,14 @@ from workmill.store.redis.records import CODES
 LAYOUT: Final = 1
 """Raised when the keys change so that older functions could not work on them."""
 
+COMMANDS: Final = (
+    *("del", "exists", "get", "getrange", "mget", "mset", "pexpire", "scan", "set", "setrange"),
+    *("hdel", "hget", "hgetall", "hincrby", "hmget", "hset", "lpop", "lrange", "rpush", "time"),
+    *("unlink", "zadd", "zcard", "zpopmax", "zpopmin", "zrange", "zrangebyscore", "zrem"),
+    *("zremrangebyrank", "zrevrange", "zrevrangebyscore", "zscore"),
+)
+"""What the functions call. A test compares this with them, for whoever may not run all of these is
+refused before anything is written."""
 _SHARED: Final = (
     *("keys", "records", "session", "jobs", "known", "work", "queue"),
     *("results", "submit", "endings"),
@@ -63,6 +71,7 @@ def _constants() -> str:
         **{status.name: number for status, number in CODES.items()},
     }
     lines = [f"local {name} = {number}" for name, number in numbers.items()]
+    lines.append(f"local COMMANDS = {{{', '.join(map(repr, COMMANDS))}}}")
     lines += [f"local BURIED = {buried!r}", f"local LOST = {retry.lost_lease('%s')!r}"]
     finished = ", ".join(f"[{CODES[status]}] = true" for status in sorted(FINISHED))
     counted = ", ".join(f"'j{code}'" for code in CODES.values())

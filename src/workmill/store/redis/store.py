@@ -44,6 +44,7 @@ from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.domain.queue_profile import QueueProfile
 from workmill.store.bounds import Bounds
 from workmill.store.redis import backup, records
+from workmill.store.redis.backup import Ready, at_once
 from workmill.store.redis.copy_place import ALONE, ShardPlace
 from workmill.store.redis.port import Link
 from workmill.store.redis.queue_profile import ASKED, profile_of
@@ -297,12 +298,12 @@ class RedisStore(Session):
         finally:
             link.close()
 
-    def restore(self, file: Path, place: ShardPlace = ALONE) -> None:
+    def restore(self, file: Path, place: ShardPlace = ALONE, ready: Ready = at_once) -> None:
         """See `Store.restore`. A group of its own."""
         refused: InvalidInput | None = None
         with self.group():
             try:
-                backup.restore(self._write, file, place)
+                backup.restore(self._write, file, place, ready)
             except InvalidInput as error:
                 refused = error
         if refused is not None:

@@ -4,10 +4,11 @@ A line that says what it is, how many parts, then for each its length and its by
 SHA-256 of all before it. The parts are copied side by side, each while it serves. They are not of
 one instant, and need not be: no job is in two parts, and nothing in one refers to another.
 
-A restore checks the whole file before anything is changed. Then the parts are restored side by
-side, each of which replaces everything or nothing. When some fail, the error says so, the others
-hold the backup, and the same restore again completes it. Parts that the backup does not have (they
-were added since) are restored to nothing.
+A restore checks the whole file before anything is changed, and needs all parts. They are filled
+side by side, and change over when all have been filled (`muster`): whatever fails before leaves all
+as they were. When some fail in that last moment, the error says so, the others hold the backup, and
+the same restore again completes it. Parts that the backup does not have (they were added since) are
+restored to nothing.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
-from workmill.store.files import sync
+from workmill.store.files import NO_ROOM, sync
 from workmill.store.redis import copy_file
 from workmill.store.redis.copy_place import ShardPlace
+from workmill.store.sharded.muster import Abandoned, Muster
 from workmill.store.sharded.part import Part
 from workmill.store.sharded.placement import MAX_PARTS
 
@@ -63,31 +65,62 @@ def backup(parts: Sequence[Part], file: Path) -> None:
 
 
 def restore(parts: Sequence[Part], file: Path) -> None:
-    """See `Store.restore`. Raises InvalidInput having changed nothing, StoreUnavailable when some
-    parts may hold the backup and others what they had."""
+    """See `Store.restore`. Raises InvalidInput having changed nothing, StoreUnavailable when that
+    is so, too, or when some parts may hold the backup and others what they had: it says which."""
+    _refuse_if_away(parts)
     with tempfile.TemporaryDirectory(prefix=".workmill-", dir=_folder_of(file)) as made:
-        copies = _part(file, Path(made))
-        if len(copies) > len(parts):
-            raise copy_file.refusal(
-                file, f"has {len(copies)} parts, and this store {len(parts)}: none may be left out"
-            )
-        places = [ShardPlace(number, len(copies)) for number in range(len(parts))]
-        checked = zip(copies, places, strict=False)
-        if len({copy_file.check(copy, place, within=file) for copy, place in checked}) > 1:
-            raise copy_file.refusal(file, "has parts of several backups")
-        copies += [_empty(Path(made, str(one.number)), one) for one in places[len(copies) :]]
+        copies = _checked(parts, file, Path(made))
+        muster = Muster(len(parts))
         futures = [
-            part.alone(lambda opened, given=given: opened.restore(*given))  # type: ignore[misc]
-            for part, *given in zip(parts, copies, places, strict=True)
+            part.alone(lambda opened, given=given: opened.restore(*given, muster))  # type: ignore[misc]
+            for part, given in zip(parts, copies, strict=True)
         ]
         wait(futures)
-        errors = [(part, future.exception()) for part, future in zip(parts, futures, strict=True)]
-        if failed := [(part, error) for part, error in errors if error is not None]:
-            names = ", ".join(f"{part.name} ({error})" for part, error in failed)
+    errors = zip(parts, [future.exception() for future in futures], strict=True)
+    _tell([(part, error) for part, error in errors if error is not None], muster)
+
+
+def _refuse_if_away(parts: Sequence[Part]) -> None:
+    """Else the others would be restored, and this one when it is back."""
+    for part in parts:
+        if part.away is not None:
             raise StoreUnavailable(
-                f"It is not known of these parts whether they were restored: {names}. The others "
-                "hold the backup. Restore the same file again when all parts are there."
+                f"{part.name} cannot be used now: {part.away.detail} A restore needs all parts. "
+                "Nothing was changed. Bring it back, then try again."
             )
+
+
+def _checked(parts: Sequence[Part], file: Path, folder: Path) -> list[tuple[Path, ShardPlace]]:
+    """A file for each part and its place in it, empty for those that were added since."""
+    copies = _part(file, folder)
+    count = len(copies)
+    if count > len(parts):
+        raise copy_file.refusal(
+            file, f"has {count} parts, and this store {len(parts)}: none may be left out"
+        )
+    places = [ShardPlace(number, count) for number in range(len(parts))]
+    checked = zip(copies, places, strict=False)
+    if len({copy_file.check(copy, place, within=file) for copy, place in checked}) > 1:
+        raise copy_file.refusal(file, "has parts of several backups")
+    copies += [_empty(Path(folder, str(one.number)), one) for one in places[count:]]
+    return list(zip(copies, places, strict=True))
+
+
+def _tell(failed: Sequence[tuple[Part, BaseException]], muster: Muster) -> None:
+    """Raise what a restore comes to in which these parts have failed."""
+    names = ", ".join(
+        f"{part.name} ({error})" for part, error in failed if not isinstance(error, Abandoned)
+    )
+    if muster.failed:
+        raise StoreUnavailable(
+            f"These parts could not take the backup: {names}. Nothing was changed in any part. "
+            "Make room there or bring them back, then try again."
+        )
+    if failed:
+        raise StoreUnavailable(
+            f"It is not known of these parts whether they were restored: {names}. The others "
+            "hold the backup. Restore the same file again when all parts are there."
+        )
 
 
 def _side_by_side(acts: Sequence[Callable[[], None]]) -> None:
@@ -124,6 +157,8 @@ def _part(file: Path, folder: Path) -> list[Path]:
         with file.open("rb") as whole:
             return _parted(whole, file, folder)
     except OSError as error:
+        if error.errno in NO_ROOM:  # for the copies of its parts, which is no word about it
+            raise
         raise copy_file.refusal(file, f"cannot be read: {error}") from None
 
 

@@ -21,6 +21,7 @@ from workmill.domain.job import NewJob, Stats, Submitted
 from workmill.store.redis.copy_place import ShardPlace
 from workmill.store.redis.part import PartStore
 from workmill.store.redis.resubmission import ResubmittingStore
+from workmill.store.sharded.muster import Muster
 from workmill.telemetry import Incident, emit_rarely
 
 T = TypeVar("T")
@@ -37,9 +38,14 @@ class Opened(NamedTuple):
     def submit(self, jobs: list[NewJob], ages: list[int]) -> list[Submitted]:
         return self.outer.submit(jobs, ages)
 
-    def restore(self, file: Path, place: ShardPlace) -> None:
-        """Put a part of a backup in the place of all; nothing from before is submitted again."""
-        self.verbs.restore(file, place)
+    def restore(self, file: Path, place: ShardPlace, muster: Muster) -> None:
+        """Put a part of a backup in the place of all, when all parts of the `muster` can do so;
+        nothing from before is submitted again."""
+        try:
+            self.verbs.restore(file, place, muster.ready)
+        except BaseException:
+            muster.fail()
+            raise
         if isinstance(self.outer, ResubmittingStore):
             self.outer.forget()
 
@@ -68,6 +74,11 @@ class Part:
         if self._opened is None:
             raise self._away or StoreUnavailable(f"Part {self.number} is not open.")
         return self._opened
+
+    @property
+    def away(self) -> StoreUnavailable | None:
+        """Why it cannot be used now: its thread is busy with looking for it."""
+        return self._away
 
     def open(self) -> Future[None]:
         """Open it for the first time."""

@@ -188,7 +188,8 @@ def _check(file: Path, layout: list[tuple[apsw.SQLiteValue, ...]]) -> bool:
     wanted = (BACKUP_ID,) if sealed else (APPLICATION_ID, OPEN_ID)
     try:
         with closing(apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)) as copy:
-            problem = foreign(copy, wanted)
+            problem = _cut(copy) if not sealed else None
+            problem = problem or foreign(copy, wanted)
             if problem is None and (damage := _damage(copy)):
                 problem = f"is damaged: {damage}"
             if problem is None and _layout(copy) != layout:
@@ -198,6 +199,13 @@ def _check(file: Path, layout: list[tuple[apsw.SQLiteValue, ...]]) -> bool:
     if problem:
         raise _refusal(file, problem)
     return sealed
+
+
+def _cut(copy: apsw.Connection) -> str | None:
+    """What is wrong with a file without a seal that was made with one."""
+    if copy.execute("PRAGMA application_id").get == BACKUP_ID:
+        return "was cut short or is damaged: its end, which is its checksum, is not there"
+    return None
 
 
 def _refusal(file: Path, problem: str) -> InvalidInput:

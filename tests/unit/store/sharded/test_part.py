@@ -13,6 +13,7 @@ import pytest
 from workmill.domain.errors import StoreUnavailable
 from workmill.store.redis.copy_place import ShardPlace
 from workmill.store.redis.resubmission import ResubmittingStore
+from workmill.store.sharded.muster import Muster
 from workmill.store.sharded.part import Opened, Part
 
 
@@ -43,7 +44,7 @@ def test_what_was_restored_is_not_undone_by_submitting_again(tmp_path: Path) -> 
         def forget(self) -> None:
             self.forgotten += 1
 
-    def restore(file: Path, place: ShardPlace) -> None:
+    def restore(file: Path, place: ShardPlace, _ready: Any) -> None:
         if refused:
             raise refused.pop()
         restored.append((file, place))
@@ -52,8 +53,8 @@ def test_what_was_restored_is_not_undone_by_submitting_again(tmp_path: Path) -> 
     store: Any = SimpleNamespace(restore=restore)
     opened = Opened(store, ResubmittingStore(store, lambda: None, memory))
     with pytest.raises(StoreUnavailable):
-        opened.restore(tmp_path, ShardPlace(1, 2))
+        opened.restore(tmp_path, ShardPlace(1, 2), Muster(1))
     assert memory.forgotten == 0
-    opened.restore(tmp_path, ShardPlace(1, 2))
+    opened.restore(tmp_path, ShardPlace(1, 2), Muster(1))
     assert restored == [(tmp_path, ShardPlace(1, 2))]
     assert memory.forgotten == 1

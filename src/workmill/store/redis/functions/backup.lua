@@ -7,10 +7,13 @@ that is running is queued again, attached to whoever leads it in the file, or do
 is in the file. Jobs come in the order of their seqs, and a leader has the lowest of its group.
 
 A restore fills the generation that does not live, in slices, while the other one serves, and then
-changes the letter. Whoever restores holds `loading`, which expires when nothing comes any more. ]]
+changes the letter. Whoever restores holds `loading`, which expires when nothing comes any more.
+
+A word of a restore may arrive after it was given up: a network that was cut delivers what it still
+has. So what is left of a failed one is removed under another name (`load_begin`): were its
+`load_switch` to come while half of its keys are gone, the other half would be the store. ]]
 
 local LOADING_MS = 60000
-local SCAN_KEYS = 2000
 
 local function flat_hash(name)
   return function(keys, args)
@@ -53,14 +56,19 @@ local function dump_jobs(keys, args)
   return answer
 end
 
-local function idle_letter(tag)
-  return (redis.call('GET', tag) or 'a') == 'a' and 'b' or 'a'
-end
-
--- asked: now, who. Says whether the restore may begin.
+-- asked: now, who, who has failed and is followed by this one, if anybody. Says whether the restore
+-- may begin.
 local function load_begin(keys, args)
   local ctx = begin(keys, args)
-  local taken = redis.call('SET', ctx.tag .. 'loading', ctx.asked[2], 'NX', 'PX', LOADING_MS)
+  local _, who, failed = unpack(ctx.asked)
+  local name = ctx.tag .. 'loading'
+  if failed and redis.call('GET', name) == failed then
+    redis.call('DEL', name)
+  end
+  local taken = redis.call('SET', name, who, 'NX', 'PX', LOADING_MS)
+  if taken then
+    redis.call('SET', ctx.tag .. 'rest', 0)
+  end
   finish(ctx)
   return taken and 1 or 0
 end
@@ -80,13 +88,7 @@ end
 -- asked: now, who, cursor. Removes a slice of the idle generation; answers the next cursor.
 local function load_clear(keys, args)
   local ctx = loading(keys, args)
-  local found = redis.call('SCAN', ctx.asked[3], 'MATCH', ctx.prefix .. '*', 'COUNT', SCAN_KEYS)
-  if #found[2] > 0 then
-    for first = 1, #found[2], CHUNK do
-      redis.call('UNLINK', unpack(found[2], first, math.min(first + CHUNK - 1, #found[2])))
-    end
-  end
-  return found[1]
+  return clear_idle(ctx.tag, ctx.asked[3])
 end
 
 -- asked: now, who, flat fields of a hash. `names` come whole, of the books only what was counted.
@@ -200,10 +202,10 @@ local function load_switch(keys, args)
   return 0
 end
 
--- asked: now, who.
+-- asked: now, who, when all of the idle generation has been removed.
 local function load_end(keys, args)
   local ctx = loading(keys, args)
-  redis.call('DEL', ctx.tag .. 'loading')
+  redis.call('DEL', ctx.tag .. 'loading', ctx.tag .. 'rest')
   return 0
 end
 
@@ -211,7 +213,7 @@ register('dump_books', flat_hash('books'), 'no-writes')
 register('dump_names', flat_hash('names'), 'no-writes')
 register('dump_known', dump_known, 'no-writes')
 register('dump_jobs', dump_jobs, 'no-writes')
-register('load_begin', load_begin)
+register('load_begin', load_begin, 'allow-oom')
 register('load_clear', load_clear, 'allow-oom')
 register('load_books', load_hash('books'))
 register('load_names', load_hash('names'))

@@ -6,6 +6,8 @@
 {w}mark            hash    id -> what the store is called, whatever is restored into it; shards ->
                            of how many it is one; for each endpoint the number that it noted last
 {w}loading         string  who is restoring now; it expires
+{w}rest            string  a restore has begun, and its keys or those of before have not all been
+                           removed: the cursor at which a purge goes on with that
 {w}lead            hash    the term of a leading controller: token, holder, until_ms
 
 p j <id 16>        string  one job, packed (records.lua)

@@ -4,6 +4,8 @@ Each kind of end is kept for one time only, so its list is in the order in which
 Delivered jobs go early, too, when they are more than the bound on their bytes; results that nobody
 has fetched never do. ]]
 
+local REST_SLICES = 10
+
 -- Take jobs from the head of a list as long as `due` says so, at most `most`.
 local function take_due(ctx, list, most, due)
   local gone, passed = {}, 0
@@ -60,6 +62,24 @@ local function kept_since_leap(ctx, kept_ms)
   return ctx.now_ms < ctx.books.leapt_ms + kept_ms and math.huge or kept_ms
 end
 
+-- A restore that was killed leaves a generation that nobody serves. The next one removes it, but
+-- until then it would be in memory. A cursor of another server may miss some.
+local function clear_rest(tag)
+  local name = tag .. 'rest'
+  local cursor = redis.call('GET', name)
+  if not cursor or redis.call('EXISTS', tag .. 'loading') == 1 then
+    return
+  end
+  for _ = 1, REST_SLICES do
+    cursor = clear_idle(tag, cursor)
+    if cursor == '0' then
+      redis.call('DEL', name)
+      return
+    end
+  end
+  redis.call('SET', name, cursor)
+end
+
 -- asked: now, max_jobs, result_ms, delivered_ms, known_ms, max_delivered_bytes. Answers how much
 -- went, when the clock leapt last, by how much, and until when results are kept for that.
 local function purge(keys, args)
@@ -94,6 +114,7 @@ local function purge(keys, args)
     return work.ended_ms + known_ms <= ctx.now_ms
   end)
   finish(ctx)
+  clear_rest(ctx.tag)
   local leap_ms = redis.call('HGET', ctx.prefix .. 'books', 'leap_ms') or 0
   return {gone, ctx.books.leapt_ms, tonumber(leap_ms), held_until_ms}
 end

@@ -68,10 +68,14 @@ local function write_pairs(flat)
   end
 end
 
-local function delete(names)
+local function in_turns(command, names)
   for first = 1, #names, CHUNK do
-    redis.call('DEL', unpack(names, first, math.min(first + CHUNK - 1, #names)))
+    redis.call(command, unpack(names, first, math.min(first + CHUNK - 1, #names)))
   end
+end
+
+local function delete(names)
+  in_turns('DEL', names)
 end
 
 local function mget(names)

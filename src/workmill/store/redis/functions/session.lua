@@ -20,6 +20,7 @@ local NUMBERS = {'layout', 'last_ms', 'ahead_ms', 'next_seq', 'last_age', 'first
   COUNTED[ATTACHED], COUNTED[PULLED], COUNTED[LEASED]}
 local EXACT = 2 ^ 50
 local MOST_NAMES = 65535
+local SCAN_KEYS = 2000
 
 local function clock_ms(given)
   if given > 0 then
@@ -31,6 +32,19 @@ end
 
 local function damaged(why)
   error({err = 'WMDAMAGED ' .. why})
+end
+
+-- The letter of the generation that does not live.
+local function idle_letter(tag)
+  return (redis.call('GET', tag) or 'a') == 'a' and 'b' or 'a'
+end
+
+-- Remove a slice of the keys of that one; the cursor to go on with, '0' at the end.
+local function clear_idle(tag, cursor)
+  local names = tag .. idle_letter(tag) .. '*'
+  local found = redis.call('SCAN', cursor, 'MATCH', names, 'COUNT', SCAN_KEYS)
+  in_turns('UNLINK', found[2])
+  return found[1]
 end
 
 -- What the caller knows of the store is true of this one. Gives the number that it noted last.
@@ -115,7 +129,18 @@ local function note_caller(ctx)
   end
 end
 
+-- A right that was taken away would end a verb in its midst, and Redis takes nothing back: a job
+-- without a place in any queue, a result that nobody is offered. So all of them are asked for first.
+local function check_rights(key)
+  for _, command in ipairs(COMMANDS) do
+    if not redis.acl_check_cmd(command, key) then
+      error({err = "NOPERM the store's functions may not run the '" .. command .. "' command"})
+    end
+  end
+end
+
 local function begin(keys, args, letter, opening)
+  check_rights(keys[1])
   local ctx = look(keys, args, letter, opening)
   local books, given = ctx.books, ctx.caller[1]
   ctx.silent_ms = ctx.now_ms - books.last_ms
