@@ -41,7 +41,7 @@ async def pull_results(service: Service, request: Request) -> Reply:
 async def acknowledge(service: Service, request: Request) -> Reply:
     """These results have arrived; says how many are now delivered for good."""
     body = await read_body(request, max_bytes=MAX_ACK_BYTES, seconds=service.settings.body_seconds)
-    message = codecs.from_json(body, Acknowledge)
+    message = codecs.from_callers_json(body, Acknowledge)
     try:
         receipt = bytes.fromhex(message.receipt)
     except ValueError:
