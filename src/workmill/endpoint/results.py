@@ -7,7 +7,7 @@ from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Acknowledgement, PullRequest, Result
 from workmill.endpoint import params
 from workmill.endpoint.body import read_body
-from workmill.endpoint.deliveries import RECEIPT_SECONDS
+from workmill.endpoint.deliveries import PULL_HOLD_SECONDS, RECEIPT_SECONDS
 from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.service import Service
 from workmill.wire import codecs
@@ -25,6 +25,7 @@ async def pull_completed(service: Service, request: Request) -> Reply:
     reply = Reply.json(_shown(pulled.results))
     if pulled.receipt is not None:
         reply.on_arrival = service.deliveries.settled_by(pulled.receipt)
+        reply.hold_seconds = PULL_HOLD_SECONDS
     return reply
 
 
