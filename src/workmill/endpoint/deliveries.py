@@ -69,6 +69,12 @@ class Deliveries:
             Acknowledgement(receipt=receipt, returned=not arrived)
         )
 
+    def returned_unless_arrived(self, receipt: bytes) -> Callable[[bool], None]:
+        """Nobody holds a receipt that has not arrived: its results do not wait until it lapses."""
+        return lambda arrived: (
+            None if arrived else self._words.append(Acknowledgement(receipt=receipt, returned=True))
+        )
+
     def released_unless_arrived(self, leases: Sequence[Lease]) -> Callable[[bool], None]:
         """No attempt is burnt for what no worker has heard of."""
         return lambda arrived: (

@@ -36,7 +36,11 @@ async def pull_results(service: Service, request: Request) -> Reply:
     service.deliveries.hurry()
     pulled = await service.committer.pull(PullRequest(top=top, receipt_seconds=seconds))
     receipt = pulled.receipt.hex() if pulled.receipt is not None else None
-    return Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))
+    reply = Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))
+    if pulled.receipt is not None:
+        reply.on_arrival = service.deliveries.returned_unless_arrived(pulled.receipt)
+        reply.hold_seconds = PULL_HOLD_SECONDS
+    return reply
 
 
 async def acknowledge(service: Service, request: Request) -> Reply:
