@@ -37,6 +37,8 @@ _OPTIONS: Final = "OPTIONS"
 _HARMLESS: Final = frozenset({"GET", "HEAD", _OPTIONS})
 _OF_HTTP: Final = frozenset({"PATCH", "TRACE"})
 """Known (RFC 9110, RFC 5789), and taken by no path."""
+WAITED_SECONDS: Final = 0.1
+"""Who was answered sooner has hardly hung up meanwhile."""
 _SERVER: Final = "*"
 """The target of OPTIONS for the server as a whole."""
 
@@ -89,7 +91,9 @@ class App:
             _tell_failure(route, error)
             failed = WorkmillError("This call failed inside the service.")
             reply = problem_reply(shortage(error) or failed)
-        await self._send(exchange, reply, route)
+        if perf_counter() - started < WAITED_SECONDS:
+            reply.hold_seconds = 0.0
+        await self._send(request, reply, route)
         method = method if method in self._methods else _OTHER
         self._service.metrics.request(method, route, reply.status, perf_counter() - started)
 
@@ -121,13 +125,22 @@ class App:
                 "`Authorization: Bearer KEY`."
             )
 
-    async def _send(self, exchange: Exchange, reply: Reply, route: str) -> None:
+    async def _send(self, request: Request, reply: Reply, route: str) -> None:
+        exchange = request.exchange
         if self._service.leaving:
             exchange.keep_alive = False
-        if reply.on_arrival is not None:
-            self._service.deliveries.watch(exchange.line, reply.on_arrival)
         if isinstance(reply.body, bytes):
-            exchange.respond(reply.status, reply.headers, reply.body)
+            held = reply.hold_seconds > 0 and request.proxied
+            if held:
+                await exchange.respond_but_last(
+                    reply.status, reply.headers, reply.body, reply.hold_seconds
+                )
+            if reply.on_arrival is not None:
+                self._service.deliveries.watch(exchange.line, reply.on_arrival)
+            if held:
+                exchange.respond_last(reply.body)
+            else:
+                exchange.respond(reply.status, reply.headers, reply.body)
             return
         exchange.begin(reply.status, reply.headers)
         await send_stream(exchange, reply.body, route)

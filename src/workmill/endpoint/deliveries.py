@@ -24,6 +24,13 @@ ARRIVAL_SECONDS: Final = 30.0
 """A caller that has not taken its answer by then is cut off, so that it surely never does."""
 RECEIPT_SECONDS: Final = 60.0
 """Of the compatible pull. Longer than an answer may take to arrive."""
+PULL_HOLD_SECONDS: Final = 0.1
+"""A proxy takes an answer for a caller that hung up while it was made. It finds that out when it
+passes a first piece on, is refused, and has another one; then it hangs up, too, if the answer is
+not whole yet. So a late answer goes in three pieces, this long apart: longer than a caller's
+machine, however far, needs to refuse what comes."""
+LEASE_HOLD_SECONDS: Final = 0.02
+"""The same of a worker, which is near; every idle one is answered late, and its job waits."""
 HURRIED: Final = 16
 """At how many of the latest answers it is looked before a question about results."""
 MAX_UNSETTLED: Final = 100_000
@@ -60,6 +67,12 @@ class Deliveries:
         """What becomes of the results under this receipt."""
         return lambda arrived: self._words.append(
             Acknowledgement(receipt=receipt, returned=not arrived)
+        )
+
+    def returned_unless_arrived(self, receipt: bytes) -> Callable[[bool], None]:
+        """Nobody holds a receipt that has not arrived: its results do not wait until it lapses."""
+        return lambda arrived: (
+            None if arrived else self._words.append(Acknowledgement(receipt=receipt, returned=True))
         )
 
     def released_unless_arrived(self, leases: Sequence[Lease]) -> Callable[[bool], None]:

@@ -8,6 +8,7 @@ that the connection is lost, which after the former only a failed write can show
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -146,6 +147,29 @@ class Exchange:
             self.line.write(self._head(status, headers) + body)
         else:
             self.line.write(self._head(status, headers))
+        self._end()
+
+    async def respond_but_last(
+        self, status: int, headers: Headers, body: bytes, seconds: float
+    ) -> None:
+        """Send a whole response but for its last byte, and give whoever passes it on the time to
+        say, by hanging up, that its caller has gone. `respond_last` is to follow.
+
+        A caller's machine that is sent something refuses it; the proxy hears so when it sends
+        more. So there are two pieces, with some time after each.
+        """
+        self._begin()
+        whole = self._head(status, headers) + body
+        for piece in (whole[:-2], whole[-2:-1]):
+            self.line.write(piece)
+            if not self.sending_ended:  # else he may read yet, and hangs up no more
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self.until_sending_ended()
+
+    def respond_last(self, body: bytes) -> None:
+        """Send the last byte of this body."""
+        self.line.write(body[-1:])
         self._end()
 
     def begin(self, status: int, headers: Headers) -> None:

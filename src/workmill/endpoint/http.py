@@ -17,6 +17,7 @@ __all__ = ["ClientGone", "Headers", "Reply", "Request", "too_large"]
 
 TYPE: Final = b"content-type"
 LENGTH: Final = b"content-length"
+_OF_PROXIES: Final = frozenset((b"via", b"forwarded", b"x-forwarded-for"))
 
 
 def too_large(max_bytes: int) -> BodyTooLarge:
@@ -46,6 +47,11 @@ class Request:
                 return value
         return None
 
+    @property
+    def proxied(self) -> bool:
+        """Whether somebody passes this on (RFC 9110, section 7.6.3; RFC 7239), or it looks so."""
+        return any(name in _OF_PROXIES for name, _ in self.headers)
+
     def content_length(self) -> int | None:
         """The announced size in bytes; None for chunked transfer."""
         return self.exchange.head.length
@@ -73,6 +79,8 @@ class Reply:
     headers: Headers
     on_arrival: Callable[[bool], None] | None = None
     """Told once whether the answer has arrived, where that makes a difference."""
+    hold_seconds: float = 0.0
+    """How long a proxy is given to find that its caller hung up while this answer was made."""
 
     @classmethod
     def of(cls, body: bytes, kind: str, *, status: int = 200) -> Reply:

@@ -72,7 +72,7 @@ async def cancel_jobs(service: Service, request: Request) -> Reply:
     body = await read_body(
         request, max_bytes=MAX_CANCEL_BYTES, seconds=service.settings.body_seconds
     )
-    texts = codecs.from_json(body, Cancel).ids
+    texts = codecs.from_callers_json(body, Cancel).ids
     refused: dict[str, WorkmillError] = {}
     ids: dict[str, bytes] = {}
     for text in texts:

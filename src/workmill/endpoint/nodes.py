@@ -40,6 +40,6 @@ async def beat(service: Service, request: Request) -> Reply:
 async def lead(service: Service, request: Request) -> Reply:
     """A controller wants to lead, or to go on leading; says who leads and with which token."""
     body = await read_body(request, max_bytes=MAX_BEAT_BYTES, seconds=service.settings.body_seconds)
-    candidacy = codecs.from_json(body, Candidacy)
+    candidacy = codecs.from_callers_json(body, Candidacy)
     (leadership,) = await service.committer.lead((candidacy,))
     return Reply.json(leadership)

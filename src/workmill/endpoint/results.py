@@ -7,7 +7,7 @@ from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Acknowledgement, PullRequest, Result
 from workmill.endpoint import params
 from workmill.endpoint.body import read_body
-from workmill.endpoint.deliveries import RECEIPT_SECONDS
+from workmill.endpoint.deliveries import PULL_HOLD_SECONDS, RECEIPT_SECONDS
 from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.service import Service
 from workmill.wire import codecs
@@ -25,6 +25,7 @@ async def pull_completed(service: Service, request: Request) -> Reply:
     reply = Reply.json(_shown(pulled.results))
     if pulled.receipt is not None:
         reply.on_arrival = service.deliveries.settled_by(pulled.receipt)
+        reply.hold_seconds = PULL_HOLD_SECONDS
     return reply
 
 
@@ -35,13 +36,17 @@ async def pull_results(service: Service, request: Request) -> Reply:
     service.deliveries.hurry()
     pulled = await service.committer.pull(PullRequest(top=top, receipt_seconds=seconds))
     receipt = pulled.receipt.hex() if pulled.receipt is not None else None
-    return Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))
+    reply = Reply.json(PulledResults(results=_shown(pulled.results), receipt=receipt))
+    if pulled.receipt is not None:
+        reply.on_arrival = service.deliveries.returned_unless_arrived(pulled.receipt)
+        reply.hold_seconds = PULL_HOLD_SECONDS
+    return reply
 
 
 async def acknowledge(service: Service, request: Request) -> Reply:
     """These results have arrived; says how many are now delivered for good."""
     body = await read_body(request, max_bytes=MAX_ACK_BYTES, seconds=service.settings.body_seconds)
-    message = codecs.from_json(body, Acknowledge)
+    message = codecs.from_callers_json(body, Acknowledge)
     try:
         receipt = bytes.fromhex(message.receipt)
     except ValueError:

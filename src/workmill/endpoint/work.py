@@ -21,6 +21,7 @@ from workmill.domain.job import (
 )
 from workmill.endpoint import params
 from workmill.endpoint.body import read_body
+from workmill.endpoint.deliveries import LEASE_HOLD_SECONDS
 from workmill.endpoint.http import Reply, Request
 from workmill.endpoint.idle import may_leave_more
 from workmill.endpoint.service import Service
@@ -46,6 +47,7 @@ async def lease(service: Service, request: Request) -> Reply:
     reply = Reply.msgpack(leases)
     if leases:
         reply.on_arrival = service.deliveries.released_unless_arrived(leases)
+        reply.hold_seconds = LEASE_HOLD_SECONDS
     return reply
 
 

@@ -45,3 +45,13 @@ def test_nothing_is_delivered_to_who_closed_before_the_answer(start: Start, name
         new = {one["id"] for one in running.pull()}
         assert not got & new, "twice"
         got |= new
+
+
+def test_only_what_a_proxy_passes_on_is_held(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of who asks directly the kernel knows; he has his answer at once, however late it is."""
+    monkeypatch.setattr("workmill.endpoint.app.WAITED_SECONDS", 0.0)
+    monkeypatch.setattr("workmill.endpoint.results.PULL_HOLD_SECONDS", 1e9)
+    running = start()
+    running.submit(b"direct", 2)
+    running.work()
+    assert len(running.pull()) == 1

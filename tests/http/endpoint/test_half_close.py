@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import struct
+import time
 from contextlib import closing
 
 import msgspec
@@ -155,6 +156,25 @@ def test_results_of_a_caller_that_is_gone_come_back(start: Start, how: str) -> N
         assert not got & new, "twice"
         got |= new
     assert running.http.get(paths.STATS).json()["stats"]["jobs"]["delivered"] == 30
+
+
+@pytest.mark.parametrize("how", ["close", "shutdown", "reset"])
+def test_a_receipt_that_nobody_holds_does_not_hide_results(start: Start, how: str) -> None:
+    """They come back long before it would lapse, which may be hours; who pulls next has them."""
+    running = start()
+    ids = {running.submit(b"%d" % number, 2) for number in range(30)}
+    running.work()
+    running.store.open.clear()
+    for _ in range(10):
+        call = _call("POST", "/v1/results/pull?top=3&receipt_seconds=43200")
+        _send_and_vanish(running.port, call, how)
+    assert running.store.held.wait(TEST_SECONDS)
+    running.store.open.set()
+    got: set[str] = set()
+    deadline = time.monotonic() + TEST_SECONDS
+    while got < ids:
+        assert time.monotonic() < deadline, "hidden"
+        got |= {one["id"] for one in running.pull()}
 
 
 def _pulled_and_left(port: int, *, reset: bool) -> list[str]:

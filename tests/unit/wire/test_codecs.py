@@ -83,3 +83,34 @@ def test_an_owner_sees_a_value_exactly_when_the_job_is_done(status: Status) -> N
     assert done == (status in {Status.DONE, Status.PULLED, Status.DELIVERED})
     assert view["value"] == ("ab" * 64 if done else None)
     assert (view["delivery"] is not None) == done
+
+
+SAID_TWICE = [
+    b'{"iterations":1,"iterations":1}',
+    b'{"iterations":1,"data":"AA==","data":null}',
+    b'{"iterations":1,"iter\\u0061tions":2}',
+    b'{"iter\\u0061tions":1,"x":{"iterations":0},"iterations" : 2}',
+]
+SAID_ONCE = [
+    b'{"iterations":1,"x":{"iterations":2,"iterations":[{"data":3}]}}',
+    b'{"iterations":1,"workload":"iterations"}',
+    b'{"iterations":1,"x":1,"x":2,"iter\\u0061tionsx":1e999,"y":"\xff"}',
+    b'{"iterations":1,"id":"a\\"b","z":%b}' % (b"9" * 9000),
+    b' \t{"iter\\u0061tions":1} ',
+]
+
+
+@pytest.mark.parametrize("line", SAID_TWICE)
+def test_a_name_that_stands_twice_is_refused(line: bytes) -> None:
+    """Nobody could say which was meant, in whatever spelling; one in a batch refuses all of it."""
+    with pytest.raises(InvalidInput, match="twice"):
+        codecs.from_callers_json(line, BatchItem)
+    with pytest.raises(InvalidInput, match="twice"):
+        codecs.from_ndjson(b'{"iterations":1}\n' + line, BatchItem, max_lines=2)
+
+
+@pytest.mark.parametrize("line", SAID_ONCE)
+def test_what_is_not_known_may_stand_anywhere(line: bytes) -> None:
+    """Inside of others, as a value, twice: it is ignored, whatever it holds."""
+    assert codecs.from_callers_json(line, BatchItem).iterations == 1
+    assert len(codecs.from_ndjson(line, BatchItem, max_lines=1)) == 1

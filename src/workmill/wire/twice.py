@@ -1,0 +1,65 @@
+"""JSON objects that say one thing twice: decoders take the last, and the first may have been meant.
+
+RFC 8259, section 4, leaves open what a name that stands twice means. As with a parameter, it is
+refused where it is one that is known; what is not known is ignored, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from operator import attrgetter, is_not
+from typing import Any
+
+import msgspec
+
+from workmill.domain.errors import InvalidInput
+
+
+class Names:
+    """The names of one kind of message."""
+
+    def __init__(self, kind: type[msgspec.Struct]) -> None:
+        fields = kind.__struct_fields__
+        self._names = kind.__struct_encode_fields__
+        self._values = attrgetter(*fields)
+        self._single = len(fields) == 1
+        missing = [msgspec.NODEFAULT] * (len(fields) - len(kind.__struct_defaults__))
+        self._defaults = (*missing, *kind.__struct_defaults__)
+
+    def check(self, data: bytes, message: msgspec.Struct) -> None:
+        """`data` was decoded to `message`. Raises InvalidInput when a name of it is there twice."""
+        values = self._values(message)
+        given = sum(map(is_not, (values,) if self._single else values, self._defaults))
+        if data.count(b":") == given:
+            return  # nearly always: each is there, and there is no colon for another one
+        said = _names(data)
+        for name in self._names:
+            if said.count(name) > 1:
+                raise InvalidInput(
+                    f"The body cannot be read: `{name}` stands twice. Nothing was changed. Mend it "
+                    "and retry."
+                )
+
+
+@cache
+def names_of(kind: type[msgspec.Struct]) -> Names:
+    """Made once."""
+    return Names(kind)
+
+
+def _names(data: bytes) -> list[str]:
+    """The names of the outermost object, in order and as often as they stand there."""
+    pairs: list[tuple[str, Any]] = []
+
+    def outer(found: list[tuple[str, Any]]) -> None:
+        pairs[:] = found  # the outermost one ends last
+
+    json.loads(
+        data.decode(errors="replace"),
+        object_pairs_hook=outer,
+        parse_int=str,
+        parse_float=str,
+        strict=False,
+    )
+    return [name for name, _ in pairs]
