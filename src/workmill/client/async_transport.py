@@ -35,6 +35,7 @@ from workmill.client.edge import (
     whole_copy,
 )
 from workmill.client.imports import import_what_awaits
+from workmill.client.interrupting import callers_own
 from workmill.client.network import MOST_CALLS, AsyncNetwork
 from workmill.client.pace import Pace
 from workmill.client.reading import Body
@@ -122,7 +123,7 @@ class AsyncTransport:
                     raise
                 failure = error
             self._addresses.avoid(url)
-            if not isinstance(failure, NO_CONNECTION):
+            if not isinstance(failure, NO_CONNECTION) or callers_own(failure) is not None:
                 break
         raise translated(failure)
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from workmill.client import forks
+from workmill.client.interrupting import by_a_handler
 from workmill.domain.errors import WorkmillError
 
 T = TypeVar("T")
@@ -30,7 +31,9 @@ class Background:
             threading.Thread(
                 target=_run, args=(future, work), name="workmill-submit", daemon=True
             ).start()
-        except RuntimeError:
+        except RuntimeError as error:
+            if by_a_handler(error):
+                raise
             _run(future, work)
         return future
 

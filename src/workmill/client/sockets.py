@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import httpcore
 
+from workmill.client.interrupting import by_a_handler
 from workmill.client.pace import Pace
 
 LARGE_BYTES: Final = 64 * 1024
@@ -82,10 +83,8 @@ class SocketBackend(httpcore.NetworkBackend):
         try:
             sock = socket.create_connection((host, port), timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(str(error)) from error
         except (OSError, UnicodeError, OverflowError) as error:
-            raise httpcore.ConnectError(str(error)) from error
+            raise _named(error, httpcore.ConnectTimeout, httpcore.ConnectError) from error
         return SocketStream(sock, self)
 
     def forget(self) -> None:
@@ -116,10 +115,8 @@ class SocketStream(httpcore.NetworkStream):
         try:
             self.sock.settimeout(self._seconds(timeout, httpcore.ReadTimeout))
             return self.sock.recv(max_bytes)
-        except TimeoutError as error:
-            raise httpcore.ReadTimeout(str(error)) from error
         except OSError as error:
-            raise httpcore.ReadError(str(error)) from error
+            raise _named(error, httpcore.ReadTimeout, httpcore.ReadError) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it. An answer that comes before all of a large body has gone ends it."""
@@ -131,10 +128,8 @@ class SocketStream(httpcore.NetworkStream):
                     self._wait_for_room(seconds)
                 self.sock.settimeout(seconds)
                 rest = rest[self.sock.send(rest) :]
-        except TimeoutError as error:
-            raise httpcore.WriteTimeout(str(error)) from error
         except OSError as error:
-            raise httpcore.WriteError(str(error)) from error
+            raise _named(error, httpcore.WriteTimeout, httpcore.WriteError) from error
 
     def _seconds(self, timeout: float | None, kind: type[Exception]) -> float | None:
         """How long this step may take. Raises `kind` when the time of the whole is up."""
@@ -212,6 +207,14 @@ class SocketStream(httpcore.NetworkStream):
         poll = select.poll()
         poll.register(number, select.POLLIN)
         return bool(poll.poll(0))
+
+
+def _named(error: Exception, late: type[Exception], failed: type[Exception]) -> Exception:
+    """What httpcore calls it. It goes on after a write that failed, so what the handler of a signal
+    raised is raised again as it is."""
+    if by_a_handler(error):
+        raise error
+    return (late if isinstance(error, TimeoutError) else failed)(str(error))
 
 
 def _shake_hands(sock: ssl.SSLSocket, deadline: float) -> None:

@@ -31,10 +31,12 @@ from workmill.client.edge import (
     is_callers,
     is_for_file,
     noted,
+    orderly,
     translated,
     whole_copy,
 )
 from workmill.client.imports import import_what_blocks
+from workmill.client.interrupting import callers_own
 from workmill.client.network import MOST_CALLS, Call, Network
 from workmill.client.pace import Pace
 from workmill.client.reading import Body
@@ -92,10 +94,8 @@ class Transport:
         network = self._network_for(call := Call())
         try:
             return self._in_turn(network, request, stop)
-        except Exception:
-            raise
-        except BaseException:  # Ctrl-C may leave a pool half way
-            if self._network is network:
+        except BaseException as error:
+            if self._network is network and not orderly(error):
                 self._others.add(network)
                 self._network = Network(self._context)
             raise
@@ -147,7 +147,7 @@ class Transport:
                     raise
                 failure = error
             self._addresses.avoid(url)
-            if not isinstance(failure, NO_CONNECTION):
+            if not isinstance(failure, NO_CONNECTION) or callers_own(failure) is not None:
                 break
         raise translated(failure)
 
