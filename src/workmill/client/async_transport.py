@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 
@@ -16,6 +17,7 @@ import httpx
 
 from workmill.client import forks
 from workmill.client.addresses import Addresses
+from workmill.client.background import aside
 from workmill.client.core import Reply, Request, Steps
 from workmill.client.download import Download
 from workmill.client.edge import (
@@ -80,7 +82,7 @@ class AsyncTransport:
         await _turn(network, request)
         source, body = request.source(), None
         try:
-            body = None if source is None else await asyncio.to_thread(source.begin)
+            body = None if source is None else await aside(source.begin)
             return await self._send(network, request, body)
         finally:
             network.turns.release()
@@ -220,7 +222,7 @@ class _Clock:
 
 
 async def _chunks(body: Body, clock: _Clock) -> AsyncIterator[bytes]:
-    while (chunk := await asyncio.to_thread(body.take)) is not None:
+    while (chunk := await aside(body.take)) is not None:
         clock.moved(len(chunk))
         yield chunk
 
@@ -237,6 +239,6 @@ async def _read(answer: httpx.Response, request: Request, clock: _Clock) -> Repl
     with Download(request.into) as download:
         async for chunk in stream:
             clock.moved(len(chunk))
-            await asyncio.to_thread(download.write, chunk)
+            await aside(partial(download.write, chunk))
         whole_copy(answer, download.size_bytes)
     return reading.reply()
