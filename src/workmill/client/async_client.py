@@ -180,11 +180,11 @@ class AsyncClient(Uncopied):
         This costs a request for each; `results()` is the cheap way to collect very many.
         Raises what the first one that has no value raises.
         """
-        arguments.several(handles, "handles")
+        given = arguments.handles(handles, AsyncHandle)
         if timeout_seconds is None:
-            return [await handle.result() for handle in handles]
+            return [await handle.result() for handle in given]
         deadline = time.monotonic() + arguments.seconds(timeout_seconds, "timeout_seconds")
-        return [await handle.result(max(deadline - time.monotonic(), 0.0)) for handle in handles]
+        return [await handle.result(max(deadline - time.monotonic(), 0.0)) for handle in given]
 
     async def pull(
         self,

@@ -41,7 +41,7 @@ from workmill.client.interrupting import callers_own
 from workmill.client.network import MOST_CALLS, AsyncNetwork
 from workmill.client.pace import Pace
 from workmill.client.reading import Body
-from workmill.domain.errors import InvalidInput, WorkmillError
+from workmill.domain.errors import InvalidInput
 
 T = TypeVar("T")
 
@@ -159,7 +159,7 @@ class AsyncTransport:
                     await asyncio.sleep(request.delay_seconds)
                 try:
                     reply = await self.send(request)
-                except (WorkmillError, OSError) as error:
+                except Exception as error:  # noqa: BLE001  the steps judge it
                     request = steps.throw(error)
                 else:
                     request = steps.send(reply)

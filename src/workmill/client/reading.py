@@ -195,6 +195,10 @@ def _opened(path: Path) -> IO[bytes]:
 def _piece(stream: Stream, size: int) -> bytes:
     try:
         piece = stream.read(size)
+    except StopIteration:
+        raise InvalidInput(
+            "This stream's read() raised StopIteration; at its end it gives b''. No job was stored."
+        ) from None
     except io.UnsupportedOperation:
         raise InvalidInput(f"This stream is not open for reading. {_OPEN_IT}") from None
     except ValueError:

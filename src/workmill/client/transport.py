@@ -41,7 +41,7 @@ from workmill.client.network import MOST_CALLS, Call, Network
 from workmill.client.pace import Pace
 from workmill.client.reading import Body
 from workmill.client.sockets import Stop
-from workmill.domain.errors import EndpointUnreachable, WorkmillError
+from workmill.domain.errors import EndpointUnreachable
 
 T = TypeVar("T")
 
@@ -195,7 +195,7 @@ class Transport:
                     (time.sleep if stop is None else stop.wait)(request.delay_seconds)
                 try:
                     reply = self.send(request, stop)
-                except (WorkmillError, OSError) as error:
+                except Exception as error:
                     if stop:
                         raise
                     request = steps.throw(error)
