@@ -40,7 +40,7 @@ from workmill.client.imports import import_what_awaits
 from workmill.client.interrupting import callers_own
 from workmill.client.network import MOST_CALLS, AsyncNetwork
 from workmill.client.pace import Pace
-from workmill.client.reading import Body
+from workmill.client.reading import Body, Source
 from workmill.domain.errors import InvalidInput
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class AsyncTransport:
         await _turn(network, request)
         source, body = request.source(), None
         try:
-            body = None if source is None else await aside(source.begin)
+            body = None if source is None else await _begun(source)
             return await self._send(network, request, body)
         finally:
             network.turns.release()
@@ -219,6 +219,10 @@ class _Clock:
         self._pace.moved(size_bytes)
         if not self.timeout.expired():
             self.timeout.reschedule(self._pace.deadline)
+
+
+async def _begun(source: Source) -> Body:
+    return await aside(source.begin, Body.close)
 
 
 async def _chunks(body: Body, clock: _Clock) -> AsyncIterator[bytes]:

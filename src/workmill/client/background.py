@@ -42,9 +42,21 @@ def begin(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-async def aside(work: Callable[[], T]) -> T:
-    """Do what may wait in a thread, and await it. Whoever is cancelled leaves at once."""
-    return await asyncio.wrap_future(begin(partial(copy_context().run, work)))
+async def aside(work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+    """Do what may wait in a thread, and await it. Whoever is cancelled leaves at once; `undo` is
+    called then with what comes too late."""
+    future = begin(partial(copy_context().run, work))
+    try:
+        return await asyncio.wrap_future(future)
+    except asyncio.CancelledError:
+        if undo is not None:
+            future.add_done_callback(partial(_undone, undo))
+        raise
+
+
+def _undone(undo: Callable[[T], object], future: Future[T]) -> None:
+    if future.exception() is None:
+        undo(future.result())
 
 
 class Background:

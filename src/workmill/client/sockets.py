@@ -146,8 +146,11 @@ class SocketStream(httpcore.NetworkStream):
     def _wait_for_room(self, seconds: float | None) -> None:
         """Return when something can be written. A refusal may have come meanwhile: httpcore reads
         it when a write has failed."""
+        number = self.sock.fileno()
+        if number < 0:
+            raise OSError("closed meanwhile")
         poll = select.poll()
-        poll.register(self.sock, select.POLLIN | select.POLLOUT)
+        poll.register(number, select.POLLIN | select.POLLOUT)
         ready = poll.poll(None if seconds is None else int(seconds * 1000) + 1)
         if not ready:
             raise TimeoutError("nothing was taken")

@@ -15,7 +15,9 @@ from typing import IO
 import pytest
 from tests.http.client.live import Live
 
-from workmill import AsyncClient
+from workmill import AsyncClient, Client
+from workmill.client import reading
+from workmill.domain.errors import InvalidInput
 
 WAIT_SECONDS = 60.0
 MANY = 40  # more than a default executor of asyncio has threads on any machine
@@ -47,6 +49,35 @@ async def test_silent_pipes_hold_up_nobody_else(live: Live) -> None:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
             await loop.shutdown_default_executor()
+
+
+async def test_a_file_that_is_opened_for_nobody_is_closed(
+    live: Live, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The call was cancelled while a thread opened it: not left to the collector."""
+    opened: list[IO[bytes]] = []
+    begun, go_on = threading.Event(), threading.Event()
+    right = reading._opened
+
+    def slow(path: Path) -> IO[bytes]:
+        opened.append(right(path))
+        begun.set()
+        go_on.wait()
+        return opened[0]
+
+    monkeypatch.setattr(reading, "_opened", slow)
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * 400_000)
+    async with AsyncClient(live.url) as client:
+        task = asyncio.create_task(client.submit(source, 1))
+        await asyncio.to_thread(begun.wait)
+        (thread,) = (one for one in threading.enumerate() if one.name == "workmill-submit")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        await asyncio.to_thread(thread.join)
+    assert opened[0].closed
 
 
 async def test_where_no_thread_can_be_had_the_work_is_done_in_place(
@@ -98,3 +129,12 @@ def test_what_an_object_submits_at_its_end_is_submitted(live: Live) -> None:
         check=True,
     )
     assert told.stdout.split() == ["2", "True"], told
+
+
+def test_a_client_that_is_closed_while_it_sends_says_so(live: Live, tmp_path: Path) -> None:
+    """By another thread, or by what hears how far a file is."""
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * 900_000)
+    client = Client(live.url)
+    with pytest.raises(InvalidInput, match="is closed"):
+        client.submit(source, 1, heard=lambda _done: client.close())
