@@ -18,7 +18,10 @@ from traceback import walk_tb
 from types import CodeType
 from typing import Final
 
-_LIBRARIES: Final = sys.stdlib_module_names | {"workmill", "httpx", "httpcore", "h11", "anyio"}
+_LIBRARIES: Final = sys.stdlib_module_names | {
+    *("workmill", "httpx", "httpcore", "h11", "anyio", "sniffio", "idna", "certifi", "msgspec"),
+    *("uvloop", "gevent"),  # in the place of asyncio's loop, of socket and threading
+}
 _MOST_LINKS: Final = 32
 """Of one chain of causes."""
 
@@ -65,4 +68,4 @@ def _code(handler: object) -> CodeType | None:
 
 
 def _root(kind: type[BaseException]) -> str:
-    return kind.__module__.partition(".")[0]
+    return str(kind.__module__).partition(".")[0]

@@ -29,6 +29,8 @@ class Stop:
     """Ends exchanges that are under way in other threads, and whatever they would try next."""
 
     def __init__(self) -> None:
+        self.waiting = threading.get_ident()
+        """The thread that waits for them."""
         self._set = threading.Event()
         self._streams: dict[int, SocketStream] = {}
 

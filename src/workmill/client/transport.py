@@ -91,7 +91,7 @@ class Transport:
         if self._closed:
             raise closed()
         self._addresses.avoid(request.not_first)
-        network = self._network_for(call := Call())
+        network = self._network_for(call := Call(), stop)
         try:
             return self._in_turn(network, request, stop)
         except BaseException as error:
@@ -102,10 +102,11 @@ class Transport:
         finally:
             self._leave(network, call)
 
-    def _network_for(self, call: Call) -> Network:
-        """The connections for a call of this thread: others than those it is using already."""
+    def _network_for(self, call: Call, stop: Stop | None) -> Network:
+        """The connections for a call of this thread: others than those that it, or the thread which
+        waits for it, is using already, and may hold a lock of."""
         network, thread = self._network, threading.get_ident()
-        if thread in network.calls:
+        if thread in network.calls or (stop is not None and stop.waiting in network.calls):
             network = Network(self._context)
             self._others.add(network)
         network.calls[thread] = call
