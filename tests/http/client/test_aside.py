@@ -30,8 +30,12 @@ def silent_pipes() -> Iterator[list[IO[bytes]]]:
     try:
         yield [os.fdopen(read, "rb", closefd=False) for read, _ in pairs]
     finally:
-        for read, write in pairs:
+        for _, write in pairs:
             os.close(write)
+        for thread in threading.enumerate():
+            if thread.name == "workmill-submit":
+                thread.join()  # it reads the end
+        for read, _ in pairs:
             os.close(read)
 
 
@@ -56,11 +60,13 @@ async def test_a_file_that_is_opened_for_nobody_is_closed(
 ) -> None:
     """The call was cancelled while a thread opened it: not left to the collector."""
     opened: list[IO[bytes]] = []
+    threads: list[threading.Thread] = []
     begun, go_on = threading.Event(), threading.Event()
     right = reading._opened
 
     def slow(path: Path) -> IO[bytes]:
         opened.append(right(path))
+        threads.append(threading.current_thread())
         begun.set()
         go_on.wait()
         return opened[0]
@@ -71,12 +77,11 @@ async def test_a_file_that_is_opened_for_nobody_is_closed(
     async with AsyncClient(live.url) as client:
         task = asyncio.create_task(client.submit(source, 1))
         await asyncio.to_thread(begun.wait)
-        (thread,) = (one for one in threading.enumerate() if one.name == "workmill-submit")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         go_on.set()
-        await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(threads[0].join)
     assert opened[0].closed
 
 
