@@ -11,14 +11,16 @@ from __future__ import annotations
 import math
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import index
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.limits import MAX_COUNT, MAX_NAME_CHARACTERS
+
+H = TypeVar("H")
 
 MAX_KEY_CHARACTERS: Final = 4096
 MAX_RECEIPT_CHARACTERS: Final = 4096
@@ -101,6 +103,20 @@ def several(values: object, name: str) -> Iterable[object]:
     return values
 
 
+def handles(values: object, kind_of_handle: type[H]) -> Iterator[H]:
+    """Handles of this kind of client, one after the other."""
+    return (_handle(value, kind_of_handle) for value in several(values, "handles"))
+
+
+def _handle(value: object, kind_of_handle: type[H]) -> H:
+    if not isinstance(value, kind_of_handle):
+        raise InvalidInput(
+            f"handles holds what submit gave, each a {kind_of_handle.__name__}, and this is "
+            f"{kind(value)}. For the id of a job, use result(id)."
+        )
+    return value
+
+
 def text(value: object, name: str) -> str:
     """Text that can travel."""
     if not isinstance(value, str):
@@ -156,6 +172,24 @@ def key(value: object) -> str | None:
             "file, without what is around it."
         )
     return value
+
+
+def told(error: Exception) -> str:
+    """What the caller's own code raised, for a sentence."""
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001  that code is the caller's, too
+        words = ""
+    return f"{kind(error)}: {words}".rstrip(": ")
+
+
+def shown_id(value: object) -> str:
+    """What is no id, as it can be shown in the place of one."""
+    try:
+        words = str(value)
+    except Exception:  # noqa: BLE001
+        words = kind(value)
+    return words[:64].encode(errors="replace").decode()
 
 
 def kind(value: object) -> str:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ from uuid import UUID
 from workmill.client import arguments
 from workmill.client.addresses import DEFAULT_URL
 from workmill.client.async_transport import AsyncTransport
+from workmill.client.background import aside
 from workmill.client.batches import (
     BATCHES_IN_FLIGHT,
     Batches,
@@ -113,7 +115,7 @@ class AsyncClient(Uncopied):
         if fold_locally:
             self._transport.check()
             work = Work(data, iterations, id, priority)
-            item = await asyncio.to_thread(folded_item, work, workload, heard)
+            item = await aside(partial(folded_item, work, workload, heard))
             steps = self._operations.submit_item(item)
         else:
             steps = self._operations.submit(data, iterations, id, priority, workload, heard)
@@ -143,7 +145,7 @@ class AsyncClient(Uncopied):
             if streamed(batch) and not fold_locally:
                 steps = self._operations.submit_alone(batch[0], workload)
                 return [AsyncHandle(self, await self._transport.run(steps))]
-            encode = asyncio.to_thread(prepared, batch, workload, fold_locally=fold_locally)
+            encode = aside(partial(prepared, batch, workload, fold_locally=fold_locally))
             replies = await self._transport.run(self._operations.submit_some(await encode))
             return [AsyncHandle(self, reply) for reply in replies]
 
@@ -178,11 +180,11 @@ class AsyncClient(Uncopied):
         This costs a request for each; `results()` is the cheap way to collect very many.
         Raises what the first one that has no value raises.
         """
-        arguments.several(handles, "handles")
+        given = arguments.handles(handles, AsyncHandle)
         if timeout_seconds is None:
-            return [await handle.result() for handle in handles]
+            return [await handle.result() for handle in given]
         deadline = time.monotonic() + arguments.seconds(timeout_seconds, "timeout_seconds")
-        return [await handle.result(max(deadline - time.monotonic(), 0.0)) for handle in handles]
+        return [await handle.result(max(deadline - time.monotonic(), 0.0)) for handle in given]
 
     async def pull(
         self,

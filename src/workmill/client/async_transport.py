@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 
@@ -16,6 +17,7 @@ import httpx
 
 from workmill.client import forks
 from workmill.client.addresses import Addresses
+from workmill.client.background import aside
 from workmill.client.core import Reply, Request, Steps
 from workmill.client.download import Download
 from workmill.client.edge import (
@@ -35,10 +37,11 @@ from workmill.client.edge import (
     whole_copy,
 )
 from workmill.client.imports import import_what_awaits
+from workmill.client.interrupting import callers_own
 from workmill.client.network import MOST_CALLS, AsyncNetwork
 from workmill.client.pace import Pace
-from workmill.client.reading import Body
-from workmill.domain.errors import InvalidInput, WorkmillError
+from workmill.client.reading import Body, Source
+from workmill.domain.errors import InvalidInput
 
 T = TypeVar("T")
 
@@ -79,7 +82,7 @@ class AsyncTransport:
         await _turn(network, request)
         source, body = request.source(), None
         try:
-            body = None if source is None else await asyncio.to_thread(source.begin)
+            body = None if source is None else await _begun(source)
             return await self._send(network, request, body)
         finally:
             network.turns.release()
@@ -122,7 +125,7 @@ class AsyncTransport:
                     raise
                 failure = error
             self._addresses.avoid(url)
-            if not isinstance(failure, NO_CONNECTION):
+            if not isinstance(failure, NO_CONNECTION) or callers_own(failure) is not None:
                 break
         raise translated(failure)
 
@@ -156,7 +159,7 @@ class AsyncTransport:
                     await asyncio.sleep(request.delay_seconds)
                 try:
                     reply = await self.send(request)
-                except (WorkmillError, OSError) as error:
+                except Exception as error:  # noqa: BLE001  the steps judge it
                     request = steps.throw(error)
                 else:
                     request = steps.send(reply)
@@ -218,8 +221,12 @@ class _Clock:
             self.timeout.reschedule(self._pace.deadline)
 
 
+async def _begun(source: Source) -> Body:
+    return await aside(source.begin, Body.close)
+
+
 async def _chunks(body: Body, clock: _Clock) -> AsyncIterator[bytes]:
-    while (chunk := await asyncio.to_thread(body.take)) is not None:
+    while (chunk := await aside(body.take)) is not None:
         clock.moved(len(chunk))
         yield chunk
 
@@ -236,6 +243,6 @@ async def _read(answer: httpx.Response, request: Request, clock: _Clock) -> Repl
     with Download(request.into) as download:
         async for chunk in stream:
             clock.moved(len(chunk))
-            await asyncio.to_thread(download.write, chunk)
+            await aside(partial(download.write, chunk))
         whole_copy(answer, download.size_bytes)
     return reading.reply()

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from workmill.client import arguments
+from workmill.client.interrupting import by_a_handler
 from workmill.client.payload import payload, size_of
 from workmill.client.reading import Heard, Source, unheard
 from workmill.client.values import Data, Work
@@ -153,10 +154,15 @@ def chosen_id(given: object) -> str:
     return id_text(new_id()) if given is None else arguments.job_id(given)
 
 
-def refused(job_id: str, error: WorkmillError | OSError) -> SubmitReply:
-    """The answer to an item that was refused here, or by itself."""
-    slug = error.slug if isinstance(error, WorkmillError) else InvalidInput.slug
-    return SubmitReply(id=job_id, status="refused", problem=str(error), slug=slug)
+def refused(job_id: str, error: Exception) -> SubmitReply:
+    """The answer to an item that was refused here, or by itself. What a signal's handler raised
+    there is no word about it, and is raised again."""
+    if by_a_handler(error):
+        raise error
+    if isinstance(error, WorkmillError):
+        return SubmitReply(id=job_id, status="refused", problem=str(error), slug=error.slug)
+    words = str(error) if isinstance(error, OSError) else arguments.told(error)
+    return SubmitReply(id=job_id, status="refused", problem=words, slug=InvalidInput.slug)
 
 
 def iterations_of(value: object) -> int:
@@ -185,7 +191,7 @@ def _checked(work: Work) -> _Checked | SubmitReply:
             priority_of(work.priority),
             payload(work.data),
         )
-    except WorkmillError as error:
+    except Exception as error:  # noqa: BLE001  also what the item's own code raised
         return refused(id_to_show(work.id), error)
 
 
@@ -194,7 +200,7 @@ def id_to_show(given: object) -> str:
     try:
         return chosen_id(given)
     except InvalidInput:
-        return str(given)[:64].encode(errors="replace").decode()
+        return arguments.shown_id(given)
 
 
 def _folded_together(checked: Sequence[_Checked | SubmitReply], mill: Workload) -> dict[int, bytes]:
@@ -211,7 +217,7 @@ def _folded(one: _Checked, state: bytes | None, workload: str, mill: Workload) -
     try:
         if state is None and isinstance(one.content, Source):
             state = mill.fold(one.content.chunks())
-    except (WorkmillError, OSError) as error:
+    except Exception as error:  # noqa: BLE001
         return refused(one.id, error)
     return BatchItem(
         iterations=one.iterations,
@@ -233,7 +239,7 @@ def _item(work: Work, workload: str) -> Prepared:
             priority=priority_of(work.priority),
             workload=workload,
         )
-    except (WorkmillError, OSError) as error:
+    except Exception as error:  # noqa: BLE001  also what the item's own code raised
         return refused(id_to_show(work.id), error)
 
 

@@ -176,11 +176,11 @@ class Client(Uncopied):
         This costs a request for each; `results()` is the cheap way to collect very many.
         Raises what the first one that has no value raises.
         """
-        arguments.several(handles, "handles")
+        given = arguments.handles(handles, Handle)
         if timeout_seconds is None:
-            return [handle.result() for handle in handles]
+            return [handle.result() for handle in given]
         deadline = time.monotonic() + arguments.seconds(timeout_seconds, "timeout_seconds")
-        return [handle.result(max(deadline - time.monotonic(), 0.0)) for handle in handles]
+        return [handle.result(max(deadline - time.monotonic(), 0.0)) for handle in given]
 
     def pull(
         self,

@@ -12,6 +12,7 @@ import fcntl
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,6 +65,8 @@ class Download:
 
     def __init__(self, target: Path) -> None:
         self._target = look_at(target)
+        self._turn = threading.Lock()
+        self._over = False
         self.size_bytes = 0
 
     def __enter__(self) -> Self:
@@ -75,9 +78,10 @@ class Download:
         return self
 
     def write(self, chunk: bytes) -> None:
-        """Append a chunk. Raises OSError with the folder's name."""
-        with _naming(self._target.parent):
-            left = memoryview(chunk)
+        """Append a chunk. Raises OSError with the folder's name. In a thread that is late, when
+        whoever began it has left, it does nothing: the descriptor may be somebody else's by now."""
+        with self._turn, _naming(self._target.parent):
+            left = memoryview(b"" if self._over else chunk)
             while left:
                 left = left[os.write(self._fd, left) :]
         self.size_bytes += len(chunk)
@@ -98,7 +102,9 @@ class Download:
         finally:
             with suppress(FileNotFoundError):
                 self._part.unlink()
-            os.close(self._fd)
+            with self._turn:
+                self._over = True
+                os.close(self._fd)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from workmill.client import arguments
 from workmill.client.addresses import Addresses
 from workmill.client.core import Reply, Request
 from workmill.client.foreign import is_copy, no_endpoint, own_problem
+from workmill.client.interrupting import callers_own
 from workmill.client.pace import REFUSAL_BYTES
 from workmill.client.reading import Body
 from workmill.domain.errors import EndpointUnreachable, InvalidInput, Unavailable, WorkmillError
@@ -74,10 +75,14 @@ def is_callers(error: Exception, request: Request, body: Body | None) -> bool:
     return request.into is not None and isinstance(error, OSError)
 
 
-def translated(failure: Exception | None) -> WorkmillError:
-    """The one translation of what the libraries raise; our own errors stay as they are."""
+def translated(failure: Exception | None) -> BaseException:
+    """The one translation of what the libraries raise; our own errors stay as they are, and so does
+    what the caller's own code raised in the middle."""
     if failure is None:
         return unreachable(None)
+    own = callers_own(failure)
+    if own is not None:
+        return own
     if isinstance(failure, WorkmillError):
         return failure
     if isinstance(failure, _OUR_OWN):
@@ -92,6 +97,14 @@ def translated(failure: Exception | None) -> WorkmillError:
     )
     error.__cause__ = failure
     return error
+
+
+def orderly(error: BaseException) -> bool:
+    """Whether a call ended as its libraries foresee: what came between any two of their steps, the
+    caller's signal or a bug, may have left connections half way."""
+    cause = error.__cause__
+    foreseen = cause is None or isinstance(cause, (WorkmillError, *_ON_THE_WAY))
+    return isinstance(error, WorkmillError) and foreseen
 
 
 def unreachable(failure: Exception | None) -> EndpointUnreachable:

@@ -7,6 +7,7 @@ httpcore, which asks for sniffio at every step of a call that awaits, must find 
 
 from __future__ import annotations
 
+import codecs
 from importlib import import_module
 from typing import Final
 
@@ -38,3 +39,4 @@ def _import(names: tuple[str, ...]) -> None:
     with importing:
         for name in names:
             import_module(name)
+        codecs.lookup("idna")  # kept: at the interpreter's end no codec is found any more

@@ -30,7 +30,13 @@ from workmill.client.polls import Polls
 from workmill.client.reading import Heard, Source, unheard
 from workmill.client.retries import Ticks, pause_seconds, retrying
 from workmill.client.values import Data, PulledBatch, Work
-from workmill.domain.errors import Conflict, InvalidInput, Unavailable, WaitTimeout
+from workmill.domain.errors import (
+    Conflict,
+    InvalidInput,
+    Unavailable,
+    WaitTimeout,
+    WorkmillError,
+)
 from workmill.domain.job import Node
 from workmill.domain.limits import MAX_PULL_RESULTS
 from workmill.wire import codecs, paths
@@ -113,7 +119,9 @@ class Operations:
             return (
                 yield from self.submit(work.data, work.iterations, job_id, work.priority, workload)
             )
-        except (InvalidInput, Conflict, OSError) as error:
+        except Exception as error:
+            if isinstance(error, WorkmillError) and not isinstance(error, (InvalidInput, Conflict)):
+                raise
             return refused(job_id, error)
 
     def submit_item(self, item: BatchItem) -> Steps[SubmitReply]:

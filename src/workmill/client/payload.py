@@ -31,7 +31,8 @@ def payload(data: object, heard: Heard = unheard) -> bytes | Source:
     if isinstance(data, os.PathLike):
         return Source(arguments.path(data), heard)
     if hasattr(data, "read"):
-        return Source(data, heard)
+        view = _view_of(data)
+        return Source(data if view is None else _Pieces(view), heard)
     return _bytes_of(data)
 
 
@@ -48,6 +49,27 @@ def _bytes_of(data: object) -> bytes:
     )
 
 
+def _view_of(data: object) -> memoryview | None:
+    """All the bytes of what can be read as well, as a mapped file can: wherever it stands, and not
+    what is left of it."""
+    try:
+        return memoryview(data).cast("B")  # type: ignore[arg-type]
+    except (TypeError, ValueError, BufferError):
+        return None
+
+
+class _Pieces:
+    """Bytes in memory as a stream, which are not copied at once."""
+
+    def __init__(self, view: memoryview) -> None:
+        self._rest = view
+
+    def read(self, size: int, /) -> bytes:
+        """The next piece."""
+        piece, self._rest = bytes(self._rest[:size]), self._rest[size:]
+        return piece
+
+
 def size_of(data: object) -> int | None:
     """How many bytes the data has, as far as can be told without reading it; None when it cannot.
 
@@ -56,13 +78,13 @@ def size_of(data: object) -> int | None:
     if isinstance(data, bytes):
         return len(data)
     if isinstance(data, os.PathLike):
-        with suppress(OSError, ValueError, TypeError):
+        with suppress(Exception):
             seen = Path(data).stat()
             return seen.st_size if stat.S_ISREG(seen.st_mode) and seen.st_size else None
         return 0
-    if hasattr(data, "read"):
-        return None
     try:
+        if hasattr(data, "read"):
+            return None
         return memoryview(data).nbytes  # type: ignore[arg-type]
-    except (TypeError, ValueError, BufferError):
+    except Exception:  # noqa: BLE001  whatever the data's own code raises
         return 0

@@ -187,15 +187,18 @@ class Source:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    try:
-        return path.open("rb")
-    except ValueError as error:  # a zero byte in the name
-        raise InvalidInput(f"No file has such a name: {error}. Nothing was sent.") from None
+    if "\0" in str(path):
+        raise InvalidInput("No file has a zero byte in its name. Nothing was sent.")
+    return path.open("rb")
 
 
 def _piece(stream: Stream, size: int) -> bytes:
     try:
         piece = stream.read(size)
+    except StopIteration:
+        raise InvalidInput(
+            "This stream's read() raised StopIteration; at its end it gives b''. No job was stored."
+        ) from None
     except io.UnsupportedOperation:
         raise InvalidInput(f"This stream is not open for reading. {_OPEN_IT}") from None
     except ValueError:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import httpcore
 
+from workmill.client.interrupting import by_a_handler
 from workmill.client.pace import Pace
 
 LARGE_BYTES: Final = 64 * 1024
@@ -28,6 +29,8 @@ class Stop:
     """Ends exchanges that are under way in other threads, and whatever they would try next."""
 
     def __init__(self) -> None:
+        self.waiting = threading.get_ident()
+        """The thread that waits for them."""
         self._set = threading.Event()
         self._streams: dict[int, SocketStream] = {}
 
@@ -82,10 +85,8 @@ class SocketBackend(httpcore.NetworkBackend):
         try:
             sock = socket.create_connection((host, port), timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(str(error)) from error
         except (OSError, UnicodeError, OverflowError) as error:
-            raise httpcore.ConnectError(str(error)) from error
+            raise _named(error, httpcore.ConnectTimeout, httpcore.ConnectError) from error
         return SocketStream(sock, self)
 
     def forget(self) -> None:
@@ -116,10 +117,8 @@ class SocketStream(httpcore.NetworkStream):
         try:
             self.sock.settimeout(self._seconds(timeout, httpcore.ReadTimeout))
             return self.sock.recv(max_bytes)
-        except TimeoutError as error:
-            raise httpcore.ReadTimeout(str(error)) from error
         except OSError as error:
-            raise httpcore.ReadError(str(error)) from error
+            raise _named(error, httpcore.ReadTimeout, httpcore.ReadError) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it. An answer that comes before all of a large body has gone ends it."""
@@ -131,10 +130,8 @@ class SocketStream(httpcore.NetworkStream):
                     self._wait_for_room(seconds)
                 self.sock.settimeout(seconds)
                 rest = rest[self.sock.send(rest) :]
-        except TimeoutError as error:
-            raise httpcore.WriteTimeout(str(error)) from error
         except OSError as error:
-            raise httpcore.WriteError(str(error)) from error
+            raise _named(error, httpcore.WriteTimeout, httpcore.WriteError) from error
 
     def _seconds(self, timeout: float | None, kind: type[Exception]) -> float | None:
         """How long this step may take. Raises `kind` when the time of the whole is up."""
@@ -151,8 +148,11 @@ class SocketStream(httpcore.NetworkStream):
     def _wait_for_room(self, seconds: float | None) -> None:
         """Return when something can be written. A refusal may have come meanwhile: httpcore reads
         it when a write has failed."""
+        number = self.sock.fileno()
+        if number < 0:
+            raise OSError("closed meanwhile")
         poll = select.poll()
-        poll.register(self.sock, select.POLLIN | select.POLLOUT)
+        poll.register(number, select.POLLIN | select.POLLOUT)
         ready = poll.poll(None if seconds is None else int(seconds * 1000) + 1)
         if not ready:
             raise TimeoutError("nothing was taken")
@@ -212,6 +212,14 @@ class SocketStream(httpcore.NetworkStream):
         poll = select.poll()
         poll.register(number, select.POLLIN)
         return bool(poll.poll(0))
+
+
+def _named(error: Exception, late: type[Exception], failed: type[Exception]) -> Exception:
+    """What httpcore calls it. It goes on after a write that failed, so what the handler of a signal
+    raised is raised again as it is."""
+    if by_a_handler(error):
+        raise error
+    return (late if isinstance(error, TimeoutError) else failed)(str(error))
 
 
 def _shake_hands(sock: ssl.SSLSocket, deadline: float) -> None:

@@ -31,15 +31,17 @@ from workmill.client.edge import (
     is_callers,
     is_for_file,
     noted,
+    orderly,
     translated,
     whole_copy,
 )
 from workmill.client.imports import import_what_blocks
+from workmill.client.interrupting import callers_own
 from workmill.client.network import MOST_CALLS, Call, Network
 from workmill.client.pace import Pace
 from workmill.client.reading import Body
 from workmill.client.sockets import Stop
-from workmill.domain.errors import EndpointUnreachable, WorkmillError
+from workmill.domain.errors import EndpointUnreachable
 
 T = TypeVar("T")
 
@@ -89,23 +91,22 @@ class Transport:
         if self._closed:
             raise closed()
         self._addresses.avoid(request.not_first)
-        network = self._network_for(call := Call())
+        network = self._network_for(call := Call(), stop)
         try:
             return self._in_turn(network, request, stop)
-        except Exception:
-            raise
-        except BaseException:  # Ctrl-C may leave a pool half way
-            if self._network is network:
+        except BaseException as error:
+            if self._network is network and not orderly(error):
                 self._others.add(network)
                 self._network = Network(self._context)
             raise
         finally:
             self._leave(network, call)
 
-    def _network_for(self, call: Call) -> Network:
-        """The connections for a call of this thread: others than those it is using already."""
+    def _network_for(self, call: Call, stop: Stop | None) -> Network:
+        """The connections for a call of this thread: others than those that it, or the thread which
+        waits for it, is using already, and may hold a lock of."""
         network, thread = self._network, threading.get_ident()
-        if thread in network.calls:
+        if thread in network.calls or (stop is not None and stop.waiting in network.calls):
             network = Network(self._context)
             self._others.add(network)
         network.calls[thread] = call
@@ -147,7 +148,7 @@ class Transport:
                     raise
                 failure = error
             self._addresses.avoid(url)
-            if not isinstance(failure, NO_CONNECTION):
+            if not isinstance(failure, NO_CONNECTION) or callers_own(failure) is not None:
                 break
         raise translated(failure)
 
@@ -195,7 +196,7 @@ class Transport:
                     (time.sleep if stop is None else stop.wait)(request.delay_seconds)
                 try:
                     reply = self.send(request, stop)
-                except (WorkmillError, OSError) as error:
+                except Exception as error:
                     if stop:
                         raise
                     request = steps.throw(error)

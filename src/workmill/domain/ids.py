@@ -23,6 +23,7 @@ ID_PATTERN = "^([0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 
 _TAIL_BYTES = 10
 _TAILS = 256
+_MOST_MS = 2**48 - 1
 _CLEAR = int.from_bytes(bytes([0x0F, 0xFF, 0x3F, *[0xFF] * 7]) * _TAILS, "big")
 _SET = int.from_bytes(bytes([0x70, 0x00, 0x80, *[0x00] * 7]) * _TAILS, "big")
 """Where version 7 and the variant stand in the last ten bytes of an id, for many ids at once."""
@@ -32,8 +33,9 @@ os.register_at_fork(after_in_child=_tails.clear)
 
 
 def new_id(clock: Clock = system_clock) -> bytes:
-    """A fresh UUIDv7 as 16 bytes: 48 bits of milliseconds, 74 random bits."""
-    return clock().to_bytes(ID_BYTES - _TAIL_BYTES, "big") + _tail()
+    """A fresh UUIDv7 as 16 bytes: 48 bits of milliseconds, 74 random bits. Of a clock that stands
+    before 1970, or far off, the same bits: an id need not tell the time."""
+    return (clock() & _MOST_MS).to_bytes(ID_BYTES - _TAIL_BYTES, "big") + _tail()
 
 
 def mark(job_id: bytes, part: int) -> bytes:

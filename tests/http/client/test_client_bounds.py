@@ -18,6 +18,7 @@ from tests.http.client.live import Hands, Live
 from tests.system.definition import advanced
 
 from workmill.client import AsyncClient, Client, Finished, network
+from workmill.client.core import Request
 from workmill.client.pace import SLOWEST_BYTES_PER_SECOND, Pace
 from workmill.client.polls import MOST, Polls
 from workmill.domain.errors import Unavailable, WaitTimeout
@@ -99,7 +100,7 @@ def test_a_client_that_is_busy_says_so(live: Live, monkeypatch: pytest.MonkeyPat
         with turns, pytest.raises(Unavailable, match="of this client are under way") as raised:
             client.stats()
         assert type(raised.value) is Unavailable
-        client.stats()
+        assert client._transport.send(Request("GET", "/v1/stats")).status == 200
 
 
 async def test_an_awaited_submit_many_is_left_at_once_by_a_timeout() -> None:

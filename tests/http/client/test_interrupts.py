@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,9 @@ import httpx
 import pytest
 from httpcore._async.http11 import HTTP11ConnectionByteStream
 from tests.http.client.liars import says, serving, whole
+from tests.http.client.live import Live
 
+from workmill import Client
 from workmill.client.async_transport import AsyncTransport
 from workmill.client.core import Request
 from workmill.client.network import Call, Network
@@ -146,6 +149,31 @@ def test_a_call_in_the_middle_of_a_call_has_connections_of_its_own(
         assert used[0] is not used[1]
         assert used[1].backend.open == {}
         assert transport._network is used[0]
+
+
+def test_a_submit_many_in_the_middle_of_a_call_does_not_wait_for_it(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its threads would wait for the pool's lock, and the one that holds it for them."""
+    told: list[int] = []
+    right = Network.handle_request
+    client = Client(live.url)
+
+    def submits(network: Network, request: httpx.Request) -> httpx.Response:
+        if not told:
+            told.append(0)
+            with network._pool._optional_thread_lock:  # where a signal may find a thread
+                told.append(len(list(client.submit_many([b"a", b"b"], 1))))
+        return right(network, request)
+
+    monkeypatch.setattr(Network, "handle_request", submits)
+    thread = threading.Thread(target=client.stats, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert told == [0, 2]
+    assert client._transport._others == set()
+    client.close()
 
 
 def _interrupted(_network: Network, _request: httpx.Request) -> httpx.Response:

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,18 @@ def test_all_of_it_is_written_and_synced_before_it_has_its_name(
             file.write(b"eleven byte")
     assert target.read_bytes() == b"eleven byte"
     assert synced[0] == (11, False)
+
+
+def test_a_thread_that_is_late_writes_to_nobody_elses_file(tmp_path: Path) -> None:
+    """A download that is cancelled is over at once, and its descriptor's number is used again."""
+    download = Download(tmp_path / "copy")
+    with suppress(InterruptedError), download:
+        number = download._fd
+        raise InterruptedError
+    other = os.open(tmp_path / "other", os.O_CREAT | os.O_WRONLY)
+    try:
+        assert other == number
+        download.write(b"of the copy")
+    finally:
+        os.close(other)
+    assert (tmp_path / "other").read_bytes() == b""

@@ -58,3 +58,12 @@ def test_a_forked_child_makes_other_ids_than_its_parent() -> None:
     os.close(writing)
     assert len(theirs) == 50 * 16
     assert not mine & {theirs[i : i + 16] for i in range(0, len(theirs), 16)}
+
+
+@pytest.mark.parametrize("now_ms", [-1, -(2**50), 2**48, 2**60])
+def test_a_clock_that_is_far_off_still_gives_an_id(now_ms: int) -> None:
+    """Before 1970, where a test has frozen it there, or thousands of years from now."""
+    made = new_id(lambda: now_ms)
+    assert len(made) == 16
+    assert made[6] >> 4 == 7
+    assert new_id(lambda: now_ms) != made
