@@ -16,7 +16,7 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 SOURCES = sorted(
     file
-    for room in ("src", "tests", "bench", "scripts", "deploy")
+    for room in ("src", "tests", "bench", "scripts", "deploy", "examples")
     for file in (ROOT / room).rglob("*")
     if file.suffix in {".py", ".c", ".h", ".sh", ".lua", ".css", ".js", ".html", ".sql"}
     and "egg-info" not in str(file)

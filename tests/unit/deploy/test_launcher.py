@@ -228,3 +228,31 @@ def test_what_another_lock_put_there_stays(checkout: Checkout) -> None:
     assert mine.exists()
     assert checkout.installs == 2
     assert checkout.run() == SILENT
+
+
+UV = """#!/bin/sh
+for word; do
+    case $word in # as uv does while it installs into an environment: nobody else may hold this
+    */bin/python) flock -n "${word%%/bin/python}/.lock" true || exit 9 ;;
+    esac
+done
+echo "uv $*" >>"$NOTES"
+echo "a package went by"
+exit %d
+"""
+
+
+@pytest.mark.parametrize(("code", "tools"), [(0, ["uv"]), (2, ["uv", "pip"])])
+def test_uv_installs_the_same_lock_where_it_is_there(
+    folder: Path, code: int, tools: list[str]
+) -> None:
+    """With the same hashes; pip takes over where uv cannot. What either says is no output."""
+    made = Checkout(folder)
+    uv = made.stubs / "uv"
+    uv.write_text(UV % code)
+    uv.chmod(0o755)
+    assert made.run()[:2] == SILENT[:2]
+    asked = [line for line in made.notes.read_text().splitlines() if "--require-hashes" in line]
+    assert [("uv" if line.startswith("uv pip install") else "pip") for line in asked] == tools
+    assert all(line.endswith("--require-hashes -r requirements.lock") for line in asked)
+    assert made.run() == SILENT
