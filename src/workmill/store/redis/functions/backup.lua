@@ -7,7 +7,8 @@ that is running is queued again, attached to whoever leads it in the file, or do
 is in the file. Jobs come in the order of their seqs, and a leader has the lowest of its group.
 
 A restore fills the generation that does not live, in slices, while the other one serves, and then
-changes the letter. Whoever restores holds `loading`, which expires when nothing comes any more.
+changes the letter. Whoever restores holds `loading`, which expires when nothing comes any more: a
+live one says something every 5 s at least, and is told no after a silence, having changed nothing.
 
 A word of a restore may arrive after it was given up: a network that was cut delivers what it still
 has. So what is left of a failed one is removed under another name (`load_begin`): were its
@@ -195,6 +196,7 @@ local function load_switch(keys, args)
   set_book(ctx, 'highest_token', top)
   set_book(ctx, 'next_receipt', math.max(live.next_receipt, ctx.books.next_receipt))
   set_book(ctx, 'last_ms', math.max(live.last_ms, ctx.books.last_ms, ctx.now_ms))
+  set_book(ctx, 'restores', live.restores + 1)
   set_book(ctx, 'last_age', math.max(live.last_age, ctx.books.last_age))
   finish(ctx)
   redis.call('HSET', ctx.prefix .. 'books', 'layout', LAYOUT, 'epoch', ctx.asked[3])
