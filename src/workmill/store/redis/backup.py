@@ -82,7 +82,7 @@ def restore(call: Call, file: Path, place: ShardPlace = ALONE, ready: Ready = at
     who = _name()
     if not call("load_begin", who):
         raise StoreUnavailable(
-            "Another restore is under way, or was cut off less than a minute ago. Nothing was "
+            "Another restore is under way, or was cut off less than 20 seconds ago. Nothing was "
             "changed. Wait for its end, then try again."
         )
     try:

@@ -14,7 +14,7 @@ A word of a restore may arrive after it was given up: a network that was cut del
 has. So what is left of a failed one is removed under another name (`load_begin`): were its
 `load_switch` to come while half of its keys are gone, the other half would be the store. ]]
 
-local LOADING_MS = 60000
+local LOADING_MS = 20000
 
 local function flat_hash(name)
   return function(keys, args)
