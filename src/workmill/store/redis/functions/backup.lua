@@ -186,8 +186,17 @@ local function load_jobs(keys, args)
   return 0
 end
 
--- asked: now, who, epoch, by how much tokens step over the last one that was issued. From here on
--- the loaded generation lives. Its time does not go back behind the other one's.
+-- asked: now, who, what the restore of all parts is called. Notes in the living books that this part
+-- is about to change over.
+local function load_due(keys, args)
+  loading(keys, args)
+  local ctx = look(keys, args)
+  redis.call('HSET', ctx.prefix .. 'books', 'due', ctx.asked[3])
+  return 0
+end
+
+-- asked: now, who, epoch, by how much tokens step over the last one that was issued,
+-- what the restore of all parts is called or ''. From here on the loaded generation lives. Its time does not go back behind the other one's.
 local function load_switch(keys, args)
   local ctx = loading(keys, args)
   local live = look(keys, args).books
@@ -199,7 +208,8 @@ local function load_switch(keys, args)
   set_book(ctx, 'restores', live.restores + 1)
   set_book(ctx, 'last_age', math.max(live.last_age, ctx.books.last_age))
   finish(ctx)
-  redis.call('HSET', ctx.prefix .. 'books', 'layout', LAYOUT, 'epoch', ctx.asked[3])
+  redis.call('HSET', ctx.prefix .. 'books', 'layout', LAYOUT, 'epoch', ctx.asked[3],
+    'made', ctx.asked[5])
   redis.call('SET', ctx.tag, string.sub(ctx.prefix, -1))
   return 0
 end
@@ -221,5 +231,6 @@ register('load_books', load_hash('books'))
 register('load_names', load_hash('names'))
 register('load_known', load_known)
 register('load_jobs', load_jobs)
+register('load_due', load_due)
 register('load_switch', load_switch)
 register('load_end', load_end, 'allow-oom')
