@@ -15,7 +15,7 @@ from tests.contract.stand import Stand
 from tests.redis_servers import client_of, link_to
 
 from workmill.domain.clock import Clock
-from workmill.domain.errors import InvalidInput, StoreUnavailable
+from workmill.domain.errors import InvalidInput, StoreDamaged, StoreUnavailable
 from workmill.domain.job import Job, NewJob, PullRequest, Query, Verdict
 from workmill.domain.lifecycle import FINISHED, RUNNING, Status
 from workmill.store.bounds import Bounds
@@ -284,3 +284,21 @@ def test_a_backup_during_which_another_endpoint_restores_is_refused(
     other.store.restore(tmp_path / "new")
     for one in (stand, other):
         one.store.close()
+
+
+@pytest.mark.parametrize("key", ["pages", "p0", "job"])
+def test_a_backup_that_would_lack_jobs_is_refused(redis_url: str, tmp_path: Path, key: str) -> None:
+    """Somebody has removed a key by hand: the backup of before is not replaced by one without."""
+    stand = Stand(partial(open_redis, redis_url), tmp_path / "store")
+    stand.submit(*(jobs := [new_job(str(number)) for number in range(800)]))
+    stand.store.backup(tmp_path / "copy")
+    good = (tmp_path / "copy").read_bytes()
+    name = f"{tag_of(tmp_path / 'store')}a".encode()
+    with client_of(redis_url) as client:
+        assert client.delete(name + (b"j" + jobs[-1].id if key == "job" else key.encode()))
+    with pytest.raises(StoreDamaged, match="would lack jobs"):
+        stand.store.backup(tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == good
+    stand.store.restore(tmp_path / "copy")
+    assert stand.stats().jobs[Status.QUEUED] == 800
+    stand.store.close()

@@ -34,22 +34,42 @@ local function dump_known(keys, args)
   return found
 end
 
+-- A backup that lacks jobs would take the place of one that has them: `found` on a page must be no
+-- fewer than are counted there.
+local function check_page(ctx, page, found)
+  if found < tonumber(redis.call('HGET', ctx.prefix .. 'live', page) or 0) then
+    damaged('keys of its jobs are missing, so a backup would lack jobs')
+  end
+end
+
+local function check_pages(ctx)
+  local counted = #redis.call('HGETALL', ctx.prefix .. 'live') / 2
+  if redis.call('ZCARD', ctx.prefix .. 'pages') < counted then
+    damaged('pages of its jobs are missing, so a backup would lack jobs')
+  end
+end
+
 -- asked: now, page, below: the jobs of the next page that is there, under seqs below that one.
 -- Answers the page to go on with (-1 at the end), then (age, id, record) for each job.
 local function dump_jobs(keys, args)
   local ctx = look(keys, args)
   local _, page, below = unpack(ctx.asked)
+  if page == 0 then
+    check_pages(ctx)
+  end
   page = redis.call('ZRANGEBYSCORE', ctx.prefix .. 'pages', page, '+inf', 'LIMIT', 0, 1)[1]
   if not page or page * PAGE_JOBS >= below then
     return {-1}
   end
-  local seqs, there, answer = {}, {}, {page + 1}
-  for seq = page * PAGE_JOBS, math.min(below, (page + 1) * PAGE_JOBS) - 1 do
+  local seqs, there, found, answer = {}, {}, 0, {page + 1}
+  for seq = page * PAGE_JOBS, (page + 1) * PAGE_JOBS - 1 do
     seqs[#seqs + 1] = seq
   end
-  for _, job in ipairs(by_seq(ctx, seqs)) do
-    there[#there + 1] = job or nil
+  for place, job in ipairs(by_seq(ctx, seqs)) do
+    found = found + (job and 1 or 0)
+    there[#there + 1] = job and seqs[place] < below and job or nil
   end
+  check_page(ctx, page, found)
   for place, age in ipairs(ages_of(ctx, there)) do
     local job = there[place]
     answer[place + 1] = struct.pack('>I8', age) .. job.id .. pack_job(job)
