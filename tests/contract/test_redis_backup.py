@@ -15,7 +15,7 @@ from tests.contract.stand import Stand
 from tests.redis_servers import client_of, link_to
 
 from workmill.domain.clock import Clock
-from workmill.domain.errors import InvalidInput, StoreUnavailable
+from workmill.domain.errors import InvalidInput, StoreDamaged, StoreUnavailable
 from workmill.domain.job import Job, NewJob, PullRequest, Query, Verdict
 from workmill.domain.lifecycle import FINISHED, RUNNING, Status
 from workmill.store.bounds import Bounds
@@ -258,3 +258,47 @@ def test_a_damaged_backup_is_refused(tmp_path: Path, clean_stand: Stand, damage:
     with pytest.raises(InvalidInput, match="Nothing was changed"):
         stand.store.restore(tmp_path / "damaged")
     assert stand.status(job) is Status.QUEUED
+
+
+def test_a_backup_during_which_another_endpoint_restores_is_refused(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """Else it would hold jobs of two times: some of before the restore, some of after it."""
+    acts = list[Callable[[], None]]()
+
+    def restore(function: str) -> None:
+        if acts and function.endswith("dump_jobs"):
+            acts.pop()()
+
+    stand = Stand(watched(redis_url, restore), tmp_path / "store")
+    other = Stand(partial(open_redis, redis_url), tmp_path / "store")
+    stand.submit(*(new_job(str(number)) for number in range(5)))
+    stand.store.backup(tmp_path / "old")
+    stand.submit(*(new_job(str(number)) for number in range(5)))
+    acts.append(lambda: other.store.restore(tmp_path / "old"))
+    with pytest.raises(StoreUnavailable, match="restored meanwhile"):
+        stand.store.backup(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    assert stand.stats().jobs[Status.QUEUED] == 5, "and its endpoint goes on with what is there"
+    stand.store.backup(tmp_path / "new")
+    other.store.restore(tmp_path / "new")
+    for one in (stand, other):
+        one.store.close()
+
+
+@pytest.mark.parametrize("key", ["pages", "p0", "job"])
+def test_a_backup_that_would_lack_jobs_is_refused(redis_url: str, tmp_path: Path, key: str) -> None:
+    """Somebody has removed a key by hand: the backup of before is not replaced by one without."""
+    stand = Stand(partial(open_redis, redis_url), tmp_path / "store")
+    stand.submit(*(jobs := [new_job(str(number)) for number in range(800)]))
+    stand.store.backup(tmp_path / "copy")
+    good = (tmp_path / "copy").read_bytes()
+    name = f"{tag_of(tmp_path / 'store')}a".encode()
+    with client_of(redis_url) as client:
+        assert client.delete(name + (b"j" + jobs[-1].id if key == "job" else key.encode()))
+    with pytest.raises(StoreDamaged, match="would lack jobs"):
+        stand.store.backup(tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == good
+    stand.store.restore(tmp_path / "copy")
+    assert stand.stats().jobs[Status.QUEUED] == 800
+    stand.store.close()

@@ -18,7 +18,13 @@ from workmill.domain.errors import StoreUnavailable
 from workmill.domain.lifecycle import Status
 from workmill.store.bounds import Bounds
 from workmill.store.redis import RedisStore
+from workmill.store.redis.connection import ANSWER_SECONDS
+from workmill.store.redis.link import PATIENCE_SECONDS
 from workmill.store.redis.port import Link
+from workmill.store.sharded.muster import STAY_SECONDS
+
+LONGEST_SILENCE_MS = 1000 * (ANSWER_SECONDS + PATIENCE_SECONDS + STAY_SECONDS)
+"""More than this a restore that lives is never silent for."""
 
 
 def test_a_switch_that_comes_late_finds_no_half_cleared_store(
@@ -76,6 +82,7 @@ def test_what_a_killed_restore_has_left_goes_with_the_purges(
     dead.clear()
     tag = tag_of(tmp_path / "store")
     with client_of(redis_url) as client:
+        assert LONGEST_SILENCE_MS < client.pttl(f"{tag}loading") <= 20_000, "then the next may come"
 
         def left() -> int:
             with stand.store.group():

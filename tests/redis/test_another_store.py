@@ -155,7 +155,7 @@ def test_no_function_answers_for_another_store(plain: RedisServer, store: RedisS
     """Those of backups, restores and shards included; only the opening may meet what it does not
     know."""
     stranger = Caller()
-    stranger.opened(b"stranger")
+    stranger.opened(b"stranger", 0)
     payload = msgspec.msgpack.encode((stranger.head(0),))
     verbs = set(re.findall(r"^register\('(\w+)'", library.code(), flags=re.MULTILINE))
     assert verbs > {"join", "lead", "open", "renew"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.contract.making import new_job
@@ -15,6 +16,7 @@ from tests.system.processes import until
 from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import NewJob
 from workmill.domain.lifecycle import Status
+from workmill.store.redis.link import RedisLink
 from workmill.store.sharded import ShardedStore
 from workmill.store.sharded.muster import Abandoned, Muster
 
@@ -29,6 +31,11 @@ def submit(store: ShardedStore, *jobs: NewJob) -> None:
 def queued(store: ShardedStore) -> int:
     with store.group():
         return store.stats().jobs[Status.QUEUED]
+
+
+def warnings(store: ShardedStore) -> tuple[str, ...]:
+    with store.group():
+        return tuple(one for one in store.stats().warnings if "killed" in one)
 
 
 def test_a_restore_needs_all_parts(servers: list[RedisServer], tmp_path: Path) -> None:
@@ -88,6 +95,42 @@ def test_a_part_that_cannot_take_it_leaves_all_as_they_were(
     store.restore(tmp_path / "copy")
     assert queued(store) == JOBS
     store.close()
+
+
+def test_a_kill_in_the_moment_of_the_change_is_told_afterwards(
+    servers: list[RedisServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One part holds the backup and the other what it had. Every endpoint says so, also one that
+    comes later, once nobody can be restoring any more, and until the restore is made again."""
+    store = open_on(servers[:2])
+    submit(store, *(new_job() for _ in range(JOBS)))
+    store.backup(tmp_path / "copy")
+    submit(store, *(new_job() for _ in range(JOBS)))
+
+    def killed(link: RedisLink, function: str, payload: bytes, *, writes: bool) -> Any:
+        if str(servers[1].node) in link._where and ("load_switch" in function or dead):
+            dead.append(True)
+            raise StoreUnavailable("killed")
+        return call(link, function, payload, writes=writes)
+
+    dead, call = list[bool](), RedisLink.call
+    monkeypatch.setattr(RedisLink, "call", killed)
+    with pytest.raises(StoreUnavailable, match="restored"):
+        store.restore(tmp_path / "copy")
+    monkeypatch.undo()
+    assert not warnings(store), "the restore may still be under way"
+    assert servers[1].ask("DEL", f"{TAG}loading") == 1  # as its expiry would
+    later = open_on(servers[:2])
+    for one in (store, later):
+        until(lambda one=one: not away(one))  # type: ignore[misc]
+        (said,) = warnings(one)
+        assert str(servers[1].node) in said
+        assert "Restore the same file again" in said
+    store.restore(tmp_path / "copy")
+    for one in (store, later):
+        assert not warnings(one)
+        assert queued(one) == JOBS
+        one.close()
 
 
 def test_who_is_ready_waits_and_says_that_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

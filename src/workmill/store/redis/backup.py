@@ -76,19 +76,28 @@ def _write(call: Call, writer: copy_file.Writer, place: ShardPlace) -> None:
     writer.end()
 
 
-def restore(call: Call, file: Path, place: ShardPlace = ALONE, ready: Ready = at_once) -> None:
-    """See `Store.restore`. Before it changes over it is `ready`, which may wait for others."""
+def restore(
+    call: Call,
+    file: Path,
+    place: ShardPlace = ALONE,
+    ready: Ready = at_once,
+    together: str = "",
+) -> None:
+    """See `Store.restore`. Before it changes over it is `ready`, which may wait for others, and
+    notes what the restore of all is called, so that one that was killed then is seen afterwards."""
     copy_file.check(file, place)
     who = _name()
     if not call("load_begin", who):
         raise StoreUnavailable(
-            "Another restore is under way, or was cut off less than a minute ago. Nothing was "
+            "Another restore is under way, or was cut off less than 20 seconds ago. Nothing was "
             "changed. Wait for its end, then try again."
         )
     try:
         _fill(call, who, file)
+        if together:
+            call("load_due", who, together)
         ready(lambda: call("load_names", who, []))
-        call("load_switch", who, records.packed(os.urandom(EPOCH_BYTES)), TOKEN_STEP)
+        call("load_switch", who, records.packed(os.urandom(EPOCH_BYTES)), TOKEN_STEP, together)
     except BaseException:
         _tidy(call, _name(), failed=who)
         raise

@@ -7,6 +7,9 @@ go with every call, and the functions compare them before they read or write any
 older copy of the same store has a number below the one whose change was acknowledged, however much
 others have written meanwhile, for nobody else writes this endpoint's number.
 
+With them goes of how many restores the endpoint knows: after one by another endpoint it must forget
+what it remembers of the time before, and a backup under way would be of two times.
+
 The number is a time in milliseconds that never goes back, so the difference says by how much the
 copy is older.
 """
@@ -32,14 +35,21 @@ class Caller:
     def __init__(self, clock: Clock | None = None) -> None:
         self.owner = os.urandom(IDENTITY_BYTES).hex()
         self._identity = b""
+        self._restores = 0
         self._clock = clock or steady_clock()
         self._noted = self._number = 0
         self._wrote = False
         self._packed: msgspec.Raw | None = None
 
-    def opened(self, identity: bytes) -> None:
-        """The store that was opened is called so."""
-        self._identity, self._packed = identity, None
+    def opened(self, identity: bytes, restores: int) -> None:
+        """The store that was opened is called so, and so often a backup was restored into it."""
+        self._identity, self._restores, self._packed = identity, restores, None
+
+    def restored(self, restores: int) -> bool:
+        """It has been so often by now. Says whether that is news, or the store has gone back."""
+        news = restores > self._restores
+        self._restores, self._packed = restores, None
+        return news
 
     def begin_group(self) -> None:
         """From here on the calls are of a new group."""
@@ -50,7 +60,8 @@ class Caller:
 
     def head(self, now_ms: int) -> Any:
         """The first argument of every function: time (0 for the server's), the store's name, this
-        endpoint, its last number that was acknowledged, and the one of this group."""
+        endpoint, its last number that was acknowledged, the one of this group, and of how many
+        restores it knows."""
         if now_ms:
             return self._words(now_ms)
         if self._packed is None:
@@ -59,7 +70,7 @@ class Caller:
 
     def _words(self, now_ms: int) -> tuple[Any, ...]:
         identity = records.packed(self._identity)
-        return (now_ms, identity, self.owner, self._noted, self._number)
+        return (now_ms, identity, self.owner, self._noted, self._number, self._restores)
 
     def wrote(self) -> None:
         """A call that writes was answered: its number stands, if the group is confirmed."""

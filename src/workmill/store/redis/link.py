@@ -27,6 +27,7 @@ from workmill.store.redis.connection import ANSWER_SECONDS, Connection, Refused,
 from workmill.store.redis.inspection import LOOK_SECONDS, Inspection
 from workmill.store.redis.judgement import Judgement, Level, Picture, judge
 from workmill.store.redis.outage import FIRST_PAUSE_SECONDS, RETRY_AFTER_SECONDS, Outage
+from workmill.store.redis.port import Restored
 from workmill.store.redis.refusals import OLDER, Remedy, explained, remedy_for, said_of
 from workmill.store.redis.replies import read_replication, read_role
 from workmill.store.redis.servers import RETURN_SECONDS, Primary, Servers
@@ -144,6 +145,8 @@ class RedisLink:
         if remedy is Remedy.DAMAGED:
             self._drop()
             return _damaged(refused, self._where)
+        if remedy is Remedy.RESTORED:
+            return Restored(int(_told(refused)), RETRY_AFTER_SECONDS)
         if remedy is Remedy.CONTRADICTED:
             emit_rarely(
                 "store.function_failed", level="error", store=self._where, detail=str(refused)
@@ -285,9 +288,14 @@ class RedisLink:
         self._servers.close()
 
 
+def _told(refused: Refused) -> str:
+    """What a function of ours says after its word."""
+    return str(refused).removeprefix(refused.code).partition(" script: wm")[0].strip(" ,.")
+
+
 def _damaged(refused: Refused, where: str) -> StoreDamaged:
     """What a person reads when the store is not the one that was opened, or not as it was."""
-    text = str(refused).removeprefix(refused.code).partition(" script: wm")[0].strip(" ,.")
+    text = _told(refused)
     behind_ms = int(text) if refused.code == OLDER else None
     if behind_ms is not None:
         text = f"it is an older copy of itself, by {behind_ms / 1000:,.1f} s"

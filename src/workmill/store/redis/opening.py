@@ -49,4 +49,6 @@ def open_part(
     """The same for a store that is one part of several: its own verbs, and the second layer."""
     connect = partial(RedisLink, address, TAG, level=level, prepare=load, pace=pace)
     store = PartStore(connect, bounds=bounds, heals_ms=HEALED_MS, may_found=may_found)
-    return store, ResubmittingStore(store, lambda: store.history)
+    outer = ResubmittingStore(store, lambda: store.history)
+    store.when_restored = outer.forget
+    return store, outer

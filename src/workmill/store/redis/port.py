@@ -9,6 +9,20 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from workmill.domain.errors import StoreUnavailable
+
+
+class Restored(StoreUnavailable):
+    """The call was refused before it ran: a backup was restored here since the caller last looked.
+    `restores` says how often one was."""
+
+    def __init__(self, restores: int, retry_after_seconds: float) -> None:
+        super().__init__(
+            "The store was restored meanwhile. Nothing was changed by this call. Try again.",
+            retry_after_seconds=retry_after_seconds,
+        )
+        self.restores = restores
+
 
 class Link(Protocol):
     """A way to one logical Redis. All keys of the store lie in one hash tag, which the link was
@@ -18,7 +32,7 @@ class Link(Protocol):
         """Run one function of the library and return what it answers.
 
         Raises StoreUnavailable when there is no answer: the outcome is unknown. A call that
-        `writes` is never sent twice.
+        `writes` is never sent twice. Raises Restored when the caller has to hear of a restore.
         """
         ...
 

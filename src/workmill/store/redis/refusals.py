@@ -25,6 +25,8 @@ class Remedy(StrEnum):
     """No room for anything new until something has been taken away."""
     DAMAGED = "damaged"
     """This is not the store that was opened, or not as it was: a person decides."""
+    RESTORED = "restored"
+    """The caller does not know yet of a restore: it is told, and asks again."""
     CONTRADICTED = "contradicted"
     """Keys are missing, or are not what a function left there: a part of the store is damaged."""
     FAIL = "fail"
@@ -33,6 +35,8 @@ class Remedy(StrEnum):
 
 OLDER: Final = "WMOLDER"
 """The word of our functions for an older copy of the store; by how many milliseconds follows."""
+RESTORED: Final = "WMRESTORED"
+"""The word of our functions for a restore that the caller has not heard of; which one follows."""
 _REMEDIES: Final = {
     "READONLY": Remedy.REDISCOVER,
     "MASTERDOWN": Remedy.REDISCOVER,
@@ -46,6 +50,7 @@ _REMEDIES: Final = {
     "OOM": Remedy.FULL,
     "WMDAMAGED": Remedy.DAMAGED,
     OLDER: Remedy.DAMAGED,
+    RESTORED: Remedy.RESTORED,
 }
 _MAY_NOT_RUN: Final = re.compile(r"NOPERM .* run the '([\w|]+)' command")
 _MEANINGS: Final = {

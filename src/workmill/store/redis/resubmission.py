@@ -8,6 +8,9 @@ changed, submits all of it again, a slice ahead of each group. A submit under a 
 nothing, so this is harmless where nothing was lost, as long as ended jobs are kept for longer
 than they are remembered here.
 
+A restore puts another history there on purpose, so what was submitted before it is forgotten: by
+whoever restored, and by every other endpoint with the first call in which it hears of it.
+
 What came after the submit (a checkpoint, a result) is not remembered: the work is done again,
 and its result is the same.
 """
@@ -61,7 +64,7 @@ class Memory:
 
     def said_again(self, submitted: Sequence[values.Submitted]) -> None:
         """The first so many of what is due have been acknowledged once more."""
-        for _ in submitted:
+        for _ in range(min(len(submitted), len(self._due))):  # fewer when it was told to forget
             self._due.popleft()
         self._said += len(submitted)
         self._lost += sum(one.created for one in submitted)
@@ -78,6 +81,11 @@ class Memory:
         """All of it."""
         self._lately.clear()
         self._due.clear()
+        self._said = self._lost = 0
+
+
+class _Forgotten(Exception):
+    """What is being said again is of before a restore."""
 
 
 class ResubmittingStore:
@@ -91,6 +99,7 @@ class ResubmittingStore:
         self._history = history
         self._memory = memory or Memory()
         self._new: list[values.NewJob] = []
+        self._saying = False
 
     @contextmanager
     def group(self) -> Iterator[None]:
@@ -105,10 +114,13 @@ class ResubmittingStore:
     def _say_again(self) -> list[values.Submitted]:
         """A full store takes nothing new: this waits until it does."""
         jobs = self._memory.slice()
+        self._saying = True
         try:
             return self._store.submit(jobs) if jobs else []
-        except StoreFull:
+        except (StoreFull, _Forgotten):
             return []
+        finally:
+            self._saying = False
 
     def new_id(self, key: bytes) -> bytes:
         """See `Store.new_id`."""
@@ -203,6 +215,9 @@ class ResubmittingStore:
     def forget(self) -> None:
         """What is there now was put there on purpose: nothing from before is submitted again."""
         self._memory.forget()
+        self._new = []
+        if self._saying:
+            raise _Forgotten
 
     def close(self) -> None:
         """See `Store.close`."""

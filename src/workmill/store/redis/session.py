@@ -20,7 +20,7 @@ from workmill.domain.clock import Clock
 from workmill.domain.errors import StoreDamaged, StoreUnavailable
 from workmill.store.redis import library, records
 from workmill.store.redis.caller import Caller
-from workmill.store.redis.port import Link
+from workmill.store.redis.port import Link, Restored
 from workmill.telemetry import emit
 
 EPOCH_BYTES: Final = 8
@@ -47,6 +47,9 @@ class Session:
         self._heals_ms = heals_ms
         self._is_told = True  # of damage that is met at the opening: by whoever opens it
         self._caller = Caller()
+        self.when_restored: Callable[[], object] = lambda: None
+        """Called when another backup is found than what was there, before anything is asked of it.
+        What it raises ends the call that has met it, which has changed nothing."""
         self._grouped = self._wrote = self._asked = False
         self._now_ms = 0
         self._link = connect()
@@ -59,8 +62,9 @@ class Session:
     def _open(self, *, may_found: bool) -> None:
         epoch, name = (records.packed(os.urandom(EPOCH_BYTES)) for _ in range(2))
         with self.group():
-            identity, founded = self._write("open", self._caller.owner, epoch, name, may_found)
-        self._caller.opened(identity)
+            told = self._write("open", self._caller.owner, epoch, name, may_found)
+        identity, founded, restores = told
+        self._caller.opened(identity, restores)
         if founded:
             emit("store.founded", store=identity.hex(), detail="there was no store at its address")
 
@@ -133,10 +137,18 @@ class Session:
         return answer
 
     def _ask(self, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
-        answer = called(self._link, verb, (self._caller.head(self._now_ms), *given), writes=writes)
+        try:
+            answer = self._called(verb, given, writes=writes)
+        except Restored as restored:
+            if self._caller.restored(restored.restores):
+                self.when_restored()
+            answer = self._called(verb, given, writes=writes)
         if writes:
             self._caller.wrote()
         return answer
+
+    def _called(self, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
+        return called(self._link, verb, (self._caller.head(self._now_ms), *given), writes=writes)
 
     def _heals(self, damaged: StoreDamaged) -> bool:
         """Whether what is lost is made up for by somebody else, who remembers it."""

@@ -75,6 +75,14 @@ class Latest(NamedTuple):
     age: int
 
 
+class ChangedOver(NamedTuple):
+    """Which restore of several parts this part holds, and to which one it was about to change over
+    and did not, both b"" for none."""
+
+    made: bytes
+    due: bytes
+
+
 class RedisStore(Session):
     """`workmill.store.port.Store` over one logical Redis, which other endpoints share."""
 
@@ -92,6 +100,8 @@ class RedisStore(Session):
         self._bounds = bounds or Bounds()
         self._max_delivered_bytes = max_delivered_bytes
         self._leapt_ms = 0
+        self.changed_over = ChangedOver(b"", b"")
+        """As the last `stats` found it."""
         super().__init__(connect, clock=clock, heals_ms=heals_ms, may_found=may_found)
 
     def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
@@ -219,8 +229,10 @@ class RedisStore(Session):
 
     def stats(self) -> Stats:
         """See `Store.stats`."""
-        age, flat = self._read("stats")
+        age, flat, loading = self._read("stats")
         books = dict(zip(flat[::2], flat[1::2], strict=True))
+        due = b"" if loading else books.get(b"due", b"")
+        self.changed_over = ChangedOver(books.get(b"made", b""), due)
         counters: dict[str, Any] = {name: int(books.get(name.encode(), 0)) for name in COUNTERS}
         return Stats(
             jobs={str(s): int(books.get(b"j%d" % code, 0)) for s, code in records.CODES.items()},
@@ -298,12 +310,18 @@ class RedisStore(Session):
         finally:
             link.close()
 
-    def restore(self, file: Path, place: ShardPlace = ALONE, ready: Ready = at_once) -> None:
+    def restore(
+        self,
+        file: Path,
+        place: ShardPlace = ALONE,
+        ready: Ready = at_once,
+        together: str = "",
+    ) -> None:
         """See `Store.restore`. A group of its own."""
         refused: InvalidInput | None = None
         with self.group():
             try:
-                backup.restore(self._write, file, place, ready)
+                backup.restore(self._write, file, place, ready, together)
             except InvalidInput as error:
                 refused = error
         if refused is not None:

@@ -3,19 +3,23 @@
 Theory. Each part fills its keys beside the living ones, which may take minutes and may fail: a
 server is full, or goes away. As long as that can still happen nobody has changed anything. So each
 says that it is ready and waits; when all are, they change over at once, and when one has failed,
-none does. What is left is the moment of the change itself.
+none does. What is left is the moment of the change itself. Who is
+killed in it leaves a note in the parts that did not change over (`left_behind`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from threading import Condition
 from typing import Final
 
 from workmill.domain.errors import StoreUnavailable
+from workmill.store.redis.store import ChangedOver
 
 STAY_SECONDS: Final = 5.0
 """How often who waits says to its server that it is still there."""
+_NAME_BYTES: Final = 8
 
 
 class Abandoned(StoreUnavailable):
@@ -27,6 +31,8 @@ class Muster:
 
     def __init__(self, parts: int) -> None:
         self._missing = parts
+        self.name = os.urandom(_NAME_BYTES).hex()
+        """What this restore is called in all parts."""
         self._changed = Condition()
         self.failed = False
         """Whether a part has failed before all were ready: then none has changed over."""
@@ -51,3 +57,17 @@ class Muster:
         with self._changed:
             self.failed = self.failed or self._missing > 0
             self._changed.notify_all()
+
+
+def left_behind(parts: Mapping[str, ChangedOver]) -> tuple[str, ...]:
+    """What a person must know when some parts hold a restore that others were about to take."""
+    made = {one.made for one in parts.values()}
+    left = [name for name, one in parts.items() if one.due and one.due in made]
+    if not left:
+        return ()
+    said = (
+        f"A restore was killed while the parts changed over: {', '.join(left)} was left as it was, "
+        "and others hold the backup, so jobs may be there twice or not at all. Restore the same "
+        "file again."
+    )
+    return (said,)

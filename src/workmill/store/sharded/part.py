@@ -42,7 +42,7 @@ class Opened(NamedTuple):
         """Put a part of a backup in the place of all, when all parts of the `muster` can do so;
         nothing from before is submitted again."""
         try:
-            self.verbs.restore(file, place, muster.ready)
+            self.verbs.restore(file, place, muster.ready, muster.name)
         except BaseException:
             muster.fail()
             raise

@@ -30,6 +30,7 @@ from workmill.store.sharded import copying, merging, receipts
 from workmill.store.sharded.ages import Ages
 from workmill.store.sharded.directory import Directory
 from workmill.store.sharded.group import Group
+from workmill.store.sharded.muster import left_behind
 from workmill.store.sharded.part import Opened, Part
 from workmill.store.sharded.placement import place
 
@@ -247,11 +248,14 @@ class ShardedStore:
         told = self._group.somewhere(lambda opened: opened.verbs.stats())
         for number, figures in told.items():
             self._parts[number].stats = figures
-        return merging.figures(
+        sums = merging.figures(
             now=list(told.values()),
             last=[part.stats for part in self._parts if part.stats is not None],
             unavailable=tuple(self._parts[number].name for number in self._group.missing),
         )
+        there = [self._parts[number] for number in told]
+        left = left_behind({part.name: part.opened.verbs.changed_over for part in there})
+        return msgspec.structs.replace(sums, warnings=(*sums.warnings, *left))
 
     def queue_profile(self) -> QueueProfile:
         """See `Store.queue_profile`: of the parts that answer, for no other can lease."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Forgetful:
         self.submits: list[int] = []
         self.trouble: Exception | None = None
         self.closing: Exception | None = None
+        self.when_asked: Callable[[], object] | None = None
 
     @contextmanager
     def group(self) -> Iterator[None]:
@@ -36,6 +37,8 @@ class Forgetful:
             raise self.closing
 
     def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
+        if self.when_asked:
+            self.when_asked()
         if self.trouble:
             raise self.trouble
         self.submits.append(len(jobs))
@@ -201,3 +204,27 @@ def test_every_verb_reaches_the_store(tmp_path: Path) -> None:
         assert [one and one.id for one in store.get([job.id])] == [job.id]
         assert store.stats().submitted_total == 1
     store.close()
+
+
+@pytest.mark.parametrize("saying", [True, False])
+def test_what_another_endpoint_has_restored_is_not_undone(scene: Scene, saying: bool) -> None:
+    """It is heard of while the jobs of before are said again, which is then broken off, or by
+    another call of the group; what the group has submitted itself before that goes, too."""
+    scene.submit(new_job())
+    scene.inner.fail_over()
+    scene.group()
+    scene.inner.when_asked = scene.store.forget if saying else None
+    with scene.store.group():
+        scene.inner.when_asked = None
+        scene.store.submit([new_job()])
+        if not saying:
+            scene.inner.jobs.clear()
+            scene.store.forget()
+        scene.store.submit([new := new_job()])
+    there = 2 if saying else 1
+    assert len(scene.inner.jobs) == there
+    scene.inner.fail_over()
+    scene.group()
+    scene.group()
+    assert new.id in scene.inner.jobs
+    assert len(scene.inner.jobs) == there

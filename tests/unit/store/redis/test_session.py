@@ -22,7 +22,7 @@ class Older:
         self.calls += 1
         if self.calls == 3:
             raise StoreDamaged("It is an older copy.", behind_ms=50)
-        return b"identity", False
+        return b"identity", False, 0
 
     def confirm(self) -> None:
         """All stands."""

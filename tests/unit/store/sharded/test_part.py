@@ -44,7 +44,7 @@ def test_what_was_restored_is_not_undone_by_submitting_again(tmp_path: Path) -> 
         def forget(self) -> None:
             self.forgotten += 1
 
-    def restore(file: Path, place: ShardPlace, _ready: Any) -> None:
+    def restore(file: Path, place: ShardPlace, _ready: Any, _together: str) -> None:
         if refused:
             raise refused.pop()
         restored.append((file, place))

@@ -7,13 +7,14 @@ that is running is queued again, attached to whoever leads it in the file, or do
 is in the file. Jobs come in the order of their seqs, and a leader has the lowest of its group.
 
 A restore fills the generation that does not live, in slices, while the other one serves, and then
-changes the letter. Whoever restores holds `loading`, which expires when nothing comes any more.
+changes the letter. Whoever restores holds `loading`, which expires when nothing comes any more: a
+live one says something every 5 s at least, and is told no after a silence, having changed nothing.
 
 A word of a restore may arrive after it was given up: a network that was cut delivers what it still
 has. So what is left of a failed one is removed under another name (`load_begin`): were its
 `load_switch` to come while half of its keys are gone, the other half would be the store. ]]
 
-local LOADING_MS = 60000
+local LOADING_MS = 20000
 
 local function flat_hash(name)
   return function(keys, args)
@@ -33,22 +34,42 @@ local function dump_known(keys, args)
   return found
 end
 
+-- A backup that lacks jobs would take the place of one that has them: `found` on a page must be no
+-- fewer than are counted there.
+local function check_page(ctx, page, found)
+  if found < tonumber(redis.call('HGET', ctx.prefix .. 'live', page) or 0) then
+    damaged('keys of its jobs are missing, so a backup would lack jobs')
+  end
+end
+
+local function check_pages(ctx)
+  local counted = #redis.call('HGETALL', ctx.prefix .. 'live') / 2
+  if redis.call('ZCARD', ctx.prefix .. 'pages') < counted then
+    damaged('pages of its jobs are missing, so a backup would lack jobs')
+  end
+end
+
 -- asked: now, page, below: the jobs of the next page that is there, under seqs below that one.
 -- Answers the page to go on with (-1 at the end), then (age, id, record) for each job.
 local function dump_jobs(keys, args)
   local ctx = look(keys, args)
   local _, page, below = unpack(ctx.asked)
+  if page == 0 then
+    check_pages(ctx)
+  end
   page = redis.call('ZRANGEBYSCORE', ctx.prefix .. 'pages', page, '+inf', 'LIMIT', 0, 1)[1]
   if not page or page * PAGE_JOBS >= below then
     return {-1}
   end
-  local seqs, there, answer = {}, {}, {page + 1}
-  for seq = page * PAGE_JOBS, math.min(below, (page + 1) * PAGE_JOBS) - 1 do
+  local seqs, there, found, answer = {}, {}, 0, {page + 1}
+  for seq = page * PAGE_JOBS, (page + 1) * PAGE_JOBS - 1 do
     seqs[#seqs + 1] = seq
   end
-  for _, job in ipairs(by_seq(ctx, seqs)) do
-    there[#there + 1] = job or nil
+  for place, job in ipairs(by_seq(ctx, seqs)) do
+    found = found + (job and 1 or 0)
+    there[#there + 1] = job and seqs[place] < below and job or nil
   end
+  check_page(ctx, page, found)
   for place, age in ipairs(ages_of(ctx, there)) do
     local job = there[place]
     answer[place + 1] = struct.pack('>I8', age) .. job.id .. pack_job(job)
@@ -185,8 +206,17 @@ local function load_jobs(keys, args)
   return 0
 end
 
--- asked: now, who, epoch, by how much tokens step over the last one that was issued. From here on
--- the loaded generation lives. Its time does not go back behind the other one's.
+-- asked: now, who, what the restore of all parts is called. Notes in the living books that this part
+-- is about to change over.
+local function load_due(keys, args)
+  loading(keys, args)
+  local ctx = look(keys, args)
+  redis.call('HSET', ctx.prefix .. 'books', 'due', ctx.asked[3])
+  return 0
+end
+
+-- asked: now, who, epoch, by how much tokens step over the last one that was issued,
+-- what the restore of all parts is called or ''. From here on the loaded generation lives. Its time does not go back behind the other one's.
 local function load_switch(keys, args)
   local ctx = loading(keys, args)
   local live = look(keys, args).books
@@ -195,9 +225,11 @@ local function load_switch(keys, args)
   set_book(ctx, 'highest_token', top)
   set_book(ctx, 'next_receipt', math.max(live.next_receipt, ctx.books.next_receipt))
   set_book(ctx, 'last_ms', math.max(live.last_ms, ctx.books.last_ms, ctx.now_ms))
+  set_book(ctx, 'restores', live.restores + 1)
   set_book(ctx, 'last_age', math.max(live.last_age, ctx.books.last_age))
   finish(ctx)
-  redis.call('HSET', ctx.prefix .. 'books', 'layout', LAYOUT, 'epoch', ctx.asked[3])
+  redis.call('HSET', ctx.prefix .. 'books', 'layout', LAYOUT, 'epoch', ctx.asked[3],
+    'made', ctx.asked[5])
   redis.call('SET', ctx.tag, string.sub(ctx.prefix, -1))
   return 0
 end
@@ -219,5 +251,6 @@ register('load_books', load_hash('books'))
 register('load_names', load_hash('names'))
 register('load_known', load_known)
 register('load_jobs', load_jobs)
+register('load_due', load_due)
 register('load_switch', load_switch)
 register('load_end', load_end, 'allow-oom')

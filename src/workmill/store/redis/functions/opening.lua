@@ -42,7 +42,7 @@ local function refuse_new(keys, args)
 end
 
 -- asked: now, owner, epoch for a new store, its name if it has none, whether it may be new. Answers
--- its name, whether it is new.
+-- its name, whether it is new, how often a backup was restored into it.
 local function open(keys, args)
   refuse_new(keys, args)
   local ctx = begin(keys, args, nil, true)
@@ -62,7 +62,7 @@ local function open(keys, args)
   redis.call('ZREMRANGEBYRANK', owners, 0, -MAX_OWNERS - 1)
   forget_callers(ctx)
   finish(ctx)
-  return {identity, founded and 1 or 0}
+  return {identity, founded and 1 or 0, ctx.books.restores}
 end
 
 -- asked: now, owner.

@@ -160,7 +160,8 @@ local function eldest_in(ctx, workload, rank)
   return eldest_job
 end
 
--- asked: now. Answers the age of the eldest queued job (-1 for none), then the books, flat.
+-- asked: now. Answers the age of the eldest queued job (-1 for none), then the books, flat, and
+-- whether somebody is restoring.
 local function stats(keys, args)
   local ctx = look(keys, args)
   local oldest
@@ -172,7 +173,8 @@ local function stats(keys, args)
       end
     end
   end
-  return {oldest and ages_of(ctx, {oldest})[1] or -1, redis.call('HGETALL', ctx.prefix .. 'books')}
+  return {oldest and ages_of(ctx, {oldest})[1] or -1, redis.call('HGETALL', ctx.prefix .. 'books'),
+    redis.call('EXISTS', ctx.tag .. 'loading')}
 end
 
 register('get', get, 'no-writes')

@@ -11,12 +11,13 @@ fetch anything meanwhile or the clock has leapt: the store cannot tell which, an
 a time is kept for that time again (`leapt_ms`).
 
 A caller says which store it opened, and the last number that it noted here (`mark`). Another store
-at this address, or an older copy of this one, is refused before anything is read or written. ]]
+at this address, or an older copy of this one, is refused before anything is read or written. So is
+once each caller who has not heard of a restore (`restores`). ]]
 
 local SILENT_MS = 10000
 local LEAP_MS = 3600000
 local NUMBERS = {'layout', 'last_ms', 'ahead_ms', 'next_seq', 'last_age', 'first_token',
-  'highest_token', 'next_receipt', 'next_beat', 'known_bytes', 'delivered_bytes', 'leapt_ms',
+  'highest_token', 'next_receipt', 'next_beat', 'known_bytes', 'restores', 'delivered_bytes', 'leapt_ms',
   COUNTED[ATTACHED], COUNTED[PULLED], COUNTED[LEASED]}
 local EXACT = 2 ^ 50
 local MOST_NAMES = 65535
@@ -80,6 +81,9 @@ local function look(keys, args, letter, opening)
   if books.layout == 0 and not letter
       and not (opening and not redis.call('HGET', tag .. 'mark', 'id')) then
     damaged('its books are missing')
+  end
+  if not opening and not letter and books.restores ~= caller[6] then
+    error({err = 'WMRESTORED ' .. string.format('%.0f', books.restores)})
   end
   local clock = clock_ms(caller[1]) + books.ahead_ms
   return {tag = tag, caller = caller, noted = noted, prefix = prefix, asked = asked, books = books, clock_ms = clock,
