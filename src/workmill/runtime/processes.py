@@ -95,8 +95,8 @@ class LocalProcess:
         return time.monotonic() - self._started
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to it alone; one that has ended is left in peace. Not by
-        `send_signal`: it may take the exit code of one that has just ended from who waits for it."""
+        """Send a signal to it alone; one that has ended is left in peace. `send_signal` would take
+        the exit code of one that has just ended, which somebody waits for."""
         if self.alive:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
