@@ -246,9 +246,11 @@ def test_a_workload_that_is_refused_memory_at_the_start_is_not_broken() -> None:
     with subprocess.Popen(
         [sys.executable, "-P", "-c", NO_MEMORY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:  # its input stays open: the end of that would be its end as well
-        code = child.wait(TEST_SECONDS)
+        assert child.stdin is not None
         assert child.stdout is not None
-        assert (code, child.stdout.read()) == (SHORT_EXIT, b"")
+        said = child.stdout.read(1)
+        child.stdin.close()
+        assert (child.wait(TEST_SECONDS), said) == (SHORT_EXIT, b"")
 
 
 MAD = """
