@@ -105,19 +105,28 @@ def test_known_work_is_settled(stand: Stand, held: Held) -> None:
     assert {one.id for one in stand.pull().results} >= {same.id}
 
 
+@pytest.mark.parametrize("begun_by", ["opening", "a restore"])
 def test_a_store_that_is_allowed_no_thread_waits_for_its_index(
-    stand: Stand, monkeypatch: pytest.MonkeyPatch
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begun_by: str
 ) -> None:
     """At a container's limit on threads it is filled before anything else, and is whole."""
 
-    def no_more(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
+    start = threading.Thread.start
+
+    def no_more(thread: threading.Thread) -> None:
+        if thread.name == "index":
+            raise RuntimeError("can't start new thread")
+        start(thread)  # a restore's own, without which it is refused whole
 
     stand.submit(known := new_job("k"))
     stand.finish(known, state_of("k", 100))
     monkeypatch.setattr(index, "FILLED_AT_ONCE", -1)
     monkeypatch.setattr(threading.Thread, "start", no_more)
-    stand.reopen()
+    if begun_by == "opening":
+        stand.reopen()
+    else:
+        stand.store.backup(tmp_path / "copy")
+        stand.store.restore(tmp_path / "copy")
     stand.submit(same := new_job("k"))
     settle(stand)
     assert stand.status(same) is Status.DONE

@@ -95,9 +95,11 @@ class LocalProcess:
         return time.monotonic() - self._started
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to it alone; one that has ended is left in peace."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(number)
+        """Send a signal to it alone; one that has ended is left in peace. `send_signal` would take
+        the exit code of one that has just ended, which somebody waits for."""
+        if self.alive:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def kill_group(self) -> None:
         """End it and its own children by force."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from workmill.domain.errors import Unavailable, WorkmillError
+from workmill.process.child_watch import wait_without_threads
 from workmill.process.entry import stop_signals
 from workmill.process.init import leave_orphans
 from workmill.runtime.lifeline import GRACE_SECONDS
@@ -67,6 +68,7 @@ class Supervisor:
         """Start everything, `announce` once all is ready, return the exit code. Raises what a
         process said that cannot start, or Unavailable when it said nothing."""
         leave_orphans()
+        wait_without_threads()
         loop, numbers = asyncio.get_running_loop(), stop_signals()
         for number in numbers:
             loop.add_signal_handler(number, self._on_stop_signal)

@@ -18,7 +18,6 @@ next child is left with nothing to do for a while. If that one is ended too, it 
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from typing import Final, NamedTuple
 from workmill.domain.errors import WorkmillError
 from workmill.domain.ids import id_text
 from workmill.domain.job import Lease
+from workmill.domain.patience import Patience
 from workmill.telemetry import emit
 from workmill.worker.frames import Hello, Outcome, Profile, Task
 from workmill.worker.lanes import Death, Event, Inbox, Lanes
@@ -89,7 +89,7 @@ class Computing:
         self._false_starts = 0
         self._doubt: Doubt | None = None
         self._acquitted = 0
-        self._due_at: float | None = None
+        self._patience: Patience | None = None
         self._killed_for: str | None = None
         self._mad = False
         """This child's words count for nothing; its end is on its way."""
@@ -129,12 +129,13 @@ class Computing:
         return bool(self._slices)
 
     def patience_seconds(self) -> float | None:
-        """How long the child may be silent from now on; None while nothing is asked of it."""
-        return None if self._due_at is None else max(0.0, self._due_at - time.monotonic())
+        """How long to wait for the child until this is asked again; 0 when it has been silent for
+        too long, None while nothing is asked of it."""
+        return None if self._patience is None else self._patience.look()
 
     def start(self) -> None:
         """Start a child."""
-        self._due_at = time.monotonic() + START_SECONDS
+        self._patience = Patience(START_SECONDS)
         self._met = False
         self.lanes.start()
 
@@ -172,10 +173,10 @@ class Computing:
         Or it has lived long enough without the job in doubt, which is failed then."""
         if self._doubt and self._met:
             self._fail(self._doubt.job, self._doubt.reason)
-            self._doubt, self._due_at, self._acquitted = None, None, 0
+            self._doubt, self._patience, self._acquitted = None, None, 0
             return
         self._killed_for = "no sign of life for far longer than predicted"
-        self._due_at = None
+        self._patience = None
         self.lanes.kill()
 
     # --- planning
@@ -216,16 +217,16 @@ class Computing:
         return self._paces.get(workload, Pace())
 
     def _expect(self, predicted_seconds: float | None) -> None:
-        self._due_at = None
+        self._patience = None
         if predicted_seconds is not None:
-            self._due_at = time.monotonic() + HANG_SECONDS + HANG_FACTOR * predicted_seconds
+            self._patience = Patience(HANG_SECONDS + HANG_FACTOR * predicted_seconds)
 
     # --- what came back
 
     def _meet(self, hello: Hello) -> None:
         self._false_starts = 0
         self._met = True
-        self._due_at = time.monotonic() + self._doubt.seconds if self._doubt else None
+        self._patience = Patience(self._doubt.seconds) if self._doubt else None
         for name, reason in hello.broken.items():
             emit("worker.workload_broken", level="error", workload=name, reason=reason)
         if not hello.workloads:

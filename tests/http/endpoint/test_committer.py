@@ -15,6 +15,7 @@ from workmill.domain.errors import (
     StoreLost,
     StorePartlyUnavailable,
     StoreUnavailable,
+    Unavailable,
     WorkmillError,
 )
 from workmill.domain.ids import new_id
@@ -192,6 +193,23 @@ async def test_a_full_store_still_takes_what_makes_room(
     assert isinstance(refused, StoreFull)
     assert isinstance(counted, Stats)
     assert counted.submitted_total == 0
+
+
+async def test_a_call_that_is_refused_memory_may_be_repeated(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told as a shortage, which clients wait out, and the others of its group go on."""
+
+    def short(_store: Gated) -> Stats:
+        raise MemoryError
+
+    monkeypatch.setattr(Gated, "stats", short, raising=False)
+    refused, submitted = await asyncio.gather(
+        bench.committer.stats(), bench.committer.submit((_job(0),)), return_exceptions=True
+    )
+    assert isinstance(refused, Unavailable)
+    assert "not enough memory" in refused.detail
+    assert not isinstance(submitted, BaseException)
 
 
 ONE_LEASE = LeaseRequest(

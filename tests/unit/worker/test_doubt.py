@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from tests.unit.worker.bench import LONG, Bench, job
 from tests.unit.worker.conftest import lease_of
 
 from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Completion, Failure, Release
-from workmill.worker.computing import DOUBT_SECONDS
+from workmill.domain.patience import STEP_SECONDS, Patience
+from workmill.worker.computing import DOUBT_SECONDS, Computing
 from workmill.worker.lanes import SHORT_OF
 
 
+class Clock:
+    """The time by which patience is counted."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def looks(self, computing: Computing) -> int:
+        """How often somebody who waits as told looks until the patience has run out."""
+        count = 0
+        while wait_seconds := computing.patience_seconds():
+            assert wait_seconds <= STEP_SECONDS
+            self.now += wait_seconds
+            count += 1
+        return count
+
+
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    patience = partial(Patience, ticks=lambda: clock.now)
+    monkeypatch.setattr("workmill.worker.computing.Patience", patience)
+    return clock
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Bench:  # noqa: ARG001 - comes first
     return Bench(monkeypatch)
 
 
@@ -29,13 +56,28 @@ def test_a_suspect_that_had_got_on_goes_back_with_what_is_done(bench: Bench) -> 
     assert (word.id, word.done) == (job(b"0").id, done)
 
 
-def test_the_more_attempts_a_job_has_used_up_the_longer_is_the_doubt(bench: Bench) -> None:
+def test_the_more_attempts_a_job_has_used_up_the_longer_is_the_doubt(
+    bench: Bench, clock: Clock
+) -> None:
     """A machine that ends a process every few seconds buries nobody."""
     bench.lease(lease_of(b"0", LONG, attempts=5))
     bench.die()
-    patience_seconds = bench.computing.patience_seconds()
-    assert patience_seconds is not None
-    assert DOUBT_SECONDS < patience_seconds <= 5 * DOUBT_SECONDS
+    assert clock.looks(bench.computing) * STEP_SECONDS == 5 * DOUBT_SECONDS
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+def test_the_time_in_which_a_worker_was_stopped_is_held_against_nobody(
+    bench: Bench, clock: Clock, in_doubt: bool
+) -> None:
+    """SIGSTOP, a paused container: its child may have stood still as well, or its word is unread.
+    Whether it hangs, or lives without the job in doubt, shows while the worker runs."""
+    bench.lease(lease_of(b"0", LONG, attempts=5))
+    if in_doubt:
+        bench.die()
+    bench.computing.patience_seconds()
+    clock.now += 3600
+    assert clock.looks(bench.computing) >= 4
+    assert len(bench.ledger.outbox) == 0
 
 
 FROM_OUTSIDE = ["SIGKILL", SHORT_OF]

@@ -227,6 +227,32 @@ def test_a_child_at_a_limit_says_so_and_no_hello(refused: str) -> None:
     assert b"Traceback" not in done.stderr
 
 
+NO_MEMORY = """
+from workmill.process.entry import enter_program
+from workmill.worker import compute
+
+enter_program()
+
+def refused(name):
+    raise MemoryError
+
+compute.find_workload = refused
+compute.main()
+"""
+
+
+def test_a_workload_that_is_refused_memory_at_the_start_is_not_broken() -> None:
+    """The jobs of a broken one are failed. Here the child ends, without a hello."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", NO_MEMORY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:  # its input stays open: the end of that would be its end as well
+        assert child.stdin is not None
+        assert child.stdout is not None
+        said = child.stdout.read(1)
+        child.stdin.close()
+        assert (child.wait(TEST_SECONDS), said) == (SHORT_EXIT, b"")
+
+
 MAD = """
 import os, sys, time
 from workmill.worker.frames import Hello, Profile, write_frame
