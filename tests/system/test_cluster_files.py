@@ -47,7 +47,7 @@ def test_a_cluster_without_its_directory_acknowledges_nothing(cluster: Cluster) 
     cluster.data.rename(elsewhere)
     until(lambda: all(map(gone, servers)))
     assert httpx.post(f"{cluster.url}/v1/results/pull?top=1&receipt_seconds=60").status_code == 503
-    assert any(one["event"] == "cluster.directory_lost" for one in cluster.events())
+    until(lambda: any(one["event"] == "cluster.directory_lost" for one in cluster.events()))
     elsewhere.rename(cluster.data)
     until(lambda: httpx.get(f"{cluster.url}/readyz").status_code == 200, 80)
     with cluster.client() as client:

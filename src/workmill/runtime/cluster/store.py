@@ -14,7 +14,7 @@ from workmill.runtime.redis_hosts.certificates import make_authority
 from workmill.runtime.redis_hosts.plan import Plan
 from workmill.runtime.redis_hosts.preparing import prepare_client, prepare_host
 from workmill.runtime.redis_hosts.rendering import HostSettings
-from workmill.runtime.redis_hosts.standing import all_in_step
+from workmill.runtime.redis_hosts.standing import can_fail_over
 from workmill.runtime.redis_hosts.starting import FOUNDING, IN_STEP, read_settings
 
 LOOK_SECONDS: Final = 0.3
@@ -61,10 +61,11 @@ def host_settings(plan: ClusterPlan) -> HostSettings:
 
 
 async def until_in_step(plan: ClusterPlan) -> None:
-    """Return once one host is the primary and the others have all it has. Waits for ever."""
+    """Return once one host is the primary, and the others have all it has and can take its place.
+    Waits for ever."""
     asking = Asking(host_settings(plan))
     try:
-        while not await asyncio.to_thread(all_in_step, asking, plan.store):  # noqa: ASYNC110
+        while not await asyncio.to_thread(can_fail_over, asking, plan.store):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
     finally:
         asking.close()

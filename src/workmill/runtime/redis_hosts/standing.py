@@ -25,3 +25,10 @@ def all_in_step(asking: Asking, plan: Plan) -> bool:
         if not (now.is_primary or (now.link_up and now.priority)):
             return False
     return True
+
+
+def can_fail_over(asking: Asking, plan: Plan) -> bool:
+    """Whether all are in step, and each Sentinel knows it. A Sentinel learns of replicas from the
+    primary alone, every 10 s: one that knows of none when the primary is lost never learns of any,
+    and as long as the others vote for it, nobody is promoted."""
+    return all_in_step(asking, plan) and all(asking.knows_all(host) for host in plan.hosts)
