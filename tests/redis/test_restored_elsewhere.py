@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.contract.making import new_job
+from tests.redis.test_settings import takes
 from tests.redis_servers import ReplicatedRedis
 from tests.system.processes import until
 
-from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import NewJob
 from workmill.domain.lifecycle import Status
 from workmill.store.redis.opening import open_redis
@@ -26,15 +26,6 @@ def status_of(store: ResubmittingStore, job: NewJob) -> Status | None:
     return found.status if found else None
 
 
-def tried(store: ResubmittingStore) -> bool:
-    try:
-        with store.group():
-            store.probe()
-    except StoreUnavailable:
-        return False
-    return True
-
-
 def test_a_failover_brings_nothing_back_from_before_a_restore(
     watched: ReplicatedRedis, tmp_path: Path
 ) -> None:
@@ -49,7 +40,7 @@ def test_a_failover_brings_nothing_back_from_before_a_restore(
     watched.sentinels[0].ask("SENTINEL", "FAILOVER", "mill")
     until(lambda: watched.primary() is not old)
     for store in (there, there, there, here):
-        until(lambda store=store: tried(store))  # type: ignore[misc]
+        until(lambda store=store: takes(store))  # type: ignore[misc]
     assert status_of(here, before) is None
     assert status_of(here, kept) is Status.QUEUED
     here.close()

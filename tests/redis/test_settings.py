@@ -14,6 +14,7 @@ from tests.system.processes import until
 
 from workmill.domain.errors import StoreDamaged, StoreUnavailable
 from workmill.domain.job import NewJob
+from workmill.store.port import Store
 from workmill.store.redis import RedisStore
 from workmill.store.redis.addresses import Access, Address
 from workmill.store.redis.judgement import Level
@@ -198,7 +199,8 @@ def test_a_server_that_refuses_changes_fails_the_probe(
     store.close()
 
 
-def takes(store: RedisStore) -> bool:
+def takes(store: Store) -> bool:
+    """Whether it takes a write now."""
     try:
         with store.group():
             store.probe()

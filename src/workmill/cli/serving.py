@@ -1,4 +1,4 @@
-"""`workmill up`, `endpoint`, `worker`: the processes of the service."""
+"""`workmill up`, `endpoint`, `worker`, `controller`: the processes of the service."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Deaths:
 
 def _cannot_live(role: str, times: int, death: Death) -> str:
     return (
-        f"The {role} could not be kept alive {times} times in a row, the last time: "
-        f"{death.outcome}. It is started again and again, a few seconds apart. What is stored is "
-        "kept; what only this role can do waits."
+        f"{role} could not be kept alive {times} times in a row, the last time: "
+        f"{death.outcome.rstrip('.')}. It is started again and again, a few seconds apart. What is "
+        "stored is kept; what only this role can do waits."
     )

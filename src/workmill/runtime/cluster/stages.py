@@ -94,7 +94,7 @@ def stages(cluster: ClusterPlan, fleets: Fleets) -> list[Stage]:
         Stage(
             commands=plan.store_commands(cluster),
             until_ready=partial(store.until_in_step, cluster),
-            waits_for="the three hosts of the store to be in step",
+            waits_for="the three hosts of the store to be in step, and their Sentinels to know it",
         ),
         Stage(
             commands=[plan.balancer_command(cluster)],
