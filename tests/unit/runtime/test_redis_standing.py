@@ -11,6 +11,7 @@ from workmill.runtime.redis_hosts.asking import Asking
 from workmill.runtime.redis_hosts.judging import Replication
 from workmill.runtime.redis_hosts.plan import Host
 from workmill.runtime.redis_hosts.standing import can_fail_over
+from workmill.runtime.redis_hosts.status import set_in_words
 
 
 class Set:
@@ -34,3 +35,11 @@ def test_each_sentinel_must_know_of_the_replicas(knowing: int, can: bool) -> Non
     """One that knows of none when the primary is lost finds nobody to promote, however often the
     others vote for it."""
     assert can_fail_over(cast(Asking, Set(knowing)), PLAN) is can
+
+
+@pytest.mark.parametrize("knowing", [3, 2, 0])
+def test_status_tells_of_each_sentinel_that_does_not_know_all(knowing: int) -> None:
+    """Who looks at a set sees whether a primary that is lost now would be replaced."""
+    lines = set_in_words(cast(Asking, Set(knowing)), PLAN).splitlines()
+    told = ["does not know all hosts yet" in line for line in lines[1:]]
+    assert told == [False] * knowing + [True] * (3 - knowing)

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from workmill.runtime.redis_hosts.asking import Asking
 from workmill.runtime.redis_hosts.judging import Replication, agreed_primary
+from workmill.runtime.redis_hosts.plan import Plan
 from workmill.runtime.redis_hosts.rendering import HostSettings
 
 
 def status(settings: HostSettings) -> str:
     """What the Sentinels and the data servers say now."""
-    asking, plan = Asking(settings), settings.plan
+    asking = Asking(settings)
+    try:
+        return set_in_words(asking, settings.plan)
+    finally:
+        asking.close()
+
+
+def set_in_words(asking: Asking, plan: Plan) -> str:
+    """The primary, then a line for each host. A Sentinel that does not know all hosts is told
+    apart: a primary that is lost before it does may not be replaced."""
     named = asking.named_primaries()
     agreed = agreed_primary(named, plan.majority)
     lines = [f"primary   {agreed or 'no majority of Sentinels names one'}"]
     for host, address in zip(plan.hosts, named, strict=True):
         server = _in_words(asking.replication(host))
         says = f"names {address}" if address else "does not answer"
+        if address and not asking.knows_all(host):
+            says += ", does not know all hosts yet"
         lines.append(f"{host.name}   {host.address}   server: {server}   Sentinel: {says}")
-    asking.close()
     return "\n".join(lines)
 
 
