@@ -43,7 +43,7 @@ from workmill.domain.job import (
 from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.domain.queue_profile import QueueProfile
 from workmill.store.bounds import Bounds
-from workmill.store.redis import backup, records
+from workmill.store.redis import backup, mending, records
 from workmill.store.redis.backup import Ready, at_once
 from workmill.store.redis.copy_place import ALONE, ShardPlace
 from workmill.store.redis.port import Link
@@ -271,7 +271,8 @@ class RedisStore(Session):
         return Leadership(token=token, holder=holder.decode(), left_seconds=left_ms / 1000)
 
     def purge(self, max_jobs: int) -> int:
-        """See `Store.purge`."""
+        """See `Store.purge`. Before it, what somebody removed by hand is put back."""
+        mending.mend(self._write)
         bounds = self._bounds
         kept = (
             bounds.result_retention_seconds,
