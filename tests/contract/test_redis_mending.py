@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def fill(stand: Stand) -> list[NewJob]:
         stand.fail(lease, retryable=True)
     leading = next(job for job in jobs if job.id == held[10].id)
     more = [_like(leading), _like(leading), _like(jobs[39]), _like(jobs[39])]
+    more.append(new_job(priority=7))
     stand.submit(*more)
     return jobs + more
 
@@ -111,6 +113,32 @@ def test_what_stands_in_the_place_of_an_index_goes(
     client.set(f"{tag_of(tmp_path)}a{index}", "by hand")
     stand.purge()
     assert sorted(finish_all(stand)) == sorted(job.id for job in jobs)
+
+
+@pytest.mark.parametrize("index", [*QUEUES, "leased", "o1", "pages", "live", "known"])
+def test_a_verb_that_meets_something_else_there_takes_nothing_by_halves(
+    stand: Stand, client: redis.Redis, tmp_path: Path, index: str
+) -> None:
+    """Redis takes back nothing of a function that ends in its midst: what was refused is not told
+    to be there when it is submitted again, and nobody else's job is lost by it."""
+    before = fill(stand)
+    client.set(f"{tag_of(tmp_path)}a{index}", "by hand")
+    refused = [new_job(), new_job(priority=7)]
+    with suppress(StoreDamaged):
+        stand.submit(*refused)
+    with suppress(StoreDamaged):
+        stand.submit(*refused)
+    with suppress(StoreDamaged):
+        stand.purge()
+    if index in ("pages", "live", "known"):
+        client.delete(f"{tag_of(tmp_path)}a{index}")
+    others = [new_job() for _ in range(3)]
+    stand.submit(*others)
+    stand.submit(*refused)
+    delivered = finish_all(stand)
+    assert sorted(delivered) == sorted(job.id for job in [*before, *refused, *others])
+    after = stand.stats()
+    assert after.jobs["delivered"] == sum(after.jobs.values()) == len(delivered)
 
 
 def test_a_holder_of_a_lease_that_was_forgotten_goes_on(
@@ -168,6 +196,34 @@ def test_what_is_nowhere_is_told_once(
     client.delete(f"{tag}aleased")
     stand.purge()
     assert said[2:] == ["store.mending", "store.mended"]
+
+
+@pytest.mark.parametrize("gone", ["leader", "attached"])
+@pytest.mark.parametrize("end", ["complete", "cancel", "fail"])
+def test_a_job_whose_key_is_gone_takes_no_other_with_it(
+    stand: Stand, client: redis.Redis, tmp_path: Path, gone: str, end: str
+) -> None:
+    """Those that wait for the same work get it, and whoever leads it can end."""
+    leader = new_job()
+    stand.submit(leader)
+    attached = [_like(leader), _like(leader)]
+    stand.submit(*attached)
+    lease = stand.lease_one()
+    lost = leader if gone == "leader" else attached[0]
+    client.delete(f"{tag_of(tmp_path)}aj".encode() + lost.id)
+    stand.status(attached[1])
+    stand.submit(attached[1])
+    if end == "complete":
+        stand.complete(lease, state_of("any", 1))
+    elif end == "cancel":
+        stand.cancel(leader)
+    else:
+        stand.fail(lease, retryable=False)
+    stand.clock.advance(61)
+    delivered = set(finish_all(stand))
+    failed = end == "fail" and gone == "attached"
+    assert (attached[1].id in delivered) is not failed
+    assert stand.status(attached[1]) is (Status.FAILED if failed else Status.DELIVERED)
 
 
 def test_a_place_that_is_there_twice_is_granted_once(

@@ -14,7 +14,7 @@ local function already_there(ctx, new, old)
     and old.workload == new.kind.workload
   local done = old.done
   if old.status == ATTACHED then
-    done = leader_of(ctx, old).done
+    done = (leader_of(ctx, old) or old).done
   elseif FINISHED[old.status] then
     done = old.total
   end
@@ -162,6 +162,7 @@ local function submit(keys, args)
   end
   if #entries > 0 then
     count(ctx, 'submitted_total', #entries)
+    write_places(ctx)
     write_pages(ctx, first, entries)
   end
   finish(ctx)
