@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 from tests.contract.making import new_job, state_of
-from tests.contract.stand import HandClock, Stand
+from tests.contract.stand import Stand
 from tests.redis_servers import folder, link_to, redis_on_socket
 
+from workmill.domain.clock import Clock
 from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import Verdict
 from workmill.domain.lifecycle import Status
 from workmill.domain.retry import MAX_ATTEMPTS
+from workmill.store.bounds import Bounds
 from workmill.store.redis import RedisStore
 from workmill.store.redis.link import RedisLink
 
@@ -43,7 +45,7 @@ def link() -> Iterator[Doubtful]:
 
 @pytest.fixture
 def stand(link: Doubtful, tmp_path: Path) -> Iterator[Stand]:
-    def opened(_: Path, clock: HandClock, __: object = None) -> RedisStore:
+    def opened(_: Path, clock: Clock, __: Bounds | None = None, /) -> RedisStore:
         return RedisStore(lambda: link, clock=clock)
 
     made = Stand(opened, tmp_path)
