@@ -9,6 +9,11 @@ asked for its ROLE, because a configuration says what shall be, not what is.
 (`disconnected`) is told apart from that: a failover begins by ending every connection to the
 server that it promotes, so at that moment all Sentinels report the new primary so.
 
+A Sentinel among them may watch another set under the same name, put there by mistake or through an
+address that has moved. Its epoch says nothing here. So where most of them know servers in common,
+whoever knows none of these is not heard. After a failover the old primary is still known as a
+replica, so the first to hear of it is never taken for a stranger.
+
 Sentinels are asked all at once over connections that stay open. One that cannot be reached is
 left alone for a while, so that a dead Sentinel does not cost a time-out at every question.
 """
@@ -23,6 +28,7 @@ from typing import Any, Final
 from workmill.store.redis.addresses import Access, Node
 from workmill.store.redis.connection import Connection, Refused, Silent
 from workmill.store.redis.judgement import Witness
+from workmill.telemetry import emit_rarely
 
 CONNECT_SECONDS: Final = 0.3
 ANSWER_SECONDS: Final = 0.5
@@ -48,7 +54,7 @@ class Sentinels:
         return len(self._left_alone_until)
 
     def ask(self) -> list[Witness]:
-        """What each of them says that answers in time."""
+        """What each of them says that answers in time, but for those of another set."""
         questions = [("SENTINEL", "MASTER", self._name), ("SENTINEL", "REPLICAS", self._name)]
         asked = []
         for node in self._left_alone_until:
@@ -59,7 +65,13 @@ class Sentinels:
                     asked.append(connection)
                 except Silent as silent:
                     self._leave(node, silent)
-        return [said for said in map(self._listen, asked) if said is not None]
+        heard = {one.node: said for one in asked if (said := self._listen(one)) is not None}
+        believed = kin(list(heard.values()), len(self))
+        for node, said in heard.items():
+            if said not in believed:
+                self.complaint = f"{node} watches another set, whose primary is {said.primary}"
+                emit_rarely("store.stranger", level="error", detail=self.complaint)
+        return believed
 
     def close(self) -> None:
         for connection in self._open.values():
@@ -120,6 +132,22 @@ def read_witness(primary: Any, replicas: Any) -> Witness:
         cut=frozenset(node for node, words in flags.items() if _CUT in words),
         down_after_ms=int(about["down-after-milliseconds"]),
     )
+
+
+def kin(witnesses: Sequence[Witness], sentinels: int) -> list[Witness]:
+    """Those that know servers in common, if they are most of all `sentinels`; else everybody."""
+    sets: list[tuple[set[Node], list[Witness]]] = []
+    for said in witnesses:
+        nodes, members = {said.primary, *said.replicas}, [said]
+        related = [one for one in sets if one[0] & nodes]
+        for one in related:
+            nodes |= one[0]
+            members += one[1]
+        sets = [one for one in sets if one not in related] + [(nodes, members)]
+    most = max((members for _, members in sets), key=len, default=[])
+    if len(most) * 2 <= sentinels:
+        return list(witnesses)
+    return [said for said in witnesses if said in most]
 
 
 def choose(witnesses: Sequence[Witness]) -> Node | None:

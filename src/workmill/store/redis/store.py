@@ -7,7 +7,8 @@ group of them.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -43,12 +44,13 @@ from workmill.domain.job import (
 from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.domain.queue_profile import QueueProfile
 from workmill.store.bounds import Bounds
-from workmill.store.redis import backup, records
+from workmill.store.redis import backup, mending, records
 from workmill.store.redis.backup import Ready, at_once
 from workmill.store.redis.copy_place import ALONE, ShardPlace
 from workmill.store.redis.port import Link
 from workmill.store.redis.queue_profile import ASKED, profile_of
 from workmill.store.redis.session import Session, called
+from workmill.store.redis.unheard import Unheard
 from workmill.telemetry import emit
 
 MAX_DELIVERED_BYTES: Final = 1024 * 1024 * 1024
@@ -100,9 +102,18 @@ class RedisStore(Session):
         self._bounds = bounds or Bounds()
         self._max_delivered_bytes = max_delivered_bytes
         self._leapt_ms = 0
+        self._unheard = Unheard()
         self.changed_over = ChangedOver(b"", b"")
         """As the last `stats` found it."""
         super().__init__(connect, clock=clock, heals_ms=heals_ms, may_found=may_found)
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """See `Store.group`."""
+        with super().group():
+            self._unheard.begin_group()
+            yield
+        self._unheard.confirmed()
 
     def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
         """See `Store.new_id`."""
@@ -138,14 +149,17 @@ class RedisStore(Session):
         return Page(jobs=jobs, next_after=None if following < 0 else following)
 
     def lease(self, request: LeaseRequest) -> list[Lease]:
-        """See `Store.lease`."""
+        """See `Store.lease`. First what was granted to nobody is handed back."""
+        self.release(self._unheard.due())
         lease_ms = round(request.lease_seconds * 1000)
         names, found = self._write(
             *("lease", request.worker, request.workloads, request.min_jobs, request.max_jobs),
             *(min(request.max_cost, 2**53), lease_ms),
         )
         names = records.names_of(names)
-        return [records.lease_of(raw, names) for raw in found]
+        leases = [records.lease_of(raw, names) for raw in found]
+        self._unheard.granted(leases)
+        return leases
 
     def heads(self, request: LeaseRequest) -> list[Head]:
         """What `lease` would grant, in order, after reclaiming what has run out. Suspects are
@@ -271,7 +285,8 @@ class RedisStore(Session):
         return Leadership(token=token, holder=holder.decode(), left_seconds=left_ms / 1000)
 
     def purge(self, max_jobs: int) -> int:
-        """See `Store.purge`."""
+        """See `Store.purge`. Before it, what somebody removed by hand is put back."""
+        mending.mend(self._write)
         bounds = self._bounds
         kept = (
             bounds.result_retention_seconds,

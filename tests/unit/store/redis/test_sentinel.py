@@ -10,7 +10,7 @@ from workmill.store.redis.addresses import Access, Node
 from workmill.store.redis.connection import Silent
 from workmill.store.redis.judgement import Witness
 from workmill.store.redis.replies import read_replication, read_role
-from workmill.store.redis.sentinel import Sentinels, choose
+from workmill.store.redis.sentinel import Sentinels, choose, kin
 
 
 def witness(primary: Node, epoch: int) -> Witness:
@@ -22,6 +22,19 @@ def test_the_newest_configuration_is_believed() -> None:
     assert choose([witness(P, 1), witness(P, 1), witness(R1, 2)]) == R1
     assert choose([witness(P, 2), witness(R1, 2), witness(R1, 2)]) == R1
     assert choose([]) is None
+
+
+def test_whoever_watches_another_set_is_not_heard() -> None:
+    """Most of all must know servers in common; nobody who has heard of a failover is a stranger."""
+    ours = [Witness(primary=P, epoch=1, replicas={R1: 1}) for _ in range(2)]
+    stranger = Witness(primary=S1, epoch=9, replicas={S2: 1})
+    first_to_hear = Witness(primary=R1, epoch=2, replicas={P: 1})
+    forgetful = Witness(primary=R1, epoch=2)
+    assert kin([stranger, *ours], 3) == ours
+    assert kin([first_to_hear, *ours], 3) == [first_to_hear, *ours]
+    assert kin([forgetful, *ours], 3) == [forgetful, *ours]
+    assert kin([stranger, ours[0]], 3) == [stranger, ours[0]]
+    assert kin([], 3) == []
 
 
 @pytest.mark.parametrize(

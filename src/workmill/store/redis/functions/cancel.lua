@@ -8,11 +8,14 @@ local function promote_eldest(ctx, leader)
   local heirs = ctx.prefix .. 'heirs'
   local key = ctx.prefix .. 'a' .. group
   redis.call('HDEL', heirs, 'g' .. leader.seq, 'l' .. group)
-  local seq = redis.call('ZPOPMIN', key)[1]
-  if not seq then
-    return
-  end
-  local heir = one_by_seq(ctx, tonumber(seq))
+  local heir
+  repeat
+    local seq = redis.call('ZPOPMIN', key)[1]
+    if not seq then
+      return
+    end
+    heir = one_by_seq(ctx, tonumber(seq))
+  until is_attached(heir, group)
   moved(ctx, heir.status, AFTER_PROMOTE[heir.status])
   heir.status, heir.ref = AFTER_PROMOTE[heir.status], 0
   heir.done, heir.state = leader.done, leader.state

@@ -45,7 +45,11 @@ local function dissolve(ctx, leader)
     redis.call('DEL', ctx.prefix .. 'a' .. group)
   end
   redis.call('HDEL', ctx.prefix .. 'heirs', 'g' .. leader.seq, 'l' .. group)
-  return by_seq(ctx, seqs)
+  local there = {}
+  for _, job in ipairs(by_seq(ctx, seqs)) do
+    there[#there + 1] = is_attached(job, group) and job or nil
+  end
+  return there
 end
 
 local function settle(ctx, leader)

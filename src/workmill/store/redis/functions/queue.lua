@@ -42,9 +42,9 @@ end
 local function head_of(ctx, from, amount)
   while true do
     local job = from.jobs[from.at]
-    if job then
+    if job and not job.chosen then
       return job
-    elseif job == false then
+    elseif job ~= nil then
       from.at = from.at + 1
       from.looked = from.looked + 1
     elseif from.dry or from.looked > LOOK_JOBS then
@@ -53,6 +53,30 @@ local function head_of(ctx, from, amount)
       refill(ctx, from, amount)
     end
   end
+end
+
+-- How many entries a list or set has. The command that tells it of a list is not among the rights
+-- that an endpoint has on hosts that were set up before, so its end is searched for.
+local function length_of(from)
+  if not from.listed then
+    return redis.call('ZCARD', from.key)
+  end
+  local function has(at)
+    return #redis.call('LRANGE', from.key, at, at) > 0
+  end
+  local low, high = 0, 256
+  while has(high) do
+    low, high = high + 1, high * 2
+  end
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if has(middle) then
+      low = middle + 1
+    else
+      high = middle
+    end
+  end
+  return low
 end
 
 -- The ranks at which any of these workloads has jobs, the most urgent first: {rank, workloads}.
@@ -86,7 +110,10 @@ local function eldest(ctx, sources, amount)
   local best, lowest
   for place = #sources, 1, -1 do
     local from = sources[place]
-    local job = from.jobs[from.at] or head_of(ctx, from, amount)
+    local job = from.jobs[from.at]
+    if not job or job.chosen then
+      job = head_of(ctx, from, amount)
+    end
     if not job then
       table.remove(sources, place)
     elseif not lowest or job.seq < lowest then
@@ -109,8 +136,12 @@ local function walk(ctx, workloads, amount, take)
     end
     local from = eldest(ctx, sources, amount)
     while from do
-      local taken, more = take(from.jobs[from.at])
-      from.at = from.at + (taken and 1 or 0)
+      local job = from.jobs[from.at]
+      local taken, more = take(job)
+      if taken then
+        from.at = from.at + 1
+        job.chosen = true  -- whatever else has its seq: keys that were edited may hold it twice
+      end
       if not more then
         return read
       end

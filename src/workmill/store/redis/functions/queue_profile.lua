@@ -36,30 +36,6 @@ local function seen_at(ctx, from, first, last)
   return table.concat(there)
 end
 
--- How many entries a list or set has. The command that tells it of a list is not among the rights
--- that an endpoint has on hosts that were set up before, so its end is searched for.
-local function length_of(from)
-  if not from.listed then
-    return redis.call('ZCARD', from.key)
-  end
-  local function has(at)
-    return #redis.call('LRANGE', from.key, at, at) > 0
-  end
-  local low, high = 0, 256
-  while has(high) do
-    low, high = high + 1, high * 2
-  end
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    if has(middle) then
-      low = middle + 1
-    else
-      high = middle
-    end
-  end
-  return low
-end
-
 local function sources_of(ctx)
   local all, sources = {}, {}
   for workload = 1, last_number(ctx, 'w') do

@@ -6,7 +6,7 @@ local HEAD_JOBS = 1000  -- how far `stats` looks along one list for a queued job
 -- A job as its owner sees it, with its age in front: an attached one shows its leader's progress.
 local function shown(ctx, job, age)
   if job.status == ATTACHED then
-    local leader = leader_of(ctx, job)
+    local leader = leader_of(ctx, job) or job
     job.done, job.state = leader.done, leader.state
   end
   return struct.pack('>I8', age) .. job.id .. pack_job(job)

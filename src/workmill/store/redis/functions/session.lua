@@ -187,8 +187,22 @@ local function save(ctx, job)
   end
 end
 
+-- Write where jobs are to stand. It comes before the jobs: a place without a job is passed over, and
+-- when somebody has put something else under one of these names, a function ends here. A job that
+-- was there already would be told to whoever submits it again, and have no place.
+local function write_places(ctx)
+  for list, seqs in pairs(ctx.lists) do
+    in_chunks('RPUSH', ctx.prefix .. list, seqs)
+  end
+  for tenant, flat in pairs(ctx.outbox) do
+    in_chunks('ZADD', ctx.prefix .. 'o' .. tenant, flat, 2)
+  end
+  ctx.lists, ctx.outbox = {}, {}
+end
+
 -- Write the jobs and where they stand. Afterwards every saved job has its bytes in `raw`.
 local function write_jobs(ctx)
+  write_places(ctx)
   local name, pairs_ = ctx.prefix .. 'j', {}
   for place, job in ipairs(ctx.dirty) do
     job.raw = pack_job(job)
@@ -197,14 +211,8 @@ local function write_jobs(ctx)
     pairs_[2 * place] = job.raw
   end
   write_pairs(pairs_)
-  for list, seqs in pairs(ctx.lists) do
-    in_chunks('RPUSH', ctx.prefix .. list, seqs)
-  end
-  for tenant, flat in pairs(ctx.outbox) do
-    in_chunks('ZADD', ctx.prefix .. 'o' .. tenant, flat, 2)
-  end
   ctx.written = ctx.written or #pairs_ > 0
-  ctx.dirty, ctx.lists, ctx.outbox = {}, {}, {}
+  ctx.dirty = {}
 end
 
 -- Write what was decided.

@@ -14,7 +14,7 @@ local function already_there(ctx, new, old)
     and old.workload == new.kind.workload
   local done = old.done
   if old.status == ATTACHED then
-    done = leader_of(ctx, old).done
+    done = (leader_of(ctx, old) or old).done
   elseif FINISHED[old.status] then
     done = old.total
   end
@@ -56,17 +56,39 @@ local function attach(ctx, job, leader)
   return told(ATTACHED, CREATED, leader.done)
 end
 
-local function queue_up(ctx, job)
-  job.status = QUEUED
-  count(ctx, 'backlog_iterations', job.total - job.done)
+local function line_up(ctx, job)
   local mark = job.workload * 1000 + job.priority
   if not ctx.lanes[mark] then
     note_rank(ctx, job.workload, rank_of(job))
     ctx.lanes[mark] = 'q' .. job.workload .. ':' .. rank_of(job)
   end
   append(ctx, ctx.lanes[mark], job.seq)
+end
+
+local function queue_up(ctx, job)
+  job.status = QUEUED
+  count(ctx, 'backlog_iterations', job.total - job.done)
+  line_up(ctx, job)
   ctx.fresh[job.seq] = job
   return job.done
+end
+
+-- A job that runs goes where its work stands, as if it came now.
+local function place_again(ctx, job)
+  local value, bucket, field = entries_for(ctx, job.key)
+  local leader, known
+  if value then
+    leader, known = find_work(ctx, job.key, job.total, value)
+  end
+  if known and known.total == job.total then
+    job.status, job.state, job.done, job.ended_ms = DONE, known.state, job.total, ctx.now_ms
+    offer(ctx, job)
+  elseif leader then
+    attach(ctx, job, leader)
+  else
+    queue_up(ctx, job)
+    add_work(ctx, job.key, job.total, job.seq, value, bucket, field)
+  end
 end
 
 -- Decide where one new job begins. Answers a number, how far it is, when it is simply queued.
@@ -140,6 +162,7 @@ local function submit(keys, args)
   end
   if #entries > 0 then
     count(ctx, 'submitted_total', #entries)
+    write_places(ctx)
     write_pages(ctx, first, entries)
   end
   finish(ctx)

@@ -137,6 +137,11 @@ local function leader_of(ctx, job)
   return (ctx.fresh and ctx.fresh[seq]) or one_by_seq(ctx, seq)
 end
 
+-- Whether a job, if it is there at all, is attached to this group: its key may have been removed.
+local function is_attached(job, group)
+  return job and job.status == ATTACHED and job.ref == group
+end
+
 local function group_of(ctx, leader)
   local group = redis.call('HGET', ctx.prefix .. 'heirs', 'g' .. leader.seq)
   return tonumber(group or leader.seq)
