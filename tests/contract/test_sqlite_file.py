@@ -58,7 +58,9 @@ def test_the_machines_clock_may_be_set(
     lease = stand.lease(1, lease_seconds=15)[0]
     monkeypatch.setattr("time.time_ns", lambda: wall_ns + hours * 3600 * 10**9)
     assert stand.lease() == []
-    ticks_ns[0] += 16 * 10**9
+    for _ in range(16):
+        ticks_ns[0] += 10**9
+        stand.stats()  # an endpoint's beats are groups, too
     assert [one.id for one in stand.lease()] == [lease.id]
     stand.store.close()
 

@@ -12,7 +12,8 @@ replicas. Until then nobody outside may be told about it. When it raises `StoreU
 the outcome is unknown, and the caller repeats with the same ids, which is harmless.
 
 Time is the store's own clock, read once per group. A lease or receipt that has run out is
-reclaimed by the next `lease` or `pull`, in the same transaction: nothing else has to run.
+reclaimed by the next `lease` or `pull`, in the same transaction: nothing else has to run. Time in
+which nobody could renew a lease (the store was away, its owner stood still) does not end it.
 
 A store is driven by one thread. What it does in others (a backup, an index that is being filled) no
 verb sees half done.

@@ -6,6 +6,7 @@ session     what every verb works with               sets     whole sets in and 
 books       counters and rising numbers              names    tenants, workloads, workers
 work        the index of work by content             known    results of finished work
 held        rows under the fenced verbs              nodes    who is alive
+served      the time by which leases run out
 
 submit, lease, progress, endings, cancel, results, reads, purge, backup: the verbs
 """

@@ -131,7 +131,7 @@ def reclaim(session: Session) -> None:
     if not session.books.jobs[Status.LEASED]:
         return
     retried, buried = list[Held](), list[tuple[Held, str]]()
-    for lost in _LOST(session.connection, session.now_ms, RECLAIM_JOBS):
+    for lost in _LOST(session.connection, session.served_ms, RECLAIM_JOBS):
         if after_lost_lease(lost.row.attempts) is Verb.RETRY:
             retried.append(lost.row)
         else:

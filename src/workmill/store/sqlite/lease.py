@@ -53,7 +53,7 @@ def lease(session: Session, request: LeaseRequest) -> list[Lease]:
         _GRANT,
         (
             code_after(Status.QUEUED, Verb.LEASE),
-            session.in_seconds(request.lease_seconds),
+            session.term(request.lease_seconds),
             session.names.worker(request.worker),
             integers(head.seq for head in granted),
         ),

@@ -43,7 +43,7 @@ def renew(session: Session, renewals: Sequence[Renewal]) -> list[Verdict]:
         if row and verdict is Verdict.APPLIED:
             earlier = steps.get(row.seq)
             state = _progress(session, row, renewal) or (earlier[2] if earlier else None)
-            until_ms = session.in_seconds(renewal.lease_seconds)
+            until_ms = session.term(renewal.lease_seconds)
             steps[row.seq] = (row.seq, row.done, state, row.attempts, until_ms)
     _MOVE_ON(session.connection, list(steps.values()))
     return verdicts

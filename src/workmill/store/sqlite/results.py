@@ -51,7 +51,7 @@ def pull(session: Session, request: PullRequest) -> Pulled:
         session.books.delivered_total += len(rows)
     else:
         verb, holder = Verb.PULL, session.books.take_holder()
-        until_ms = session.in_seconds(request.receipt_seconds)
+        until_ms = session.term(request.receipt_seconds)
         receipt = session.books.epoch + holder.to_bytes(8, "big")
     session.books.move(Status.DONE, Status.PULLED if receipt else Status.DELIVERED, len(rows))
     code = code_after(Status.DONE, verb)
@@ -72,7 +72,7 @@ def lapse(session: Session) -> None:
         return
     kept_ms = round(session.bounds.result_retention_seconds * 1000)
     code = code_after(Status.PULLED, Verb.LAPSE)
-    session.connection.execute(_LAPSE, (code, NOBODY, kept_ms, session.now_ms, LAPSE_JOBS))
+    session.connection.execute(_LAPSE, (code, NOBODY, kept_ms, session.served_ms, LAPSE_JOBS))
     session.books.move(Status.PULLED, Status.DONE, session.connection.changes())
 
 

@@ -15,6 +15,7 @@ from workmill.store.sqlite.books import Bookkeeper, Books
 from workmill.store.sqlite.index import WorkIndex
 from workmill.store.sqlite.names import Names
 from workmill.store.sqlite.schema import sql
+from workmill.store.sqlite.served import ServedTime
 
 _GRACE = sql("""
     UPDATE jobs SET until_ms = ?
@@ -28,7 +29,10 @@ class Session:
     connection: apsw.Connection
     bounds: Bounds
     index: WorkIndex
+    served: ServedTime
     now_ms: int = 0
+    served_ms: int = 0
+    """The time by which leases and receipts run out: where nobody could be served it stood."""
     ahead_ms: int = 0
     """How far the file's latest time is before the clock's: time here never goes back."""
     unplaced: bool = True
@@ -48,6 +52,10 @@ class Session:
         """The time `seconds` from now, in milliseconds."""
         return self.now_ms + round(seconds * 1000)
 
+    def term(self, seconds: float) -> int:
+        """When a lease or a receipt of `seconds` that is given now runs out."""
+        return self.served_ms + round(seconds * 1000)
+
     @property
     def retention_ms(self) -> int:
         """The time by which retention ends: now, without a leap of the clock that may be wrong."""
@@ -61,12 +69,14 @@ class Session:
     def read(self, clock: Clock) -> None:
         """Take the time for one group."""
         self.now_ms = clock() + self.ahead_ms
+        self.served_ms = self.served.look(self.now_ms)
 
     def catch_up(self) -> None:
         """Go on from the file's latest time where the clock is before it."""
         behind_ms = max(0, self.books.latest_ms - self.now_ms)
         self.ahead_ms += behind_ms
         self.now_ms += behind_ms
+        self.served_ms = self.served.begin(self.now_ms)
 
     def open(self, now_ms: int) -> None:
         """Take over what the file holds, in one transaction.
@@ -81,7 +91,7 @@ class Session:
             self.load()
             leap_ms = leaps.note(self.books, now_ms, self.result_retention_ms)
             self.catch_up()
-            until_ms = self.in_seconds(limits.LEASE_SECONDS)
+            until_ms = self.term(limits.LEASE_SECONDS)
             self.connection.execute(_GRACE, (until_ms, until_ms))
             self.keeper.save(self.now_ms)
         leaps.tell(leap_ms, when="while it was closed")

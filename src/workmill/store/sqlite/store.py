@@ -68,6 +68,7 @@ from workmill.store.sqlite.ownership import (
     remove_unborn,
 )
 from workmill.store.sqlite.room import Room
+from workmill.store.sqlite.served import ServedTime
 from workmill.store.sqlite.session import Session
 from workmill.telemetry import emit
 
@@ -86,8 +87,9 @@ class SqliteStore:
     def __init__(
         self, directory: Path, *, clock: Clock | None = None, bounds: Bounds | None = None
     ) -> None:
-        """`clock` is the machine's without its steps, unless a test moves its own."""
+        """`clock` is the machine's without its steps, unless a test moves its own; see `served`."""
         self._clock = clock or steady_clock()
+        self._served = ServedTime(whole=clock is not None)
         self._drift = leaps.Drift(system_clock if clock is None else clock)
         self._pid = os.getpid()
         self._broken: str | None = None
@@ -112,7 +114,7 @@ class SqliteStore:
         connection = file.connect(self._file)
         self._log = Log(connection)
         index = WorkIndex(self._file)
-        self._session = Session(connection, bounds, index)
+        self._session = Session(connection, bounds, index, self._served)
         try:
             self._log.begin(marked=marked)
             self._session.open(self._clock())
@@ -186,6 +188,7 @@ class SqliteStore:
         that the files it went to are not there any more."""
         if self._log.grew:
             self._log.grew = False
+            self._served.kept()
             self._check_files()
         try:
             self._session.index.commit()
@@ -249,6 +252,7 @@ class SqliteStore:
         if self._broken:
             return _lost(self._broken, at_commit=at_commit)
         if isinstance(error, troubles.ERRORS):
+            self._served.refused()
             return self._refusal(error, system_errno)
         return None
 

@@ -1,0 +1,54 @@
+"""The time in which this store could be spoken to: leases and receipts run out by it.
+
+Theory. Whoever holds a lease has to be able to renew it. A process that was stopped, or whose disk
+hung, wakes to a clock that went on; the first `lease` would take back what nobody could renew, and
+count an attempt against every job. So between the beginnings of two groups no more than `STEP_MS`
+counts: while it serves, an endpoint's beat makes a group a second. And what passed between the last
+change that was kept and a refusal does not count either: with a full disk no renewal was possible.
+
+This time begins with the store's at each opening and falls behind it with each such gap. All else
+(retention, the times that jobs show) goes by the store's. A store on Redis gives leases time after
+a silence of its callers, which comes to the same; see `functions/session.lua` there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+STEP_MS: Final = 2000
+"""What counts between two groups at most: twice the pause between an endpoint's beats."""
+
+
+class ServedTime:
+    """Falls behind the store's time where nobody could be served; never goes back behind what was
+    kept."""
+
+    def __init__(self, *, whole: bool) -> None:
+        """`whole` counts everything, for a test that moves the clock itself."""
+        self._whole = whole
+        self._looked_ms = 0
+        self._lag_ms = 0
+        self._kept_ms = 0
+
+    def begin(self, now_ms: int) -> int:
+        """From here on, without a lag."""
+        self._looked_ms = self._kept_ms = now_ms
+        self._lag_ms = 0
+        return now_ms
+
+    def look(self, now_ms: int) -> int:
+        """The time for a group that begins now."""
+        gap_ms = now_ms - self._looked_ms
+        if gap_ms > STEP_MS and not self._whole:
+            self._lag_ms += gap_ms - STEP_MS
+        self._looked_ms = now_ms
+        return now_ms - self._lag_ms
+
+    def kept(self) -> None:
+        """The group has changed something, and that is on stable storage."""
+        self._kept_ms = self._looked_ms - self._lag_ms
+
+    def refused(self) -> None:
+        """The group was refused, as every renewal would have been."""
+        if not self._whole:
+            self._lag_ms = self._looked_ms - self._kept_ms
