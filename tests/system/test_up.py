@@ -67,15 +67,19 @@ def test_a_directory_that_vanishes_is_not_replaced_by_an_empty_one(tmp_path: Pat
         assert client.result(job_id, 60) == kept
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_drains_and_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C: the work in hand goes back with its checkpoint, exit 0, every process is gone."""
+    """Ctrl-C: the work in hand goes back with its checkpoint, exit 0, every process is gone. A
+    terminal that is closed says it twice, once by itself and once by its shell."""
     with Up(tmp_path) as up:
         with up.client() as client:
             handle = client.submit(b"endless", 10**9)
             checkpoint = until(lambda: (done := client.job(handle.id).done) > 1 and done)
         pids = up.tree()
         assert len(pids) >= 4  # supervisor, endpoint, two workers and what they compute in
+        if number == signal.SIGHUP:
+            os.killpg(up.process.pid, number)
+            until(lambda: "up.draining" in up.log.read_text())
         assert up.stop(number) == 0
         assert all(gone(pid) for pid in pids)
     with Up(tmp_path, workers=0) as again, again.client() as client:

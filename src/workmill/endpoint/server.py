@@ -8,6 +8,7 @@ says where we listen.
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ from workmill.endpoint.routes import OPERATIONS
 from workmill.endpoint.service import Service
 from workmill.endpoint.settings import EndpointSettings
 from workmill.endpoint.watchdog import keep_watchdog_quiet
-from workmill.process.entry import stop_signals
+from workmill.process.entry import StopWishes, stop_signals
 from workmill.store.port import Store
 from workmill.telemetry import emit
 from workmill.wire import codecs
@@ -176,9 +177,14 @@ def _signals(loop: asyncio.AbstractEventLoop, drain: Callable[[], None]) -> Iter
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = stop_signals()
+    numbers, wishes = stop_signals(), StopWishes()
+
+    def on_signal(number: signal.Signals) -> None:
+        if wishes.heeds(number):
+            drain()
+
     for number in numbers:
-        loop.add_signal_handler(number, drain)
+        loop.add_signal_handler(number, on_signal, number)
     try:
         yield
     finally:

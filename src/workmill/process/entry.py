@@ -17,10 +17,14 @@ import resource
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+ONE_WISH_SECONDS: Final = 0.25
+"""A Ctrl-C so soon after the first signal is the same wish, handed on by whoever wraps us."""
 MAX_OPEN_FILES: Final = 65_536
 """Descriptors; the soft limit is raised no further. Some runtimes have a hard limit of a thousand
 million, and programs that size their tables by the soft one fail."""
@@ -103,6 +107,23 @@ def stop_signals() -> tuple[signal.Signals, ...]:
     """What stops a process that serves; SIGHUP is not among them under `nohup`."""
     hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
     return (signal.SIGINT, signal.SIGTERM, *hangup)
+
+
+class StopWishes:
+    """Tells a person who insists from one wish that arrives as several signals. A terminal that is
+    closed sends SIGHUP, and so does its shell; service managers send SIGTERM to a process and to
+    its group. None of them wants to lose what a drain saves: only Ctrl-C asks for that."""
+
+    def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._ticks = ticks
+        self._first_at: float | None = None
+
+    def heeds(self, number: int) -> bool:
+        """Whether this stop signal is a wish of its own: the first one, or a later Ctrl-C."""
+        if self._first_at is None:
+            self._first_at = self._ticks()
+            return True
+        return number == signal.SIGINT and self._ticks() - self._first_at >= ONE_WISH_SECONDS
 
 
 def die_on_interrupt() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any, Final, TypeAlias
 
 from workmill.domain.errors import Unavailable, WorkmillError
 from workmill.process.child_watch import wait_without_threads
-from workmill.process.entry import stop_signals
+from workmill.process.entry import StopWishes, stop_signals
 from workmill.process.init import leave_orphans
 from workmill.runtime.lifeline import GRACE_SECONDS
 from workmill.runtime.processes import Command, Death, LocalProcesses
@@ -61,6 +62,7 @@ class Supervisor:
     def __init__(self, stages: Sequence[Stage]) -> None:
         self._stages = stages
         self._running: list[_Running] = []
+        self._wishes = StopWishes()
         self._drain = asyncio.Event()
         self._kill = asyncio.Event()
 
@@ -71,7 +73,7 @@ class Supervisor:
         wait_without_threads()
         loop, numbers = asyncio.get_running_loop(), stop_signals()
         for number in numbers:
-            loop.add_signal_handler(number, self._on_stop_signal)
+            loop.add_signal_handler(number, self._on_stop_signal, number)
         try:
             return await self._run(announce)
         finally:
@@ -126,7 +128,9 @@ class Supervisor:
         orderly = [await running.drain() for running in reversed(self._running)]
         return all(orderly)
 
-    def _on_stop_signal(self) -> None:
+    def _on_stop_signal(self, number: signal.Signals) -> None:
+        if not self._wishes.heeds(number):
+            return
         if self._drain.is_set():
             self._kill.set()
         self._drain.set()

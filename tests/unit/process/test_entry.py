@@ -16,7 +16,12 @@ from typing import Any
 import pytest
 
 from workmill.process import entry
-from workmill.process.entry import MAX_OPEN_FILES, raise_file_limit
+from workmill.process.entry import (
+    MAX_OPEN_FILES,
+    ONE_WISH_SECONDS,
+    StopWishes,
+    raise_file_limit,
+)
 
 SHELL_CLOSES = {0: "<&-", 1: ">&-", 2: "2>&-"}
 ALL = [list(some) for some in chain.from_iterable(combinations(range(3), n) for n in range(4))]
@@ -228,3 +233,24 @@ def test_what_python_put_first_goes_and_our_own_place_stays(
     entry.drop_implicit_path()
     assert len(path) == 1 + stays
     assert path[-1] == "the rest"
+
+
+@pytest.mark.parametrize(
+    ("number", "seconds", "heeded"),
+    [
+        (signal.SIGINT, 0.0, False),  # a wrapper hands on what the terminal has sent us as well
+        (signal.SIGINT, ONE_WISH_SECONDS, True),
+        (signal.SIGTERM, 60.0, False),
+        (signal.SIGHUP, 60.0, False),
+    ],
+)
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_only_a_later_ctrl_c_is_a_second_wish(
+    first: signal.Signals, number: signal.Signals, seconds: float, *, heeded: bool
+) -> None:
+    """The first stop signal is heeded, whichever it is."""
+    now = 0.0
+    wishes = StopWishes(lambda: now)
+    assert wishes.heeds(first)
+    now = seconds
+    assert wishes.heeds(number) == heeded

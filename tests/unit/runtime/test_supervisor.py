@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from workmill.domain.errors import Conflict, Unavailable
+from workmill.process import entry
 from workmill.runtime import deaths, restarts
 from workmill.runtime import slot as slot_module
 from workmill.runtime import supervisor as supervisor_module
@@ -229,8 +230,11 @@ async def test_what_does_not_drain_is_ended(scene: Scene, monkeypatch: pytest.Mo
     assert all(gone(pid) for pid in scene.pids("born"))
 
 
-async def test_a_second_ctrl_c_ends_everything_now(scene: Scene) -> None:
+async def test_a_second_ctrl_c_ends_everything_now(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever cannot wait for the drain presses again: every child is ended by force."""
+    monkeypatch.setattr(entry, "ONE_WISH_SECONDS", 0.0)
     supervisor = scene.service(scene.command("endpoint", STUBBORN))
 
     async def story() -> None:
@@ -239,6 +243,23 @@ async def test_a_second_ctrl_c_ends_everything_now(scene: Scene) -> None:
 
     assert await scene.play(supervisor, story) == EXIT_KILLED
     assert all(gone(pid) for pid in scene.pids("born"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+async def test_one_wish_that_arrives_as_several_signals_drains(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """A closed terminal sends SIGHUP and so does its shell, a service manager signals a process and
+    its group: nobody loses the work in hand by that, however far apart the signals are."""
+    monkeypatch.setattr(entry, "ONE_WISH_SECONDS", 0.0)
+    supervisor = scene.service(scene.command("endpoint", OBEDIENT))
+
+    async def story() -> None:
+        for again in (number, number, signal.SIGHUP, signal.SIGTERM):
+            os.kill(os.getpid(), again)
+
+    assert await scene.play(supervisor, story) == EXIT_DRAINED
+    assert len(scene.lines("drained")) == 1
 
 
 async def test_stages_start_in_order_and_drain_in_reverse(scene: Scene) -> None:
