@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
@@ -144,15 +145,24 @@ def _cause(failure: Exception) -> str:
 def context_for(addresses: Addresses) -> ssl.SSLContext:
     """What TLS is spoken with. Reading certificates is slow: only where TLS is."""
     if addresses.encrypted:
-        return ssl.create_default_context()
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        with suppress(OSError):  # SSLKEYLOGFILE, a help for debugging, names what cannot be written
+            return ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if addresses.encrypted:
+        context.load_default_certs()
+    return context
 
 
 def headers_of(key: str | None) -> dict[str, str]:
     """What every request of one client says. Raises InvalidInput for what cannot be a key."""
     key = arguments.key(key)
     authorization = {"authorization": f"Bearer {key}"} if key else {}
-    return {"user-agent": "workmill", "accept": "*/*", **authorization}
+    return {
+        "user-agent": "workmill",
+        "accept": "*/*",
+        "accept-encoding": "identity",  # unsaid it means: whatever a proxy likes (RFC 9110, 12.5.3)
+        **authorization,
+    }
 
 
 def built(

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from typing import Any, Final, cast
 from weakref import WeakValueDictionary
 
+import h11
 import httpcore
 import httpx
 
@@ -126,6 +127,14 @@ def _for_httpcore(request: httpx.Request) -> httpcore.Request:
     )
 
 
+def _end_if_more_came(stream: Any) -> None:
+    """What came behind the end of an answer was not asked for, and would be taken for the answer to
+    whatever is asked next: that connection is not used again (RFC 9112, section 9.2)."""
+    state = stream._stream._connection._h11_state  # noqa: SLF001
+    if state.their_state is h11.DONE and state.trailing_data[0]:
+        state.send_failed()
+
+
 class _Stream(httpx.SyncByteStream):
     def __init__(self, stream: Iterable[bytes]) -> None:
         self._stream = stream
@@ -134,6 +143,7 @@ class _Stream(httpx.SyncByteStream):
         return iter(self._stream)
 
     def close(self) -> None:
+        _end_if_more_came(self._stream)
         self._stream.close()  # type: ignore[attr-defined]
 
 
@@ -148,6 +158,7 @@ class _AsyncStream(httpx.AsyncByteStream):
         return aiter(self._stream)
 
     async def aclose(self) -> None:
+        _end_if_more_came(self._stream)
         try:
             await self._stream.aclose()  # type: ignore[attr-defined]
         except asyncio.CancelledError:

@@ -26,6 +26,8 @@ _STATUS_LINES: Final = {
 _CLOSE: Final = b"connection: close\r\n"
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _LENGTH: Final = b"content-length"
+UNBUFFERED: Final = (b"x-accel-buffering", b"no")
+"""nginx and its kin hold pieces of an answer back until they have many, unless asked not to."""
 
 
 class ClientGone(Exception):
@@ -159,7 +161,7 @@ class Exchange:
         more. So there are two pieces, with some time after each.
         """
         self._begin()
-        whole = self._head(status, headers) + body
+        whole = self._head(status, [*headers, UNBUFFERED]) + body
         for piece in (whole[:-2], whole[-2:-1]):
             self.line.write(piece)
             if not self.sending_ended:  # else he may read yet, and hangs up no more

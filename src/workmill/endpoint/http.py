@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from workmill.domain.errors import BodyTooLarge
-from workmill.endpoint.exchange import ClientGone, Exchange, Headers
+from workmill.endpoint.exchange import UNBUFFERED, ClientGone, Exchange, Headers
 from workmill.wire import codecs
 
 __all__ = ["ClientGone", "Headers", "Reply", "Request", "too_large"]
@@ -106,4 +106,4 @@ class Reply:
     @classmethod
     def stream(cls, chunks: AsyncIterator[bytes], kind: str) -> Reply:
         """A body whose length is not known yet."""
-        return cls(200, chunks, [(TYPE, kind.encode()), (b"cache-control", b"no-store")])
+        return cls(200, chunks, [(TYPE, kind.encode()), UNBUFFERED])

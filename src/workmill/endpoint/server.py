@@ -129,6 +129,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 proxy_headers=False,
                 server_header=False,
+                headers=[("cache-control", "no-store")],  # a cache may guess (RFC 9111, 4.2.2)
                 backlog=BACKLOG,
                 timeout_graceful_shutdown=round(service.settings.drain_seconds),
             )

@@ -128,6 +128,7 @@ async def test_a_request_is_told_to_the_endpoint_whole(make_transport: Make) -> 
     assert str(first.url) == "http://one/base/x?a=1&b=%C3%A4+%26"
     assert first.headers["content-type"] == "a/b"
     assert first.extensions["timeout"]["read"] == 7.0
+    assert first.headers["accept-encoding"] == "identity"
     assert "content-type" not in second.headers
     assert "authorization" not in second.headers
     assert second.url.query == b""

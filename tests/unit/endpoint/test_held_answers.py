@@ -34,9 +34,9 @@ def _exchange(line: Connection) -> Exchange:
 
 
 async def test_the_pieces_are_the_answer() -> None:
-    """All but two bytes, one, and one."""
+    """All but two bytes, one, and one; and a proxy is asked to pass each on as it comes."""
     whole, held = Connection(), Connection()
-    _exchange(whole).respond(200, [], b"[1]")
+    _exchange(whole).respond(200, [(b"x-accel-buffering", b"no")], b"[1]")
     exchange = _exchange(held)
     await exchange.respond_but_last(200, [], b"[1]", 0.0)
     assert not exchange.ended
