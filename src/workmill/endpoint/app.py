@@ -35,8 +35,8 @@ _OTHER: Final = "other"
 """What is counted together in the metrics."""
 _OPTIONS: Final = "OPTIONS"
 _HARMLESS: Final = frozenset({"GET", "HEAD", _OPTIONS})
-_OF_HTTP: Final = frozenset({"PATCH", "TRACE"})
-"""Known (RFC 9110, RFC 5789), and taken by no path."""
+_OF_HTTP: Final = frozenset({"PATCH", "TRACE", "QUERY"})
+"""Known (RFC 9110, RFC 5789, OpenAPI 3.2), and taken by no path."""
 WAITED_SECONDS: Final = 0.1
 """Who was answered sooner has hardly hung up meanwhile."""
 _SERVER: Final = "*"

@@ -11,7 +11,7 @@ import msgspec
 
 from workmill import __version__
 from workmill.endpoint.params import Parameter
-from workmill.endpoint.routes import FORM, Operation
+from workmill.endpoint.routes import EVENT_STREAM, FORM, Operation
 from workmill.endpoint.settings import EndpointSettings
 from workmill.wire import codecs
 from workmill.wire.messages import Problem
@@ -101,6 +101,8 @@ def _content(kinds: Sequence[str], message: Any, schemas: dict[str, Any]) -> dic
 def _media(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
     if kind == codecs.NDJSON:
         return _lines(schema)
+    if kind == EVENT_STREAM:
+        return _events()
     return {"schema": _FORM if kind == FORM else schema}
 
 
@@ -108,6 +110,12 @@ def _lines(schema: dict[str, Any]) -> dict[str, Any]:
     """OpenAPI 3.1 has no word for one JSON value a line: the whole is text."""
     each = json.dumps(schema.get("items", {}))
     return {"schema": {"type": "string", "description": f"One JSON value a line, each {each}"}}
+
+
+def _events() -> dict[str, Any]:
+    """OpenAPI 3.1 does not say whether a schema is that of the stream or of each event: tools take
+    both for it, so neither is called a string or an object."""
+    return {"schema": {"description": "server-sent events, the data of each one JSON value"}}
 
 
 def _is_message(kind: Any) -> bool:

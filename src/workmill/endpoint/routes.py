@@ -71,6 +71,7 @@ class Operation:
 
 RAW: Final = "application/octet-stream"
 FORM: Final = "multipart/form-data"
+EVENT_STREAM: Final = "text/event-stream"
 _JOB: Final = paths.JOBS + "/{id}"
 _VERDICTS: Final = list[values.Verdict]
 
@@ -169,7 +170,7 @@ RESULTS: Final = (
         head=False,
         parameters=(params.WATCHED,),
         gives=str,
-        gives_kinds=("text/event-stream",),
+        gives_kinds=(EVENT_STREAM,),
         refuses=(503,),
     ),
 )

@@ -22,7 +22,7 @@ from tests.http.endpoint.schemas import Drawing, Schema
 
 from workmill.endpoint import EndpointSettings
 from workmill.endpoint.openapi import openapi_document
-from workmill.endpoint.routes import FORM, OPERATIONS, RAW, Operation
+from workmill.endpoint.routes import EVENT_STREAM, FORM, OPERATIONS, RAW, Operation
 from workmill.wire import codecs, paths
 
 MAX_ITERATIONS = 5000
@@ -255,6 +255,13 @@ def test_the_document_tells_the_bounds_of_this_service() -> None:
         "maximum": 1000,
         "default": 100,
     }
+
+
+def test_an_event_and_the_whole_stream_are_both_as_written_down() -> None:
+    """Some tools judge the text by the schema of a stream of events, others each event."""
+    schema = DOCUMENT["paths"][paths.EVENTS]["get"]["responses"]["200"]["content"][EVENT_STREAM]
+    for seen in ("event: stats\ndata: {}\n\n", {"event": "stats", "data": "{}"}):
+        assert DRAWING.judge(schema["schema"]).is_valid(seen)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=_named)

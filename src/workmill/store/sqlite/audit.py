@@ -32,6 +32,7 @@ from workmill.store.sqlite.session import Session
 from workmill.store.sqlite.sets import one
 
 _LARGEST: Final = 2**62
+_HALF_BITS: Final = 32
 _MOST_NAMES: Final = 2**30
 _LAST_MS: Final = 253_402_300_799_999
 """The end of the year 9999: no later time can be shown."""
@@ -45,6 +46,7 @@ def _checked(text: str) -> str:
         key_bytes=str(KEY_BYTES),
         state_bytes=str(MAX_STATE_BYTES),
         largest=str(_LARGEST),
+        half_bits=str(_HALF_BITS),
         last_ms=str(_LAST_MS),
         most_attempts=str(MAX_ATTEMPTS),
         lowest_rank=str(-MAX_PRIORITY),
@@ -72,7 +74,9 @@ _COUNTED: Final = " UNION ALL ".join(
 """How many jobs of each status, from the index that holds them: one without an index is missed, and
 then the sum is not that of all."""
 _JUDGED: Final = _checked("""
-    SELECT count(*), ifnull(sum(iif(status IN ($queued, $leased), total - done, 0)), 0),
+    SELECT count(*),
+        ifnull(sum(iif(status IN ($queued, $leased), total - done, 0) >> $half_bits), 0),
+        ifnull(sum(iif(status IN ($queued, $leased), total - done, 0) & (1 << $half_bits) - 1), 0),
         count(*) FILTER (WHERE submitted_at_ms > ? OR ended_at_ms > ?),
         count(*) FILTER (WHERE seq < 1 OR seq >= ? OR token < 0 OR token > ?
         OR length(id) <> $id_bytes OR length(key) <> $key_bytes
@@ -93,7 +97,7 @@ _JUDGED: Final = _checked("""
     FROM jobs
 """)
 """One pass over all jobs: how many, what is left, how many are later than the books, and how many
-no store makes."""
+no store makes. What is left is added up in two halves: SQLite fails where a sum needs 64 bits."""
 _LED_BY_NOBODY: Final = _checked("""
     SELECT count(*) FROM jobs a LEFT JOIN jobs l ON l.seq = a.leader
     WHERE a.status = $attached AND a.leader <> $unplaced AND (l.seq IS NULL
@@ -143,11 +147,11 @@ def contradiction(session: Session) -> str | None:
 
 def _wrong_jobs(connection: apsw.Connection, books: Books) -> str | None:
     given = (books.latest_ms,) * 2 + (books.next_seq, books.highest_token, books.next_holder)
-    jobs, backlog, later, impossible = next(connection.execute(_JUDGED, given))
+    jobs, upper, lower, later, impossible = next(connection.execute(_JUDGED, given))
     counts = [int(count) for (count,) in connection.execute(_COUNTED)]
     if jobs != sum(counts) or dict(zip(BY_CODE.values(), counts, strict=True)) != books.jobs:
         return "holds other jobs than its books say"
-    if backlog != books.backlog_iterations:
+    if (upper << _HALF_BITS) + lower != books.backlog_iterations:
         return "has more or less left to compute than its books say"
     if later or one(connection, _LATEST_KNOWN) > books.latest_ms:
         return "holds what is later than its books"
