@@ -15,7 +15,13 @@ from typing import Protocol, TypeVar
 from workmill.client.core import Reply
 from workmill.client.foreign import is_copy, no_answer, read_answer
 from workmill.client.values import PulledBatch
-from workmill.domain.errors import EndpointUnreachable, JobCancelled, JobFailed
+from workmill.domain.errors import (
+    EndpointUnreachable,
+    JobCancelled,
+    JobFailed,
+    Unavailable,
+    WaitTimeout,
+)
 from workmill.wire import codecs
 from workmill.wire.messages import Acknowledged, JobList, JobView, PulledResults
 
@@ -154,3 +160,16 @@ def _misfit(why: str) -> EndpointUnreachable:
 def _shown(number: int) -> str:
     """A number that may have more digits than can be written."""
     return str(number) if abs(number) < 10**20 else f"over {'-' * (number < 0)}10**20"
+
+
+def time_is_up(
+    view: JobView, after_seconds: float | None, unanswered: Unavailable | None = None
+) -> WaitTimeout:
+    """What ends a wait whose time is up, by the last answer, and what its last look met instead."""
+    seen = (
+        "" if unanswered is None else f" when it was last seen; then no answer came ({unanswered})"
+    )
+    return WaitTimeout(
+        f"Job {view.id} is {view.status}, {view.done} of {view.iterations} iterations done, after "
+        f"{after_seconds} s{seen}. It goes on; ask for its result again."
+    )

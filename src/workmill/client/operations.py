@@ -28,13 +28,12 @@ from workmill.client.pace import REPLY_BYTES
 from workmill.client.payload import payload
 from workmill.client.polls import Polls
 from workmill.client.reading import Heard, Source, unheard
-from workmill.client.retries import Ticks, pause_seconds, retrying
+from workmill.client.retries import LONGEST_PAUSE_SECONDS, Ticks, pause_seconds, retrying
 from workmill.client.values import Data, PulledBatch, Work
 from workmill.domain.errors import (
     Conflict,
     InvalidInput,
     Unavailable,
-    WaitTimeout,
     WorkmillError,
 )
 from workmill.domain.job import Node
@@ -211,23 +210,35 @@ class Operations:
         """Wait for the job's value. Raises JobFailed, JobCancelled or WaitTimeout."""
         asked = arguments.job_id(job_id)
         deadline = self._ticks() + arguments.patience(timeout_seconds)
-        wait, delay = object(), 0.0
+        due, wait, delay, view = deadline, object(), 0.0, None
         try:
             while True:
-                view, pause = yield from self._look(asked, wait, deadline, delay)
+                try:
+                    view, pause = yield from self._look(asked, wait, deadline, delay)
+                except Unavailable as error:
+                    left = deadline - self._ticks()
+                    if view is None or error.lasting or not self._is_cut_short(due, left):
+                        raise
+                    if left <= BETWEEN_POLLS_SECONDS:
+                        raise answers.time_is_up(view, timeout_seconds, error) from error
+                    delay = left
+                    continue
                 value = answers.value_of(view)
                 if value is not None:
                     return value
                 left = deadline - self._ticks()
                 if left <= BETWEEN_POLLS_SECONDS:
-                    raise WaitTimeout(
-                        f"Job {asked} is {view.status}, {view.done} of {view.iterations} "
-                        f"iterations done, after {timeout_seconds} s. It goes on; ask for its "
-                        "result again."
-                    )
+                    raise answers.time_is_up(view, timeout_seconds)
                 delay = min(pause, left)
+                due = min(deadline, self._ticks() + delay + POLL_SECONDS)
         finally:
             self._polls.leave(wait)
+
+    def _is_cut_short(self, due: float, left: float) -> bool:
+        """Whether looks that had an answer due then failed for want of time in their wait: one that
+        found no turn among this client's own calls, or was given less than an endpoint may be
+        silent for, says nothing about the endpoint."""
+        return left <= LONGEST_PAUSE_SECONDS and self._ticks() - due <= SILENCE_SECONDS
 
     def _look(
         self, job_id: str, wait: object, deadline: float, delay: float

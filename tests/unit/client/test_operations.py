@@ -254,6 +254,45 @@ def test_a_wait_on_a_dead_service_ends_in_time(service: Counterpart) -> None:
     assert service.now - began <= 5.0 + LAST_LOOK_SECONDS
 
 
+@pytest.mark.parametrize("silent_seconds", [0.0, 1.0])
+def test_a_last_look_that_gets_no_answer_ends_a_wait_as_its_time_does(
+    service: Counterpart, silent_seconds: float
+) -> None:
+    """Hundreds of waits whose time is up in one moment, uploads beside them: some find no turn, or
+    an endpoint that is slow for that moment. Nobody is away, and the job is known to go on."""
+    polls = service.operations._polls
+    places = [polls.take(object()) for _ in range(MOST)]
+    deadline = service.now + 12.0
+
+    def answer(request: Request) -> Reply:
+        if service.now + 1.0 < deadline:
+            return view("leased")
+        service.now += min(request.timeout_seconds, silent_seconds)
+        raise EndpointUnreachable("too many calls")
+
+    with pytest.raises(WaitTimeout, match=r"4 of 10 .* last seen.*too many calls"):
+        service.carry(service.operations.result(ID, 12.0), answer)
+    assert None not in places
+    assert deadline - 1.0 <= service.now <= deadline + LAST_LOOK_SECONDS
+
+
+def test_a_wait_on_a_service_that_went_away_says_so(service: Counterpart) -> None:
+    """One that was answered at first, and then not for longer than an endpoint may be silent."""
+    polls = service.operations._polls
+    places = [polls.take(object()) for _ in range(MOST)]
+    told = iter([view("leased")])
+
+    def answer(_: Request) -> Reply:
+        service.now += 0.1
+        for reply in told:
+            return reply
+        raise EndpointUnreachable
+
+    with pytest.raises(EndpointUnreachable):
+        service.carry(service.operations.result(ID, 45.0), answer)
+    assert None not in places
+
+
 def test_a_wait_without_a_place_gives_every_look_its_time(service: Counterpart) -> None:
     """The pause before a look is not taken from the look: the last one of a wait whose time is
     nearly up can be answered, and the wait ends as a wait does."""
