@@ -24,9 +24,20 @@ TAG = "{unheard}"
 
 
 class Doubtful(RedisLink):
-    """A primary that does everything, and replicas that do not say so."""
+    """A primary that does everything, and replicas that do not say so; or whose answers, or the
+    very calls, are lost."""
 
     silent = False
+    lost = ""
+
+    def call(self, function: str, payload: bytes, *, writes: bool) -> Any:
+        """See `Link.call`."""
+        if self.lost == "call" and writes:
+            raise StoreUnavailable("it was not sent")
+        answer = super().call(function, payload, writes=writes)
+        if self.lost == "answer" and writes:
+            raise StoreUnavailable("it did not answer")
+        return answer
 
     def confirm(self) -> None:
         """See `Link.confirm`."""
@@ -54,31 +65,35 @@ def stand(link: Doubtful, tmp_path: Path) -> Iterator[Stand]:
     made.store.close()
 
 
-def test_a_job_is_not_charged_with_leases_that_nobody_got(stand: Stand, link: Doubtful) -> None:
-    """While nothing is confirmed workers go on to ask. No job is buried by it, nor a suspect."""
+@pytest.mark.parametrize("lost", ["confirmation", "answer"])
+def test_a_job_is_not_charged_with_leases_that_nobody_got(
+    stand: Stand, link: Doubtful, lost: str
+) -> None:
+    """While nothing is heard workers go on to ask. No job is buried by it, nor a suspect."""
     job = new_job()
     stand.submit(job)
-    link.silent = True
+    link.silent, link.lost = lost == "confirmation", lost
     for _ in range(2 * MAX_ATTEMPTS):
         with pytest.raises(StoreUnavailable):
             stand.lease(1)
         stand.clock.advance(10)
-    link.silent = False
+    link.silent, link.lost = False, ""
     lease = stand.lease_one()
     assert lease.attempts == 1
     assert stand.stats().expired_leases_total == 0
     assert stand.complete(lease, state_of("any", 1)) is Verdict.APPLIED
 
 
-def test_a_lease_that_was_heard_is_left_alone(stand: Stand, link: Doubtful) -> None:
+@pytest.mark.parametrize("lost", ["confirmation", "answer", "call"])
+def test_a_lease_that_was_heard_is_left_alone(stand: Stand, link: Doubtful, lost: str) -> None:
     """A later group that is not confirmed takes nothing from those who have their leases."""
     jobs = [new_job() for _ in range(4)]
     stand.submit(*jobs)
     held = stand.lease(2)
-    link.silent = True
+    link.silent, link.lost = lost == "confirmation", lost
     with pytest.raises(StoreUnavailable):
         stand.lease(2)
-    link.silent = False
+    link.silent, link.lost = False, ""
     assert [lease.id for lease in stand.lease(4)] == [job.id for job in jobs[2:]]
     assert [stand.status(lease) for lease in held] == [Status.LEASED] * 2
     assert {stand.complete(lease, state_of("any", 1)) for lease in held} == {Verdict.APPLIED}

@@ -50,7 +50,6 @@ from workmill.store.redis.copy_place import ALONE, ShardPlace
 from workmill.store.redis.port import Link
 from workmill.store.redis.queue_profile import ASKED, profile_of
 from workmill.store.redis.session import Session, called
-from workmill.store.redis.unheard import Unheard
 from workmill.telemetry import emit
 
 MAX_DELIVERED_BYTES: Final = 1024 * 1024 * 1024
@@ -102,7 +101,7 @@ class RedisStore(Session):
         self._bounds = bounds or Bounds()
         self._max_delivered_bytes = max_delivered_bytes
         self._leapt_ms = 0
-        self._unheard = Unheard()
+        self._group = self._heard = 0
         self.changed_over = ChangedOver(b"", b"")
         """As the last `stats` found it."""
         super().__init__(connect, clock=clock, heals_ms=heals_ms, may_found=may_found)
@@ -111,9 +110,9 @@ class RedisStore(Session):
     def group(self) -> Iterator[None]:
         """See `Store.group`."""
         with super().group():
-            self._unheard.begin_group()
+            self._group += 1
             yield
-        self._unheard.confirmed()
+        self._heard = self._group
 
     def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
         """See `Store.new_id`."""
@@ -149,17 +148,15 @@ class RedisStore(Session):
         return Page(jobs=jobs, next_after=None if following < 0 else following)
 
     def lease(self, request: LeaseRequest) -> list[Lease]:
-        """See `Store.lease`. First what was granted to nobody is handed back."""
-        self.release(self._unheard.due())
+        """See `Store.lease`. First what was granted in a group that was not confirmed is handed
+        back, for nobody has heard of it."""
         lease_ms = round(request.lease_seconds * 1000)
         names, found = self._write(
             *("lease", request.worker, request.workloads, request.min_jobs, request.max_jobs),
-            *(min(request.max_cost, 2**53), lease_ms),
+            *(min(request.max_cost, 2**53), lease_ms, self._group, self._heard),
         )
         names = records.names_of(names)
-        leases = [records.lease_of(raw, names) for raw in found]
-        self._unheard.granted(leases)
-        return leases
+        return [records.lease_of(raw, names) for raw in found]
 
     def heads(self, request: LeaseRequest) -> list[Head]:
         """What `lease` would grant, in order, after reclaiming what has run out. Suspects are

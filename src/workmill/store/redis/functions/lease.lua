@@ -1,6 +1,18 @@
 --[[ The verb `lease`: reclaim what has run out, then grant from the head of the queue.
 
+An answer may be lost, or its group not be confirmed: then nobody has the leases, and each that ran
+out would count as an attempt of its job, which is buried in the end. So each caller's last grants
+are noted with the number of their group. With the next lease it says which group was confirmed
+last, and what came after that one is handed back.
+
 `heads` says what a lease would grant, in order, for a store that is made of several. ]]
+
+local NOTE_MS = 600000  -- longer than an endpoint that lives is without a call
+local GRANT, GRANT_AT, GRANT_BYTES = '>I5I6', 9, 11
+
+local function note_name(ctx)
+  return ctx.prefix .. 'g' .. ctx.caller[3]
+end
 
 local function numbers_of(ctx, names)
   local numbers, seen = {}, {}
@@ -58,15 +70,64 @@ local function grant(ctx, jobs, worker, until_ms)
   in_chunks('ZADD', ctx.prefix .. 'leased', due, 2)
 end
 
--- asked: now, worker, workloads, min_jobs, max_jobs, max_cost, lease_ms.
+local function hand_back(ctx, note)
+  local seqs, tokens = {}, {}
+  for at = GRANT_AT, #note, GRANT_BYTES do
+    seqs[#seqs + 1], tokens[#tokens + 1] = struct.unpack(GRANT, note, at)
+  end
+  for place, job in ipairs(by_seq(ctx, seqs)) do
+    if job and job.status == LEASED and job.token == tokens[place] then
+      moved(ctx, job.status, AFTER_RELEASE[job.status])
+      job.status, job.attempts = AFTER_RELEASE[job.status], math.max(0, job.attempts - 1)
+      unlease(ctx, {job})
+      push_back(ctx, job)
+      save(ctx, job)
+    end
+  end
+end
+
+-- What this caller's note is to begin with, after handing back what nobody has heard of; nil for a
+-- call that comes when a later group has leased already: nobody waits for it.
+local function settle_note(ctx, group, heard)
+  local note = redis.call('GET', note_name(ctx))
+  local noted = note and struct.unpack('>I8', note) or 0
+  if noted > group then
+    return nil
+  elseif noted == group then
+    return note
+  elseif noted > heard then
+    hand_back(ctx, note)
+  end
+  return struct.pack('>I8', group), note
+end
+
+local function write_note(ctx, note, jobs, before)
+  local grants = {note}
+  for _, job in ipairs(jobs) do
+    grants[#grants + 1] = struct.pack(GRANT, job.seq, job.token)
+  end
+  if #jobs > 0 then
+    redis.call('SET', note_name(ctx), table.concat(grants), 'PX', NOTE_MS)
+  elseif before then
+    redis.call('DEL', note_name(ctx))
+  end
+end
+
+-- asked: now, worker, workloads, min_jobs, max_jobs, max_cost, lease_ms, the caller's group, the
+-- last one of it that was confirmed.
 local function lease(keys, args)
   local ctx = begin(keys, args)
-  local _, worker, workloads, least, most, max_cost, lease_ms = unpack(ctx.asked)
+  local _, worker, workloads, least, most, max_cost, lease_ms, group, heard = unpack(ctx.asked)
+  local note, before = settle_note(ctx, group, heard)
+  if not note then
+    return {{}, {}}
+  end
   reclaim(ctx)
   local jobs, strings = {}, {}
   local read = walk(ctx, numbers_of(ctx, workloads), amount_for(least, most),
     chooser(jobs, least, most, max_cost))
   grant(ctx, jobs, worker, ctx.now_ms + lease_ms)
+  write_note(ctx, note, jobs, before)
   cut(ctx, read)
   finish(ctx)
   for place, job in ipairs(jobs) do
