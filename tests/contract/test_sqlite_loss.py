@@ -334,3 +334,18 @@ def test_a_stranger_who_writes_with_sqlite_is_noticed(tmp_path: Path, kind: str)
             store.get([job.id])
     store.close()
     SqliteStore(tmp_path).close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EBADF, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_refused_in_words(
+    home: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As network file systems answer; then nothing would keep a second owner out."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StoreUnavailable, match=r"cannot be locked \(.*--data"):
+        SqliteStore(home)
+    assert not (home / FILE_NAME).exists()

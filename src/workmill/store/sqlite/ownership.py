@@ -64,11 +64,11 @@ class Ownership:
 
     def _take(self, directory: Path) -> None:
         path = directory / LOCK_NAME
-        if not _locked(self._directory):
+        if not _locked(self._directory, directory):
             raise _owned(directory, _written_in(path))
         try:
             self._note = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            if not _locked(self._note):
+            if not _locked(self._note, directory):
                 raise _owned(directory, _written_in(path))
             self._founded = _FOUNDED in _lines_of(path)[1:]
             self._write_note()
@@ -209,11 +209,19 @@ class OpenFiles:
         return None
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(descriptor: int, directory: Path) -> bool:
+    """False when somebody else has the lock. Raises StoreUnavailable where there are none, as on
+    many network file systems."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{directory} cannot be locked ({error.strerror}), so two services could write there "
+            "at once. Nothing was changed. Choose a directory on a disk of this machine with "
+            "--data."
+        ) from None
     return True
 
 
