@@ -103,11 +103,12 @@ LOSSES = [
 def test_nothing_is_acknowledged_into_files_that_are_gone(
     stand: Stand, home: Path, lose: Callable[[Path], None]
 ) -> None:
-    """The first change after it is refused, and so is everything that follows."""
+    """The first change after it is refused, and so is everything that follows. Nobody is told that
+    what those files held is kept."""
     lose(home)
     with pytest.raises(StoreLost, match="may be lost"):
         stand.submit(new_job())
-    with pytest.raises(StoreLost):
+    with pytest.raises(StoreLost, match="is in its files"):
         stand.stats()
 
 
@@ -334,3 +335,28 @@ def test_a_stranger_who_writes_with_sqlite_is_noticed(tmp_path: Path, kind: str)
             store.get([job.id])
     store.close()
     SqliteStore(tmp_path).close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EBADF, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_refused_in_words(
+    home: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As network file systems answer; then nothing would keep a second owner out."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StoreUnavailable, match=r"cannot be locked \(.*--data"):
+        SqliteStore(home)
+    assert not (home / FILE_NAME).exists()
+
+
+@pytest.mark.parametrize("name", [FILE_NAME, LOCK_NAME])
+def test_a_pipe_in_the_place_of_a_file_is_refused(home: Path, name: str) -> None:
+    """Nobody waits for its other end."""
+    SqliteStore(home).close()
+    (home / name).unlink()
+    os.mkfifo(home / name)
+    with pytest.raises(StoreUnavailable, match=f"{name} is no ordinary file"):
+        SqliteStore(home)

@@ -121,7 +121,8 @@ def _own_part(folder: Path) -> tuple[int, Path]:
     """A new file, open and locked; another one when a `_clear` was faster than the lock."""
     while True:
         fd, name = tempfile.mkstemp(dir=folder, prefix=PREFIX, suffix=SUFFIX)
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        with suppress(OSError):  # a file system without locks: nobody clears there either
+            fcntl.flock(fd, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
             if Path(name).stat().st_ino == os.fstat(fd).st_ino:
                 return fd, Path(name)

@@ -97,7 +97,9 @@ class Endpoint:
             watchdog.cancel()
         emit("endpoint.drained", url=self.url)
         if service.lost:
-            raise StoreLost("The store failed for good. What was acknowledged is kept. Restart.")
+            raise StoreLost(
+                "The store failed for good; why stands above (store.lost). Start again."
+            )
 
     def _end(self) -> None:
         if self._server is not None:

@@ -158,3 +158,19 @@ def test_a_thread_that_is_late_writes_to_nobody_elses_file(tmp_path: Path) -> No
     finally:
         os.close(other)
     assert (tmp_path / "other").read_bytes() == b""
+
+
+def test_a_file_system_without_locks_takes_a_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock only tells leftovers from what is in use; nobody clears where none can be had."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    target = look_at(tmp_path / "copy")
+    with Download(target) as file:
+        file.write(b"whole")
+        look_at(tmp_path / "other")
+    assert names(tmp_path) == ["copy"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -67,3 +69,17 @@ async def test_who_is_cancelled_before_it_is_made_leaves_none(
 
 def left_in(folder: Path) -> list[Path]:
     return list(folder.iterdir())
+
+
+async def test_a_file_system_without_locks_is_used_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock only tells leftovers from what is in use; nobody clears where none can be had."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    async with scratch.scratch_folder(str(tmp_path)) as folder:
+        scratch.clear_scratch(str(tmp_path))
+        assert left_in(tmp_path) == [folder]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -64,11 +65,13 @@ class Ownership:
 
     def _take(self, directory: Path) -> None:
         path = directory / LOCK_NAME
-        if not _locked(self._directory):
+        if not _locked(self._directory, directory):
             raise _owned(directory, _written_in(path))
         try:
             self._note = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            if not _locked(self._note):
+            if not stat.S_ISREG(os.fstat(self._note).st_mode):
+                raise _no_file(path)
+            if not _locked(self._note, directory):
                 raise _owned(directory, _written_in(path))
             self._founded = _FOUNDED in _lines_of(path)[1:]
             self._write_note()
@@ -130,6 +133,8 @@ def check_files(file: Path, *, founded: bool) -> None:
         return
     except OSError as error:
         raise _unusable(file.parent, error) from None
+    if not stat.S_ISREG(found_now.st_mode):
+        raise _no_file(file)
     if founded and found_now.st_size == 0:
         raise StoreUnavailable(
             f"{file} is empty, and a store was here. Nothing was changed. Put the file back; or, "
@@ -209,11 +214,19 @@ class OpenFiles:
         return None
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(descriptor: int, directory: Path) -> bool:
+    """False when somebody else has the lock. Raises StoreUnavailable where there are none, as on
+    many network file systems."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{directory} cannot be locked ({error.strerror}), so two services could write there "
+            "at once. Nothing was changed. Choose a directory on a disk of this machine with "
+            "--data."
+        ) from None
     return True
 
 
@@ -233,6 +246,14 @@ def _owned(directory: Path, owner: str) -> StoreUnavailable:
     return StoreUnavailable(
         f"Another process (pid {owner}) owns the store in {directory}. Nothing was changed. "
         "Stop that one first, or choose another directory."
+    )
+
+
+def _no_file(path: Path) -> StoreUnavailable:
+    """A pipe in its place would be waited on for ever."""
+    return StoreUnavailable(
+        f"{path} is no ordinary file. Nothing was changed. Put the store's file back, or choose "
+        "another directory with --data."
     )
 
 

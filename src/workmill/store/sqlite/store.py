@@ -75,6 +75,10 @@ from workmill.telemetry import emit
 RETRY_SECONDS: Final = 1.0
 _WRITER: Final = "PRAGMA data_version"
 """Another number for a connection, once another one has committed."""
+_WHAT_THEN: Final = (
+    "What was acknowledged is in its files: look at them and at the disk, then start again."
+)
+"""Not that it is kept: the files may be what is gone."""
 
 
 class SqliteStore:
@@ -228,8 +232,7 @@ class SqliteStore:
             raise RuntimeError("groups do not nest")
         if self._broken:
             raise StoreLost(
-                f"The store has stopped: {self._broken}. Nothing of this was stored. What was "
-                "acknowledged is kept. Look at the disk, then start again."
+                f"The store has stopped: {self._broken}. Nothing of this was stored. {_WHAT_THEN}"
             )
 
     def _undo(self, error: BaseException, *, at_commit: bool) -> StoreUnavailable | None:
@@ -388,6 +391,5 @@ def _lost(why: str, *, at_commit: bool) -> StoreLost:
         else "Nothing of this was stored"
     )
     return StoreLost(
-        f"The store has stopped after an error of the disk: {why}. {outcome}. What was "
-        "acknowledged is kept. Look at the disk, then start again."
+        f"The store has stopped after an error of the disk: {why}. {outcome}. {_WHAT_THEN}"
     )
