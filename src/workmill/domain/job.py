@@ -111,7 +111,8 @@ class LeaseRequest(Value, frozen=True, kw_only=True, gc=False):
     """A worker asks for work: for at least `min_jobs`, then on until `max_cost` or `max_jobs`.
 
     It never gets more than `max_jobs`. `max_cost` is in remaining iterations. A suspect job is
-    granted alone.
+    granted alone. `number` counts the requests of one worker from 1; `unheard` are those of late
+    whose answer never came: what was granted to them is in nobody's hands.
     """
 
     worker: Name
@@ -120,6 +121,8 @@ class LeaseRequest(Value, frozen=True, kw_only=True, gc=False):
     max_jobs: LeaseJobs
     max_cost: Natural
     lease_seconds: LeaseSeconds
+    number: Natural = 0
+    unheard: Annotated[tuple[Natural, ...], msgspec.Meta(max_length=limits.MAX_UNHEARD)] = ()
 
 
 class Lease(Value, frozen=True, kw_only=True, gc=False):

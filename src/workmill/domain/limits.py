@@ -12,6 +12,8 @@ MAX_ITERATIONS: Final = 10**10
 MAX_PULL_RESULTS: Final = 10_000
 MAX_LIST_JOBS: Final = 1000
 MAX_LEASE_JOBS: Final = 1024
+MAX_UNHEARD: Final = 8
+"""Requests for work without an answer that a worker names."""
 MAX_COUNT: Final = 2**63 - 1
 """The largest token, count or total that stores and kernels take."""
 MAX_WORKLOADS: Final = 100

@@ -81,6 +81,12 @@ class Deliveries:
             None if arrived else self._releases.extend(one.unused() for one in leases)
         )
 
+    def hand_back(self, releases: Sequence[Release]) -> None:
+        """These jobs are in nobody's hands."""
+        if releases:
+            self._releases.extend(releases)
+            self._some.set()
+
     async def run(self) -> None:
         """Look after all of it until cancelled."""
         while True:

@@ -13,6 +13,7 @@ from workmill.endpoint.background import Background
 from workmill.endpoint.beat import Beat
 from workmill.endpoint.committer import Committer
 from workmill.endpoint.deliveries import Deliveries
+from workmill.endpoint.grants import Grants
 from workmill.endpoint.idle import IdleWorkers
 from workmill.endpoint.metrics import Metrics
 from workmill.endpoint.pools import whole_pool
@@ -62,6 +63,7 @@ class Service:
         )
         self.beat = Beat(self.committer, self.metrics, settings, serves)
         self.deliveries = Deliveries(self.committer, on_released=self._wake_workers)
+        self.grants = Grants()
         self.watch = Watch(self.committer, settings.max_waiters)
         self.idle = IdleWorkers()
         self.folders = whole_pool(min(MAX_FOLDERS, usable_cores()), "fold")

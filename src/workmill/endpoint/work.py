@@ -39,6 +39,7 @@ async def lease(service: Service, request: Request) -> Reply:
     """
     seconds = params.WAIT.read(request.query)
     wanted = await _read(service, request, LeaseRequest)
+    service.deliveries.hand_back(service.grants.unheard_by(wanted))
     ended = asyncio.ensure_future(request.sending_ended())
     try:
         leases = await _granted(service, wanted, seconds, ended)
@@ -46,6 +47,7 @@ async def lease(service: Service, request: Request) -> Reply:
         ended.cancel()
     reply = Reply.msgpack(leases)
     if leases:
+        service.grants.remember(wanted, leases)
         reply.on_arrival = service.deliveries.released_unless_arrived(leases)
         reply.hold_seconds = LEASE_HOLD_SECONDS
     return reply

@@ -11,12 +11,14 @@ lost until it ran out.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from workmill.client.work import WorkClient
-from workmill.domain.errors import Unavailable
+from workmill.domain.errors import Unavailable, WorkmillError
 from workmill.domain.job import Lease, LeaseRequest
+from workmill.domain.limits import MAX_UNHEARD
 from workmill.telemetry import emit
 from workmill.telemetry.events import INCARNATION
 from workmill.worker.lease_check import addressable
@@ -51,6 +53,8 @@ class Leasing:
         self._order = order
         self._arrived = arrived
         self._objection = objection
+        self._number = 0
+        self._unheard: deque[int] = deque(maxlen=MAX_UNHEARD)
 
     def stop(self) -> None:
         """Ask for nothing more."""
@@ -89,6 +93,7 @@ class Leasing:
         if wanted is None:
             return []
         order, workloads = wanted
+        self._number += 1
         request = LeaseRequest(
             worker=f"{self._settings.name}/{INCARNATION}",
             workloads=workloads,
@@ -96,5 +101,11 @@ class Leasing:
             max_jobs=order.max_jobs,
             max_cost=order.max_cost,
             lease_seconds=self._settings.lease_seconds,
+            number=self._number,
+            unheard=tuple(self._unheard),
         )
-        return self._client.lease(request, WAIT_SECONDS)
+        try:
+            return self._client.lease(request, WAIT_SECONDS)
+        except WorkmillError:
+            self._unheard.append(self._number)  # whatever was granted must not run out
+            raise

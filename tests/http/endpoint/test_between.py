@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.http.endpoint.conftest import Running
+from msgspec.structs import replace
+from tests.http.endpoint.conftest import Running, Start, lease_request
+
+from workmill.domain.job import Lease
+from workmill.wire import paths
 
 ASKED = [
     ("GET", "/v1/jobs"),
@@ -32,3 +36,17 @@ def test_a_stream_is_passed_on_as_it_comes(shared: Running, path: str) -> None:
     with shared.http.stream("GET", path) as answer:
         assert answer.headers.get_list("cache-control") == ["no-store"]
         assert answer.headers["x-accel-buffering"] == "no"
+
+
+def test_a_grant_that_never_reached_its_worker_costs_no_attempt(start: Start) -> None:
+    """A proxy that cuts, packs or replaces answers took it, and so it counts as arrived: five of
+    these, and a job that nobody had ever begun would have failed."""
+    running = start()
+    ids = {bytes.fromhex(running.submit(b"%d" % one).replace("-", "")) for one in range(3)}
+    asked = replace(lease_request(), number=1)
+    for _ in range(6):
+        leases = running.post(paths.WORK_LEASE, asked, list[Lease], wait=30.0)
+        assert {one.id for one in leases} == ids
+        assert {one.attempts for one in leases} == {1}
+        asked = replace(asked, number=asked.number + 1, unheard=(asked.number,))
+    assert running.post(paths.WORK_LEASE, replace(asked, unheard=()), list[Lease]) == []

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from tests.unit.worker.conftest import TEST_SECONDS, Desk, lease_of
 
-from workmill.domain.job import Failure
+from workmill.domain.errors import EndpointUnreachable
+from workmill.domain.job import Failure, Lease, LeaseRequest
 from workmill.worker.frames import Profile
 from workmill.worker.lease_check import objection
 from workmill.worker.leasing import Leasing
@@ -88,3 +89,24 @@ def test_a_job_that_cannot_be_is_given_up_and_its_neighbours_are_taken(desk: Des
     assert isinstance(failure, Failure)
     assert (failure.id, failure.token) == (beyond.id, beyond.token)
     assert "10 of 9" in failure.reason
+
+
+class Cutting(Desk):
+    """Its first two answers never arrive."""
+
+    def lease(self, request: LeaseRequest, wait_seconds: float) -> list[Lease]:
+        leases = super().lease(request, wait_seconds)
+        if len(self.requests) <= 2:
+            raise EndpointUnreachable("cut off")
+        return leases
+
+
+def test_the_endpoint_is_told_which_answers_never_came() -> None:
+    """By their numbers: what it granted in them is in nobody's hands."""
+    desk = Cutting()
+    desk.put(*(lease_of(b"j%d" % number, 9) for number in range(3 * LOT)))
+    supply = Supply(desk)
+    assert supply.lots.acquire(timeout=TEST_SECONDS)
+    supply.stop()
+    asked = [(one.number, one.unheard) for one in desk.requests]
+    assert asked[:3] == [(1, ()), (2, (1,)), (3, (1, 2))]
