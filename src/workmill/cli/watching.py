@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workmill.cli import options
-from workmill.cli.connection import connect
+from workmill.cli.connection import PATIENCE_SECONDS, connect
 from workmill.cli.console import draw, duration, note, print_json, rich_console
 from workmill.cli.help import Command
 from workmill.cli.picture import WIDTH, picture, rows_within
-from workmill.domain.errors import WorkmillError
+from workmill.domain.errors import (
+    EndpointUnreachable,
+    StoreDamaged,
+    Unavailable,
+    WorkmillError,
+)
 from workmill.domain.job import Node
 from workmill.telemetry.screen import can_redraw
 from workmill.wire.messages import Message, StatsView
@@ -57,7 +62,7 @@ def status(
         if watch and can_redraw(sys.stdout) and not as_json:
             _watch(client)
             return
-        _show(_look(client), as_json=as_json)
+        _show(_first(client) if watch else _look(client), as_json=as_json)
         while watch:
             time.sleep(WATCH_SECONDS)
             try:
@@ -72,6 +77,21 @@ def _look(client: Client) -> Status:
     return Status(service=client.stats(), nodes=client.nodes())
 
 
+def _first(client: Client) -> Status:
+    """What a live view begins with: while an endpoint says "not now" it goes on asking, of whoever
+    gives no such word for as long as every command does. What lasts is told at once."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return _look(client)
+        except StoreDamaged:
+            raise
+        except Unavailable as error:
+            if isinstance(error, EndpointUnreachable) and time.monotonic() >= until:
+                raise
+            time.sleep(WATCH_SECONDS)
+
+
 def _show(found: Status, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
@@ -83,7 +103,7 @@ def _watch(client: Client) -> None:
     """The same, redrawn in place. While nobody answers the last view stays, and says so."""
     from rich.live import Live
 
-    found, trouble = _look(client), None
+    found, trouble = _first(client), None
     found_at = time.monotonic()
     with Live(console=rich_console(sys.stdout), auto_refresh=False) as live:
         while True:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from workmill import Client
 from workmill.cli import watching
 from workmill.cli.picture import ROWS, amount, picture, rows_within
 from workmill.cli.watching import Status, _framed
-from workmill.domain.errors import EndpointUnreachable
+from workmill.domain.errors import EndpointUnreachable, StoreDamaged, Unavailable
 from workmill.domain.job import Load, Node, Stats
 from workmill.domain.limits import READING_SECONDS
 from workmill.wire.messages import StatsView
@@ -230,6 +231,32 @@ def test_without_a_terminal_the_views_follow_each_other(
     said = capsys.readouterr()
     assert said.out.count("1,522,000,000 iterations") == 2
     assert said.err == "No endpoint answered. Asking again.\n"
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_view_that_begins_while_the_service_is_not_ready_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], live: bool
+) -> None:
+    """Until Ctrl-C while an endpoint says "not now"; who gives no such word is asked for as long as
+    was said, and what lasts until a person acts is told at once."""
+    found = Status(service=SERVICE, nodes=[])
+    later = [Unavailable("not now")] * 30
+    now = iter(range(0, 1000, 4))
+    monkeypatch.setattr(watching, "WATCH_SECONDS", 0.0)
+    monkeypatch.setattr(watching, "can_redraw", lambda _: live)
+    monkeypatch.setattr(watching, "connect", lambda *_: nullcontext())
+    monkeypatch.setattr("workmill.cli.watching.time.monotonic", lambda: next(now))
+    for answers, ends in (
+        ([*later, EndpointUnreachable("a page"), found, KeyboardInterrupt()], KeyboardInterrupt),
+        ([EndpointUnreachable("a page")] * 30, EndpointUnreachable),
+        ([Unavailable("not now"), StoreDamaged("a person acts")], StoreDamaged),
+    ):
+        look = Mock(side_effect=answers)
+        monkeypatch.setattr(watching, "_look", look)
+        with pytest.raises(ends):
+            watching.status(watch=True)
+        assert look.call_count == (3 if ends is EndpointUnreachable else len(answers))
+        capsys.readouterr()
 
 
 def test_what_is_away_is_shown_as_it_is() -> None:

@@ -28,6 +28,7 @@ from workmill.store.redis.durability import (
     version,
 )
 from workmill.store.redis.judgement import Level
+from workmill.store.redis.replies import UNREADABLE
 from workmill.store.redis.sentinel import Sentinels, choose
 
 GOOD_REPLICAS: Final = 2
@@ -88,17 +89,19 @@ def _looked_at(address: Address) -> tuple[list[Finding], list[Look]]:
     if address.name is not None:
         nodes, finding = _sentinels(address, address.name)
         findings.append(finding)
-    looks = []
+    looks, judgements = [], []
     for node in nodes:
         try:
             looks.append(look(node, address.access))
+            judgements += judged(looks[-1], replicated=address.name is not None)
         except (Silent, Refused) as error:
             findings.append(
                 _finding("redis", "mend", f"{error}.", "Start it, or mend the address.")
             )
-    for one in looks:
-        findings += judged(one, replicated=address.name is not None)
-    return findings, looks
+        except UNREADABLE as error:
+            said = f"{node} answers as no Redis does: {error}."
+            findings.append(_finding("redis", "mend", said, "Mend the address, or what is there."))
+    return findings + judgements, looks
 
 
 def look(node: Node, access: Access) -> Look:

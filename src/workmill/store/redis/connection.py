@@ -68,7 +68,7 @@ class Connection:
         self._driver: Any = _driver(node, access, connect_seconds)
         try:
             self._driver.connect()
-        except (RedisError, OSError, ValueError) as error:  # a name that is none, certificates
+        except Exception as error:
             code = getattr(error, "status_code", None)
             if isinstance(code, str):
                 raise Refused(code, f"{node}: {_words(error)}") from error
@@ -121,7 +121,7 @@ class Connection:
         except ResponseError as error:
             self._heard = True
             raise _refused(error) from error
-        except (RedisError, OSError) as error:
+        except Exception as error:
             if isinstance(getattr(error, "status_code", None), str):
                 raise _refused(error) from error  # it is a reply, and others follow it
             self.close()
@@ -208,4 +208,6 @@ def _refused(error: Exception) -> Refused:
 
 
 def _words(error: Exception) -> str:
-    return str(error).rstrip(".")
+    if isinstance(error, RedisError | OSError | ValueError):
+        return str(error).rstrip(".")
+    return f"what came is no reply of a Redis that can be read ({type(error).__name__})"

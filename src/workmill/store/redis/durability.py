@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from workmill.store.redis.addresses import Node
 from workmill.store.redis.connection import Refused
 from workmill.store.redis.judgement import Level
+from workmill.store.redis.replies import UNREADABLE, no_reply
 
 OLDEST: Final = (7, 0)
 """The first with functions."""
@@ -58,16 +59,27 @@ class Fault(NamedTuple):
 
 
 def read_shown(node: Node, info: Any, config: Any) -> Shown:
-    """From the replies to `QUESTIONS`. Raises Refused when INFO was refused."""
+    """From the replies to `QUESTIONS`. Raises Refused when INFO was refused, Silent when these are
+    no replies to them."""
     if isinstance(info, Refused):
         raise info
+    try:
+        return _shown(node, info, config)
+    except UNREADABLE as error:
+        raise no_reply("INFO and CONFIG GET", [info, config]) from error
+
+
+def _shown(node: Node, info: Any, config: Any) -> Shown:
     pairs = [line.split(":", 1) for line in info.decode(errors="replace").splitlines()]
     words = None if isinstance(config, Refused) else [word.decode() for word in config]
-    return Shown(
+    shown = Shown(
         node=node,
         info={pair[0]: pair[1] for pair in pairs if len(pair) == 2},
         config=None if words is None else dict(zip(words[::2], words[1::2], strict=True)),
     )
+    if shown.evicted_keys < 0:
+        raise ValueError("evicted_keys")
+    return shown
 
 
 def faults(shown: Shown, level: Level, *, kept: bool = False) -> list[Fault]:

@@ -16,6 +16,16 @@ NO_HISTORY: Final = "0" * 40
 """What stands for `master_replid2` where a server never followed another."""
 
 
+UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What comes of reading a reply as what it is not."""
+SHOWN_CHARACTERS: Final = 100
+
+
+def no_reply(question: str, reply: object) -> Silent:
+    """What to raise where this is no reply to it."""
+    return Silent(f"no reply to {question}: {repr(reply)[:SHOWN_CHARACTERS]}", sent=True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """The reply to ROLE. A primary has an offset and its online replicas; a replica has the one
@@ -44,7 +54,7 @@ class Replication:
 def read_role(reply: Any) -> Role:
     """Raises Silent when it is no reply to ROLE."""
     try:
-        kind = bytes(reply[0])
+        kind = reply[0]
         if kind == b"master":
             return Role(
                 is_primary=True,
@@ -54,9 +64,9 @@ def read_role(reply: Any) -> Role:
         if kind == b"slave":
             follows = Node(reply[1].decode(), int(reply[2]))
             return Role(is_primary=False, follows=follows, link=reply[3].decode())
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise Silent(f"no reply to ROLE: {reply!r}", sent=True) from error
-    raise Silent(f"neither primary nor replica: {kind!r}", sent=True)
+    except UNREADABLE as error:
+        raise no_reply("ROLE", reply) from error
+    raise Silent(f"neither primary nor replica: {repr(kind)[:SHOWN_CHARACTERS]}", sent=True)
 
 
 def read_replication(reply: Any) -> Replication:
@@ -70,13 +80,13 @@ def read_replication(reply: Any) -> Replication:
             offset=int(fields["master_repl_offset"]),
             acknowledged=_acknowledged(fields),
         )
-    except (AttributeError, KeyError, ValueError) as error:
-        raise Silent(f"no reply to INFO replication: {reply!r}", sent=True) from error
+    except UNREADABLE as error:
+        raise no_reply("INFO replication", reply) from error
 
 
 def _acknowledged(fields: Mapping[str, str]) -> dict[Node, int]:
     found = {}
-    for number in range(int(fields.get("connected_slaves", 0))):
+    for number in range(min(int(fields.get("connected_slaves", 0)), len(fields))):
         words = dict(
             word.split("=", 1) for word in fields.get(f"slave{number}", "").split(",") if word
         )

@@ -28,6 +28,7 @@ from typing import Any, Final
 from workmill.store.redis.addresses import Access, Node
 from workmill.store.redis.connection import Connection, Refused, Silent
 from workmill.store.redis.judgement import Witness
+from workmill.store.redis.replies import UNREADABLE, no_reply
 from workmill.telemetry import emit_rarely
 
 CONNECT_SECONDS: Final = 0.3
@@ -106,7 +107,11 @@ class Sentinels:
             except Silent as silent:
                 self._leave(connection.node, silent)
                 return None
-        return read_witness(*replies) if len(replies) == 2 else None
+        try:
+            return read_witness(*replies) if len(replies) == 2 else None
+        except Silent as unreadable:
+            self._leave(connection.node, unreadable)
+            return None
 
     def _leave(self, node: Node, error: Exception) -> None:
         self.complaint = str(error)
@@ -117,7 +122,15 @@ class Sentinels:
 
 
 def read_witness(primary: Any, replicas: Any) -> Witness:
-    """From the replies to SENTINEL MASTER and SENTINEL REPLICAS."""
+    """From the replies to SENTINEL MASTER and SENTINEL REPLICAS. Raises Silent when they are none:
+    no other Sentinel goes unheard for it."""
+    try:
+        return _witness(primary, replicas)
+    except UNREADABLE as error:
+        raise no_reply("SENTINEL MASTER and REPLICAS", [primary, replicas]) from error
+
+
+def _witness(primary: Any, replicas: Any) -> Witness:
     about = _fields(primary)
     others = {_node(fields): fields for fields in map(_fields, replicas)}
     flags = {node: fields["flags"].split(",") for node, fields in others.items()}
