@@ -104,6 +104,23 @@ def note(*parts: str | Styled) -> None:
         stream.flush()
 
 
+def leave() -> None:
+    """Before the end of a command that was interrupted: what neither stream takes is given up."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            with suppress(OSError, ValueError):
+                lead_nowhere(stream)
+
+
+def lead_nowhere(stream: TextIO) -> None:
+    """Let the exit of this process not fail at this stream again. Raises OSError, ValueError."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+
+
 def announce(text: str) -> None:
     """A line on standard output of somebody who goes on whether or not it can be written."""
     try:

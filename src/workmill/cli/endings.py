@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import typer
 
-from workmill.cli.console import Styled, Unwritable, note, show_error
+from workmill.cli.console import Styled, Unwritable, lead_nowhere, note, show_error
 from workmill.domain.errors import WorkmillError
 from workmill.telemetry.error_text import shortage
 from workmill.telemetry.screen import BOLD_RED
@@ -61,9 +61,8 @@ def tell(error: Exception) -> int:
 def _unwritable(error: Unwritable) -> int:
     """A reader who has seen enough (`| head`) needs no words; nor is the exit to fail again."""
     try:
-        place = sys.stdout.fileno() if sys.stdout is not None else None
-        if place is not None:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), place)
+        if sys.stdout is not None:
+            lead_nowhere(sys.stdout)
     except (OSError, ValueError):
         sys.stdout = None  # as Python has it for a closed one
     if error.cause.errno != errno.EPIPE:

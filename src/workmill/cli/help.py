@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from workmill.cli.console import say
 from workmill.process.entry import raise_on_interrupt
+from workmill.telemetry.output import Whole
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -95,10 +96,10 @@ class ServiceCommand(TyperCommand):
 
 
 class Command(ServiceCommand):
-    """A command of a person, who is told that Ctrl-C has ended it."""
+    """A command of a person, who is told that Ctrl-C has ended it, and need not read that."""
 
     def invoke(self, ctx: Any) -> Any:
-        raise_on_interrupt()
+        raise_on_interrupt(before=Whole.leave)
         return super().invoke(ctx)
 
 

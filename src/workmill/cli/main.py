@@ -21,6 +21,10 @@ def main() -> None:
         code = _guarded(lambda: _run(sys.argv[1:]))
     except KeyboardInterrupt:  # a second one, while the first was being told
         code = EXIT_INTERRUPTED
+    if code == EXIT_INTERRUPTED:
+        from workmill.cli.console import leave
+
+        leave()
     sys.exit(code)
 
 

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 ONE_WISH_SECONDS: Final = 0.25
@@ -131,9 +132,14 @@ def die_on_interrupt() -> None:
     _on_interrupt(signal.SIG_DFL)
 
 
-def raise_on_interrupt() -> None:
-    """From now on Ctrl-C is a KeyboardInterrupt, as it is in any Python program."""
-    _on_interrupt(signal.default_int_handler)
+def raise_on_interrupt(before: Callable[[], None]) -> None:
+    """From now on Ctrl-C is a KeyboardInterrupt, as it is in any Python program, after `before`."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        before()
+        signal.default_int_handler(number, frame)
+
+    _on_interrupt(interrupt)
 
 
 def _on_interrupt(action: object) -> None:

@@ -13,6 +13,7 @@ tracebacks, and what libraries print, go the same way: they write to `sys.stderr
 from __future__ import annotations
 
 import atexit
+import errno
 import io
 import os
 import select
@@ -33,15 +34,32 @@ class Whole(io.RawIOBase):
     """A binary stream into `descriptor` that writes all it is given, or raises OSError. A system
     may take a part (the disk fills up, a limit on files) or, from a descriptor that somebody has
     made non-blocking, nothing for now. Python's unbuffered streams (`PYTHONUNBUFFERED`) return
-    that count, its text streams do not look at it, and the rest is lost without a word."""
+    that count, its text streams do not look at it, and the rest is lost without a word.
+
+    It waits for its reader, until a command is told to leave; then for `FLUSH_SECONDS`."""
+
+    _leaving = False
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._last_wait_seconds = FLUSH_SECONDS
+
+    @classmethod
+    def leave(cls) -> None:
+        """From now on no reader is waited for any longer than the end of a process may take."""
+        cls._leaving = True
 
     def write(self, data: bytes, /) -> int:  # type: ignore[override]  # only bytes are given
         left = memoryview(data)
         while left:
-            left = _write_some(self._descriptor, left)
+            if not self._leaving:
+                left = _write_some(self._descriptor, left)
+            elif _wait_until_writable(self._descriptor, self._last_wait_seconds):
+                piece = left[: select.PIPE_BUF]  # which is taken without a wait
+                left = left[len(piece) - len(_write_some(self._descriptor, piece)) :]
+            else:
+                self._last_wait_seconds = 0.0
+                raise BlockingIOError(errno.EAGAIN, "Its reader takes nothing")
         return len(data)
 
     def writable(self) -> bool:
@@ -144,10 +162,10 @@ def _write_some(descriptor: int, left: memoryview) -> memoryview:
             _wait_until_writable(descriptor)
 
 
-def _wait_until_writable(descriptor: int) -> None:
+def _wait_until_writable(descriptor: int, seconds: float | None = None) -> bool:
     ready = select.poll()
     ready.register(descriptor, select.POLLOUT)
-    ready.poll()
+    return bool(ready.poll(None if seconds is None else seconds * 1000.0))
 
 
 _outputs: list[Output] = []

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -202,6 +202,46 @@ def test_a_command_waits_for_who_reads_a_non_blocking_pipe(
         with closing(os.fdopen(reading, "rb", closefd=False)) as reader:
             assert len(reader.read()) == 1_000_001
     assert process.returncode == 0
+
+
+HELD_UP = """
+import signal, sys
+from workmill.cli import console, help, main
+def interrupted():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        console.note("x" * 1_000_000)
+        sys.stdout.write("half a line")
+command = help.Command("held", callback=interrupted)
+def run(words):
+    console.prepare()
+    return command.invoke(command.make_context("held", words))
+main._run = run
+main.main()
+"""
+
+
+@pytest.mark.parametrize("taken", [1, 10_000])
+def test_a_command_that_was_interrupted_waits_for_no_reader(
+    pipe: tuple[int, int], taken: int
+) -> None:
+    """What it has still to say, and half of a line before, goes as far as it can: one Ctrl-C is
+    enough, though nobody reads either stream."""
+    reading, writing = pipe
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while os.write(writing, b"x" * 4096):
+            pass
+    os.set_blocking(writing, True)
+    os.read(reading, taken)
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", HELD_UP], stdout=writing, stderr=writing
+    ) as process:
+        try:
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
 
 
 def test_lines_of_several_processes_are_never_mixed(pipe: tuple[int, int]) -> None:
