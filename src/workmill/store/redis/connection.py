@@ -8,6 +8,7 @@ anything may have happened).
 
 The driver, redis-py, would try again on its own and open a lost connection anew without a word.
 Both are off here: a connection that has failed stays closed, and whoever made it makes another.
+A reply that drips or never ends is one that is missing; see `paced_socket`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from workmill.store.redis.addresses import UNIX_PORT, Access, Node
+from workmill.store.redis.paced_socket import paced
 
 CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 5.0
@@ -65,7 +67,7 @@ class Connection:
         self._answer_seconds = answer_seconds
         self._open = self._heard = False
         self._tls = access.tls is not None
-        self._driver: Any = _driver(node, access, connect_seconds)
+        self._driver: Any = _driver(node, access, connect_seconds, answer_seconds)
         try:
             self._driver.connect()
         except Exception as error:
@@ -115,9 +117,9 @@ class Connection:
         """The next reply, within `seconds` beyond which the connection is given up."""
         self._check_open()
         try:
-            reply = self._driver.read_response(
-                timeout=self._answer_seconds if seconds is None else seconds
-            )
+            patience = self._answer_seconds if seconds is None else seconds
+            self._driver.paced.begin(patience)
+            reply = self._driver.read_response(timeout=patience)
         except ResponseError as error:
             self._heard = True
             raise _refused(error) from error
@@ -155,9 +157,8 @@ class Connection:
             raise Silent(f"the connection to {self.node} is closed", sent=True)
 
 
-def _driver(node: Node, access: Access, connect_seconds: float) -> Any:
-    """The driver has no types of its own where it is used here."""
-    kinds: Any = driver
+def _driver(node: Node, access: Access, connect_seconds: float, answer_seconds: float) -> Any:
+    """The driver's connection, not open yet."""
     options: dict[str, Any] = {
         "username": access.user,
         "password": _password(access),
@@ -166,16 +167,17 @@ def _driver(node: Node, access: Access, connect_seconds: float) -> Any:
         "socket_connect_timeout": connect_seconds,
         "retry": Retry(NoBackoff(), 0),
         "driver_info": None,
+        "seconds": answer_seconds,
     }
     if node.port == UNIX_PORT:
-        return kinds.UnixDomainSocketConnection(path=node.host, **options)
+        return paced(driver.UnixDomainSocketConnection)(path=node.host, **options)
     options |= {"host": node.host, "port": node.port}
     if access.tls is None:
-        return kinds.Connection(**options)
+        return paced(driver.Connection)(**options)
     for name in filter(None, (access.tls.ca_file, access.tls.cert_file, access.tls.key_file)):
         if not Path(name).is_file():
             raise Silent(f"{name}: there is no such file", sent=False)
-    return kinds.SSLConnection(
+    return paced(driver.SSLConnection)(
         ssl_ca_certs=access.tls.ca_file,
         ssl_certfile=access.tls.cert_file,
         ssl_keyfile=access.tls.key_file,
