@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.contract.making import new_job
+from tests.contract.sick_disk import SickDisk
 from tests.contract.stand import Stand
 
+from workmill.domain.clock import Clock
+from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import NewJob
 from workmill.domain.limits import (
     DELIVERED_RETENTION_SECONDS,
@@ -170,6 +173,32 @@ def test_an_old_backup_is_not_purged_as_it_is_restored(
     stand.store.restore(tmp_path / "copy")
     assert stand.purge() == 0
     assert events == [("store.clock_leapt", 30 * DAY)]
+
+
+def test_a_restore_that_fails_does_not_move_the_time_on(disk: SickDisk, tmp_path: Path) -> None:
+    """Its backup is of a clock a month ahead, and the disk is full at the commit: nothing is
+    purged by that month, and no lease ends by it."""
+
+    def opened(directory: Path, clock: Clock, _: object = None) -> SqliteStore:
+        return SqliteStore(directory, clock=clock)
+
+    ahead, stand = Stand(opened, tmp_path / "ahead"), Stand(opened, tmp_path / "store")
+    ahead.clock.advance(30 * DAY)
+    unread(ahead)
+    ahead.store.backup(tmp_path / "copy")
+    ahead.store.close()
+    unread(stand)
+    stand.submit(new_job("w"))
+    lease = stand.lease_one()
+    disk.full = "store/jobs.db-wal"
+    with pytest.raises(StoreUnavailable, match="Nothing was changed"):
+        stand.store.restore(tmp_path / "copy")
+    disk.full = ""
+    assert stand.purge() == 0
+    assert stand.lease() == []
+    assert stand.renew(lease, 50, b"s" * 64) == "applied"
+    assert len(stand.pull().results) == 3
+    stand.store.close()
 
 
 @pytest.mark.parametrize("days", [9, -9])

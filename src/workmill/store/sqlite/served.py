@@ -36,6 +36,11 @@ class ServedTime:
         self._lag_ms = 0
         return now_ms
 
+    def leap(self, by_ms: int) -> None:
+        """The store's time was set on by so much, or back again."""
+        self._looked_ms += by_ms
+        self._kept_ms += by_ms
+
     def look(self, now_ms: int) -> int:
         """The time for a group that begins now."""
         gap_ms = now_ms - self._looked_ms

@@ -35,6 +35,8 @@ class Session:
     """The time by which leases and receipts run out: where nobody could be served it stood."""
     ahead_ms: int = 0
     """How far the file's latest time is before the clock's: time here never goes back."""
+    _ahead_before_ms: int = 0
+    """The same before the present group."""
     unplaced: bool = True
     """Whether there may be jobs whose work was not looked up yet."""
     keeper: Bookkeeper = field(init=False)
@@ -68,22 +70,31 @@ class Session:
 
     def read(self, clock: Clock) -> None:
         """Take the time for one group."""
+        self._ahead_before_ms = self.ahead_ms
         self.now_ms = clock() + self.ahead_ms
         self.served_ms = self.served.look(self.now_ms)
 
     def catch_up(self) -> None:
         """Go on from the file's latest time where the clock is before it."""
         behind_ms = max(0, self.books.latest_ms - self.now_ms)
-        self.ahead_ms += behind_ms
-        self.now_ms += behind_ms
-        self.served_ms = self.served.begin(self.now_ms)
+        self._set_on(behind_ms)
+
+    def take_back_time(self) -> None:
+        """A restore that failed has not moved the time on."""
+        self._set_on(self._ahead_before_ms - self.ahead_ms)
+
+    def _set_on(self, by_ms: int) -> None:
+        self.ahead_ms += by_ms
+        self.now_ms += by_ms
+        self.served_ms += by_ms
+        self.served.leap(by_ms)
 
     def open(self, now_ms: int) -> None:
         """Take over what the file holds, in one transaction.
 
         Nobody could renew while the store was closed, so every lease gets a while from now.
         """
-        self.now_ms = now_ms
+        self.now_ms = self.served_ms = self.served.begin(now_ms)
         leap_ms = 0
         with self.connection:
             if self.connection.execute("SELECT count(*) FROM books").get == 0:

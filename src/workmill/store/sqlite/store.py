@@ -246,6 +246,7 @@ class SqliteStore:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             if not self._broken:
+                self._session.take_back_time()
                 self._session.load()
                 self._session.index.roll_back()
         except apsw.Error as second:
