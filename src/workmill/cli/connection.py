@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -31,6 +32,7 @@ may take to be replaced, twice."""
 LOOK_SECONDS: Final = 1.8
 """All of the look, names and several addresses included: nobody there is told within 2 s."""
 CONNECT_SECONDS: Final = 1.5
+AGAIN_SECONDS: Final = 0.2
 NOT_READY: Final = HTTPStatus.SERVICE_UNAVAILABLE
 
 
@@ -117,14 +119,31 @@ def _is_strangers(found: Reply) -> bool:
 
 
 def _ask(transport: Transport, answer: list[Reply | Exception]) -> None:
-    """The thread's body: whatever comes of it is for the one who waits."""
+    """The thread's body: whatever comes of it is for the one who waits. An answer that was cut off
+    is asked for again, while there is time."""
     from workmill.client.core import Request
     from workmill.wire import paths
 
-    try:
-        answer.append(transport.send(Request("GET", paths.READYZ, timeout_seconds=CONNECT_SECONDS)))
-    except Exception as error:  # noqa: BLE001 - raised again where it is seen
-        answer.append(error)
+    until = time.monotonic() + CONNECT_SECONDS
+    while True:
+        left = max(until - time.monotonic(), 0.1)
+        try:
+            answer.append(transport.send(Request("GET", paths.READYZ, timeout_seconds=left)))
+        except Exception as error:  # noqa: BLE001 - raised again where it is seen
+            if _cut_off(error) and time.monotonic() + AGAIN_SECONDS < until:
+                time.sleep(AGAIN_SECONDS)
+                continue
+            answer.append(error)
+        return
+
+
+def _cut_off(error: Exception) -> bool:
+    """Whether a connection was taken and ended without a whole answer: by an endpoint that is being
+    replaced, or by what stands between."""
+    import httpcore
+
+    ended = httpcore.ReadError | httpcore.WriteError | httpcore.RemoteProtocolError
+    return isinstance(error, EndpointUnreachable) and isinstance(error.__cause__, ended)
 
 
 def _judge(urls: Sequence[str], error: EndpointUnreachable) -> None:

@@ -103,7 +103,7 @@ def _fold_all(chunks: list[bytes], lines: bool, service: Service) -> list[NewJob
     if lines:
         items = codecs.from_ndjson(b"".join(chunks), BatchItem, max_lines=limits.MAX_BATCH_JOBS)
     else:
-        items = codecs.from_msgpack(_scratch.joined(chunks), Batch)
+        items = codecs.from_callers_msgpack(_scratch.joined(chunks), Batch)
     chunks.clear()
     if not items:
         raise InvalidInput("A batch has at least one job. Nothing was stored.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable
 from typing import Final, TypeVar
 
 import msgspec
 
 from workmill.domain.errors import InvalidInput
-from workmill.wire.twice import names_of
+from workmill.wire.twice import names_of, refuse_pairs_twice
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -71,6 +72,30 @@ def from_msgpack(data: bytes | memoryview, kind: type[T]) -> T:
         return msgspec.msgpack.decode(data, type=kind)
     except _UNREADABLE as error:
         raise _refusal(error) from None
+
+
+def from_callers_msgpack(data: bytes | memoryview, kind: type[T]) -> T:
+    """As `from_msgpack`, for a list of maps that other programs write: nothing is said twice.
+
+    What is said once and briefly is as long as what we would write, which costs a tenth of reading
+    it, in memory that is used again; only the rest is looked at pair by pair. Raises InvalidInput.
+    """
+    message = from_msgpack(data, kind)
+    _to_msgpack.encode_into(message, _written.again)
+    if len(_written.again) != len(data):
+        try:
+            refuse_pairs_twice(data)
+        except _UNREADABLE as error:
+            raise _refusal(error) from None
+    return message
+
+
+class _Written(threading.local):
+    def __init__(self) -> None:
+        self.again = bytearray()
+
+
+_written = _Written()
 
 
 def from_ndjson(data: bytes, kind: type[S], *, max_lines: int) -> list[S]:

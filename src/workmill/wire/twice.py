@@ -1,4 +1,4 @@
-"""JSON objects that say one thing twice: decoders take the last, and the first may have been meant.
+"""Objects and maps that say one thing twice: decoders take the last, the first may have been meant.
 
 RFC 8259, section 4, leaves open what a name that stands twice means. As with a parameter, it is
 refused where it is one that is known; what is not known is ignored, whatever it holds.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from operator import attrgetter, is_not
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -40,6 +40,23 @@ class Names:
                     f"The body cannot be read: `{name}` stands twice. Nothing was changed. Mend it "
                     "and retry."
                 )
+
+
+def refuse_pairs_twice(data: bytes | memoryview) -> None:
+    """Of a MessagePack list of maps. Raises InvalidInput when a map has more pairs than names."""
+    for item in _RAW_ITEMS.decode(data):
+        head = bytes(memoryview(item)[:5])
+        width = {0xDE: 2, 0xDF: 4}.get(head[0], 0)
+        pairs = int.from_bytes(head[1 : 1 + width], "big") if width else head[0] & 0x0F
+        if pairs != len(_PAIRS.decode(item)):
+            raise InvalidInput(
+                "The body cannot be read: a field of an item stands twice. Nothing was changed. "
+                "Mend it and retry."
+            )
+
+
+_RAW_ITEMS: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_PAIRS: Final = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 
 
 @cache

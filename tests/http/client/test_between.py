@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from tests.http.client.commands import run
 from tests.http.client.liars import whole
+from tests.http.client.live import CuttingProxy, Live
 
 from workmill.client.addresses import Addresses
 from workmill.client.async_transport import AsyncTransport
@@ -56,6 +59,14 @@ async def test_what_comes_behind_an_answer_answers_nothing(
             for number in range(5):
                 reply = await transport.send(Request("GET", f"/{number}"))
                 assert reply.content == f"/{number}".encode()
+
+
+@pytest.mark.parametrize("cuts", [1, 3])
+async def test_a_command_outlasts_a_connection_that_is_cut(live: Live, cuts: int) -> None:
+    """Whoever took it is there: it is not said that nobody is."""
+    async with CuttingProxy(live.port, cuts) as proxy:
+        done = await asyncio.to_thread(run, "status", url=proxy.url)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_key_log_that_cannot_be_written_hinders_nobody(

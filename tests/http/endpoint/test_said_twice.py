@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
 from tests.http.endpoint.conftest import Running
 
+PACKED = {"Content-Type": "application/msgpack"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
-def _refuses(running: Running, path: str, body: str, **more: dict[str, str]) -> None:
+def _refuses(running: Running, path: str, body: str | bytes, **more: dict[str, str]) -> None:
     reply = running.http.post(path, content=body, **more)  # type: ignore[arg-type]
     assert reply.status_code == 422, reply.text
     assert "stands twice" in reply.json()["detail"]
@@ -37,6 +40,22 @@ def test_no_job_is_cancelled_or_submitted(shared: Running) -> None:
     lines = '{"iterations":3,"data":"AA=="}\n{"iterations":3,"iterations":3000,"data":"AA=="}'
     _refuses(shared, "/v1/jobs", lines, headers=NDJSON)
     assert shared.stored() == before
+
+
+@pytest.mark.parametrize("head", [b"\x83", b"\xde\x00\x03", b"\xdf\x00\x00\x00\x03"])
+def test_nor_in_messagepack(shared: Running, head: bytes) -> None:
+    """Whichever way a map is begun, and whatever stands beside it. Unknown names may be there, and
+    defaults that need not be said."""
+    pack = msgspec.msgpack.encode
+    three, data, more = (pack("iterations") + pack(3), pack("data") + pack(b"d"), pack("other"))
+    sound = b"\x84" + three + data + more + pack({"a": 1}) + pack("priority") + pack(0)
+    before = shared.stored()
+    for second in (pack(3), pack(3000)):
+        twice = head + three + data + pack("iterations") + second
+        _refuses(shared, "/v1/jobs", b"\x92" + sound + twice, headers=PACKED)
+    assert shared.stored() == before
+    told = shared.http.post("/v1/jobs", content=b"\x91" + sound, headers=PACKED)
+    assert told.status_code == 200, told.text
 
 
 def test_nobody_leads_by_it(shared: Running) -> None:
