@@ -151,9 +151,18 @@ def path(value: object) -> Path:
     """The name of a file, as text, a Path or whatever stands for one."""
     if isinstance(value, str | os.PathLike):
         named = os.fsdecode(os.fspath(value))
-        if named and "\0" not in named:
+        if named and "\0" not in named and _is_encodable(named):
             return value if isinstance(value, Path) else Path(named)
     raise InvalidInput(f"A file is named by a path, not by {shown(value)}. Nothing was done.")
+
+
+def _is_encodable(name: str) -> bool:
+    """Whether a file can have this name: half of a pair of surrogates is no character."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def key(value: object) -> str | None:

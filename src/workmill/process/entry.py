@@ -152,13 +152,26 @@ def _on_interrupt(action: object) -> None:
 def drop_implicit_path() -> None:
     """Take what Python put first on the import path off it: the current directory or that of the
     script, where a file may be called like a module of ours. The package's own place stays."""
-    if sys.flags.safe_path or not sys.path:
-        return
     with suppress(OSError):  # the current directory may be gone
+        _drop_empty_items()
+        if sys.flags.safe_path or not sys.path:
+            return
         first = Path(sys.path[0] or os.curdir).resolve()
         implicit = {Path.cwd(), Path(sys.argv[0]).resolve().parent}
         if first in implicit and first != package_root():
             del sys.path[0]
+
+
+def _drop_empty_items() -> None:
+    """An empty item of PYTHONPATH (`$PYTHONPATH:/more`, with nothing set before) is the current
+    directory, which nobody has named; `-P` leaves it."""
+    items = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    here = Path.cwd()
+    if sys.flags.ignore_environment or "" not in items[1:] + items[:-1]:
+        return
+    named = {Path(item).resolve() for item in items if item} | {package_root()}
+    if here not in named:
+        sys.path[:] = [entry for entry in sys.path if Path(entry or os.curdir).resolve() != here]
 
 
 def package_root() -> Path:

@@ -288,7 +288,7 @@ def test_a_reply_about_another_job_is_refused(service: Counterpart) -> None:
         service.carry(steps, lambda _: Reply(200, codecs.to_json(other)))
 
 
-@pytest.mark.parametrize("value", ["", "a\0b", b"", b"name", None, 5])
+@pytest.mark.parametrize("value", ["", "a\0b", "\ud800", Path("\ud800"), b"", b"name", None, 5])
 def test_what_names_no_file_is_refused(value: object) -> None:
     """An empty name would be the current directory."""
     with pytest.raises(InvalidInput, match="named by a path"):

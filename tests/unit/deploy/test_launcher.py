@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[3]
 STRANGER = 65_534
 STUB = """#!/bin/sh
 [ -z "${PYTHONHOME+set}" ] || exit 9  # as Python fails when another one's home is in it
+[ "${PYTHONPATH-/far}" = /far ] || exit 8  # an empty item is a directory that nobody has named
 case "$*" in
 *"-m venv "*) mkdir -p "$3/bin" "$3/lib"; cp "$0" "$3/bin/python" ;;
 *"-m pip --version"*) test ! -e "$(dirname "$0")/no-pip" ;;
@@ -54,6 +55,7 @@ class Checkout:
             "NOTES": str(self.notes),
             "PATH": f"{path or self.stubs}:/usr/bin:/bin",
             "PYTHONHOME": "/another",
+            "PYTHONPATH": "::/far:",
         }
         return subprocess.Popen(
             [str(self.folder / launcher), "a b", "$c"],

@@ -189,6 +189,40 @@ def test_nothing_is_imported_from_where_it_is_run(tmp_path: Path, words: tuple[s
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("path", [":", ":/far", "/far:", "/far::/near"])
+@pytest.mark.parametrize("words", [("-m", "workmill"), ("-P", "-m", "workmill")], ids=" ".join)
+def test_an_empty_item_of_the_import_path_names_no_directory(
+    tmp_path: Path, words: tuple[str, ...], path: str
+) -> None:
+    """`PYTHONPATH=$PYTHONPATH:/far` in a profile, where nothing was set before: Python takes the
+    empty item for the current directory, whatever `-P` says."""
+    for name in ("typer", "msgspec", "queue"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one was imported')")
+    done = subprocess.run(
+        [sys.executable, *words, "--help"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_directory_that_is_named_on_the_import_path_stays(tmp_path: Path) -> None:
+    """Whoever names it, if by `.`, wants it."""
+    (tmp_path / "typer.py").write_text("raise SystemExit(77)")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "workmill", "--help"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f".{os.pathsep}"},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 77
+
+
 def test_a_directory_that_is_gone_is_no_hindrance(tmp_path: Path) -> None:
     """A shell may stand in a directory that somebody has removed."""
     place = tmp_path / "gone"
@@ -230,7 +264,9 @@ def test_what_python_put_first_goes_and_our_own_place_stays(
     monkeypatch.chdir(tmp_path / cwd)
     path = [str(tmp_path / first) if first else "", "the rest"]
     python = SimpleNamespace(
-        flags=SimpleNamespace(safe_path=False), path=path, argv=[str(tmp_path / script)]
+        flags=SimpleNamespace(safe_path=False, ignore_environment=True),
+        path=path,
+        argv=[str(tmp_path / script)],
     )
     monkeypatch.setattr(entry, "sys", python)
     monkeypatch.setattr(entry, "package_root", (tmp_path / "root").resolve)
