@@ -130,3 +130,27 @@ def test_leases_have_their_time_from_an_opening_on(stand: Stand) -> None:
     assert stand.lease(worker="w2") == []
     assert stand.renew(lease, 0, lease.state) == "applied"
     assert stand.status(lease) is Status.LEASED
+
+
+def test_a_receipt_outlives_a_start_after_a_standstill(stand: Stand) -> None:
+    """It was given by a time that was an hour behind; the start counts from the store's again."""
+    stand.submit(new_job(total=1))
+    serve(stand, 2)
+    stand.clock.advance(HOUR)
+    receipt = stand.pull(receipt_seconds=300)
+    stand.reopen()
+    serve(stand, 200)
+    assert stand.pull().results == []
+    assert stand.acknowledge(receipt) == 1
+
+
+def test_a_restore_counts_receipts_by_its_own_time(stand: Stand, tmp_path: Path) -> None:
+    """What lay under a receipt comes back when that has run out, wherever it is restored."""
+    stand.submit(new_job(total=1))
+    stand.pull(receipt_seconds=60)
+    stand.store.backup(tmp_path / "copy")
+    serve(stand, 2)
+    stand.clock.advance(HOUR)
+    serve(stand, 2)
+    stand.store.restore(tmp_path / "copy")
+    assert len(stand.pull().results) == 1

@@ -74,6 +74,8 @@ class _Drawing:
         try:
             act()
         except OSError as error:
+            if isinstance(error, BlockingIOError):  # after Ctrl-C no reader is waited for
+                return
             if self._raises and threading.current_thread() is threading.main_thread():
                 raise Unwritable(error) from None
 

@@ -1,7 +1,8 @@
 """Objects and maps that say one thing twice: decoders take the last, the first may have been meant.
 
 RFC 8259, section 4, leaves open what a name that stands twice means. As with a parameter, it is
-refused where it is one that is known; what is not known is ignored, whatever it holds.
+refused where it is one that is known; what is not known is ignored, whatever it holds. In an item
+of a MessagePack batch, which has no more than 256 names, none may stand twice.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from operator import attrgetter, is_not
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -56,7 +57,10 @@ def refuse_pairs_twice(data: bytes | memoryview) -> None:
 
 
 _RAW_ITEMS: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
-_PAIRS: Final = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+_PAIRS: Final = msgspec.msgpack.Decoder(
+    Annotated[dict[str, msgspec.Raw], msgspec.Meta(max_length=256)]
+)
+"""More pairs than any message has; a map of them costs many times what it has in bytes."""
 
 
 @cache

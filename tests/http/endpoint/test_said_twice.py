@@ -58,6 +58,15 @@ def test_nor_in_messagepack(shared: Running, head: bytes) -> None:
     assert told.status_code == 200, told.text
 
 
+def test_an_item_has_a_bound_on_its_names(shared: Running) -> None:
+    """To look for one that stands twice costs many times what it has in bytes."""
+    many = {"data": b"d", "iterations": 3} | {f"other-{number}": 0 for number in range(300)}
+    before = shared.stored()
+    told = shared.http.post("/v1/jobs", content=msgspec.msgpack.encode([many]), headers=PACKED)
+    assert told.status_code == 422, told.text
+    assert shared.stored() == before
+
+
 def test_nobody_leads_by_it(shared: Running) -> None:
     """Neither name is taken for the candidate."""
     _refuses(shared, "/v1/lead", '{"candidate":"a","lease_seconds":0,"candidate":"b"}')

@@ -158,6 +158,20 @@ def test_a_table_that_cannot_be_shown_is_about_the_output(monkeypatch: pytest.Mo
         rich_console(sys.stdout).print("a live view")
 
 
+class Unread(Full):
+    """A pipe or a terminal that takes nothing, after Ctrl-C."""
+
+    def flush(self) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Its reader takes nothing")
+
+
+def test_an_interrupted_view_ends_as_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is the Ctrl-C lost over what its last words met."""
+    monkeypatch.setattr(sys, "stdout", Unread())
+    monkeypatch.setattr(Unread, "write", lambda self, text: self.flush() or len(text))
+    rich_console(sys.stdout).print("the last view")
+
+
 def test_a_bar_that_cannot_be_shown_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes to standard error, which is of interest only now."""
     monkeypatch.setattr(sys, "stderr", Full())

@@ -181,7 +181,7 @@ def _books_are_possible(books: Books) -> bool:
         and books.next_holder > NOBODY
         and books.first_token <= books.highest_token
         and max(books.latest_ms, books.lead_until_ms, books.leap_counts_at_ms) <= _LAST_MS
-        and books.leap_ms <= books.latest_ms
+        and max(books.leap_ms, books.lag_ms) <= books.latest_ms
         and books.submitted_total >= sum(counts.values())
         and books.submitted_total >= sum(ended)
         and books.delivered_total >= counts[Status.DELIVERED]

@@ -39,6 +39,7 @@ from workmill.store.sqlite.schema import (
     code_after,
     sql,
 )
+from workmill.store.sqlite.served import set_terms_on
 from workmill.store.sqlite.session import Session
 from workmill.telemetry import emit
 from workmill.telemetry.events import Level
@@ -226,6 +227,7 @@ def _step_over(session: Session, replaced: Books) -> None:
         (code_after(Status.LEASED, Verb.RELEASE), NOBODY),
     )
     books.move(Status.LEASED, Status.QUEUED, session.connection.changes())
+    set_terms_on(session.connection, books.lag_ms - session.served.lag_ms)
     books.first_token = books.highest_token = top
     books.lead_holder, books.lead_until_ms = replaced.lead_holder, replaced.lead_until_ms
     books.lead_token = max(books.lead_token, replaced.lead_token)

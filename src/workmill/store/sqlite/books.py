@@ -46,6 +46,8 @@ class Books(msgspec.Struct):
     """The present term of a leading controller; see `lead`."""
     latest_ms: int = 0
     """When the page was last written: a lower bound of the time for whoever opens the file."""
+    lag_ms: int = 0
+    """How far behind that the time was by which leases and receipts run out; see `served`."""
     leap_ms: int = 0
     """By how much the clock has leapt ahead without counting for retention; see `leaps`."""
     leap_counts_at_ms: int = 0
@@ -86,9 +88,9 @@ class Bookkeeper:
         self._saved = self._connection.execute("SELECT page FROM books").get
         self.books = msgspec.json.decode(self._saved, type=Books)
 
-    def save(self, now_ms: int) -> None:
+    def save(self, now_ms: int, lag_ms: int) -> None:
         """Write the page, if anything but the time has changed."""
         if msgspec.json.encode(self.books) != self._saved:
-            self.books.latest_ms = now_ms
+            self.books.latest_ms, self.books.lag_ms = now_ms, lag_ms
             self._saved = msgspec.json.encode(self.books)
             self._connection.execute("UPDATE books SET page = ?", (self._saved,))

@@ -6,7 +6,8 @@ count an attempt against every job. So between the beginnings of two groups no m
 counts: while it serves, an endpoint's beat makes a group a second. And what passed between the last
 change that was kept and a refusal does not count either: with a full disk no renewal was possible.
 
-This time begins with the store's at each opening and falls behind it with each such gap. All else
+This time begins with the store's at each opening, when what runs by it is set on by as much as it
+was behind (`set_terms_on`), and falls behind it with each such gap. All else
 (retention, the times that jobs show) goes by the store's. A store on Redis gives leases time after
 a silence of its callers, which comes to the same; see `functions/session.lua` there.
 """
@@ -15,8 +16,15 @@ from __future__ import annotations
 
 from typing import Final
 
+import apsw
+
+from workmill.store.sqlite.schema import sql
+
 STEP_MS: Final = 2000
 """What counts between two groups at most: twice the pause between an endpoint's beats."""
+_SET_ON = sql("""
+    UPDATE jobs SET until_ms = max(0, until_ms + ?)
+    WHERE status > $attached AND status IN ($leased, $pulled)""")
 
 
 class ServedTime:
@@ -35,6 +43,11 @@ class ServedTime:
         self._looked_ms = self._kept_ms = now_ms
         self._lag_ms = 0
         return now_ms
+
+    @property
+    def lag_ms(self) -> int:
+        """How far it is behind the store's time."""
+        return self._lag_ms
 
     def leap(self, by_ms: int) -> None:
         """The store's time was set on by so much, or back again."""
@@ -57,3 +70,10 @@ class ServedTime:
         """The group was refused, as every renewal would have been."""
         if not self._whole:
             self._lag_ms = self._looked_ms - self._kept_ms
+
+
+def set_terms_on(connection: apsw.Connection, by_ms: int) -> None:
+    """Have all leases and receipts of this file run out by so much later, or earlier: it was
+    written by a time that was as much behind as another one's is now."""
+    if by_ms:
+        connection.execute(_SET_ON, (by_ms,))

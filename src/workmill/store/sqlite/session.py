@@ -15,7 +15,7 @@ from workmill.store.sqlite.books import Bookkeeper, Books
 from workmill.store.sqlite.index import WorkIndex
 from workmill.store.sqlite.names import Names
 from workmill.store.sqlite.schema import sql
-from workmill.store.sqlite.served import ServedTime
+from workmill.store.sqlite.served import ServedTime, set_terms_on
 
 _GRACE = sql("""
     UPDATE jobs SET until_ms = ?
@@ -102,9 +102,11 @@ class Session:
             self.load()
             leap_ms = leaps.note(self.books, now_ms, self.result_retention_ms)
             self.catch_up()
+            set_terms_on(self.connection, self.books.lag_ms)
             until_ms = self.term(limits.LEASE_SECONDS)
             self.connection.execute(_GRACE, (until_ms, until_ms))
-            self.keeper.save(self.now_ms)
+            self.books.lag_ms = 0
+            self.keeper.save(self.now_ms, 0)
         leaps.tell(leap_ms, when="while it was closed")
         self.fill_index()
 

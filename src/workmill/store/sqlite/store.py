@@ -175,7 +175,7 @@ class SqliteStore:
             if session.unplaced and not session.index.building:
                 session.unplaced = placing.place(session) > 0
             yield
-            session.keeper.save(session.now_ms)
+            session.keeper.save(session.now_ms, session.served.lag_ms)
             at_commit = True
             session.connection.execute("COMMIT")
         except BaseException as error:
