@@ -154,7 +154,7 @@ REFUSED = {
     "an address of others": (["--host", "192.0.2.1", "--open-without-key"], "192.0.2.1"),
     "far too many workers": (["--workers", "1000"], "1000 workers are far more"),
     "far too many at most": (["--workers", "1:1000"], "1000 workers are far more"),
-    "a key that is not there": (["--key-file", "/nonexistent"], "cannot be read"),
+    "a key that is not there": (["--key-file", "/proc/no.key"], "cannot be read"),
 }
 
 

@@ -105,7 +105,7 @@ def test_what_cannot_be_read_silences_nobody(child: subprocess.Popen[bytes]) -> 
 def test_memory_is_the_containers_where_that_is_tighter(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that is nearly full is, however much its host has left."""
     meter = LoadMeter()
-    monkeypatch.setattr(meter, "_container", Container(Path("/nonexistent")))
+    monkeypatch.setattr(meter, "_container", Container(Path("/proc/nonexistent")))
     host = meter.read().memory_fraction
     monkeypatch.setattr(Container, "memory_fraction", lambda _: 0.999)
     assert meter.read().memory_fraction == 0.999 > host

@@ -164,7 +164,7 @@ def test_bytes_that_are_no_report_are_a_death(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_child_that_cannot_be_started_is_a_death(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without room for a process is told of in words, not by a traceback."""
-    monkeypatch.setattr("workmill.worker.lanes._COMMAND", ["/nonexistent/python"])
+    monkeypatch.setattr("workmill.worker.lanes._COMMAND", ["/proc/nonexistent/python"])
     inbox: Inbox = SimpleQueue()
     lanes = Lanes(inbox)
     lanes.start()
