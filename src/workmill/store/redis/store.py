@@ -101,7 +101,9 @@ class RedisStore(Session):
         self._bounds = bounds or Bounds()
         self._max_delivered_bytes = max_delivered_bytes
         self._leapt_ms = 0
-        self._group = self._heard = 0
+        self._group = self._leased = self._heard = 0
+        """Groups by their numbers: this one, the last that leased, the last of those that was
+        confirmed."""
         self.changed_over = ChangedOver(b"", b"")
         """As the last `stats` found it."""
         super().__init__(connect, clock=clock, heals_ms=heals_ms, may_found=may_found)
@@ -112,7 +114,8 @@ class RedisStore(Session):
         with super().group():
             self._group += 1
             yield
-        self._heard = self._group
+        if self._leased == self._group:
+            self._heard = self._group
 
     def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
         """See `Store.new_id`."""
@@ -151,6 +154,7 @@ class RedisStore(Session):
         """See `Store.lease`. First what was granted in a group that was not confirmed is handed
         back, for nobody has heard of it."""
         lease_ms = round(request.lease_seconds * 1000)
+        self._leased = self._group
         names, found = self._write(
             *("lease", request.worker, request.workloads, request.min_jobs, request.max_jobs),
             *(min(request.max_cost, 2**53), lease_ms, self._group, self._heard),
