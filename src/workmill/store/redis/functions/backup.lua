@@ -145,7 +145,20 @@ local function load_running(ctx, job)
     job.status, job.attempts = AFTER_RELEASE[job.status], math.max(0, job.attempts - 1)
   end
   job.text, job.ref, job.ended_ms = nil, nil, nil
-  place_again(ctx, job)
+  local value, bucket, field = entries_for(ctx, job.key)
+  local leader, known
+  if value then
+    leader, known = find_work(ctx, job.key, job.total, value)
+  end
+  if known and known.total == job.total then
+    job.status, job.state, job.done, job.ended_ms = DONE, known.state, job.total, ctx.now_ms
+    offer(ctx, job)
+  elseif leader then
+    attach(ctx, job, leader)
+  else
+    queue_up(ctx, job)
+    add_work(ctx, job.key, job.total, job.seq, value, bucket, field)
+  end
 end
 
 local function load_job(ctx, job)

@@ -6,7 +6,11 @@ has fetched never do. ]]
 
 local REST_SLICES = 10
 
--- Take jobs from the head of a list as long as `due` says so, at most `most`.
+local LISTED = {delivered = {[DELIVERED] = true}, ended = {[FAILED] = true, [CANCELLED] = true}}
+
+-- Take jobs from the head of a list as long as `due` says so, at most `most`. A place of which the
+-- job has not come to its end is one of a function that ended in its midst, or edited: it is passed
+-- over, as one that is there twice.
 local function take_due(ctx, list, most, due)
   local gone, passed = {}, 0
   if most < 1 then
@@ -14,11 +18,15 @@ local function take_due(ctx, list, most, due)
   end
   local seqs = redis.call('LRANGE', ctx.prefix .. list, 0, most - 1)
   for _, job in ipairs(by_seq(ctx, seqs)) do
-    if job and not due(job) then
+    local here = job and LISTED[list][job.status] and not job.gone
+    if here and not due(job) then
       break
     end
     passed = passed + 1
-    gone[#gone + 1] = job or nil
+    if here then
+      job.gone = true
+      gone[#gone + 1] = job
+    end
   end
   if passed > 0 then
     redis.call('LPOP', ctx.prefix .. list, passed)
@@ -49,7 +57,9 @@ local function unpulled_due(ctx, most, ended_ms)
       seqs[place] = seq_of(member)
     end
     for _, job in ipairs(by_seq(ctx, seqs)) do
-      gone[#gone + 1] = job or nil
+      if job and job.status == DONE and job.tenant == tenant then
+        gone[#gone + 1] = job
+      end
     end
     in_chunks('ZREM', outbox, members)
   end
