@@ -184,6 +184,21 @@ def test_a_queue_that_is_served_is_left_as_it_is(
     assert len(stand.lease(100)) == 28
 
 
+def test_a_backup_that_would_lack_whole_pages_of_jobs_is_refused(
+    stand: Stand, client: redis.Redis, tmp_path: Path
+) -> None:
+    """The list of pages is gone with their counts, and one more submit has begun both anew: what is
+    there agrees with itself, and not with how many jobs there are."""
+    stand.submit(*(new_job() for _ in range(2000)))
+    for name in ("pages", "live", "leased"):
+        client.delete(f"{tag_of(tmp_path)}a{name}")
+    stand.submit(*(new_job() for _ in range(200)))
+    with pytest.raises(StoreDamaged):
+        stand.store.backup(tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    assert len(stand.lease(3000)) > 2000
+
+
 def test_many_lanes_do_not_hold_up_the_server(
     stand: Stand, client: redis.Redis, tmp_path: Path
 ) -> None:

@@ -42,9 +42,16 @@ local function check_page(ctx, page, found)
   end
 end
 
+-- The pages that are counted must be there, and count no fewer jobs than the books do.
 local function check_pages(ctx)
-  local counted = #redis.call('HGETALL', ctx.prefix .. 'live') / 2
-  if redis.call('ZCARD', ctx.prefix .. 'pages') < counted then
+  local flat, counted = redis.call('HGETALL', ctx.prefix .. 'live'), 0
+  for at = 2, #flat, 2 do
+    counted = counted + flat[at]
+  end
+  for _, jobs in ipairs(redis.call('HMGET', ctx.prefix .. 'books', unpack(COUNTED))) do
+    counted = counted - (jobs or 0)
+  end
+  if counted < 0 or redis.call('ZCARD', ctx.prefix .. 'pages') < #flat / 2 then
     damaged('pages of its jobs are missing, so a backup would lack jobs')
   end
 end

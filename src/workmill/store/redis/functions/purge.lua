@@ -99,6 +99,9 @@ local function purge(keys, args)
   result_ms, delivered_ms, known_ms = kept_since_leap(ctx, result_ms),
     kept_since_leap(ctx, delivered_ms), kept_since_leap(ctx, known_ms)
   lapse(ctx)
+  local forgotten = forget(ctx, most, function(work)
+    return work.ended_ms + known_ms <= ctx.now_ms
+  end)
   local removed = take_due(ctx, 'delivered', most, delivered_due(ctx, delivered_ms, max_bytes))
   local function take_over(jobs)
     for _, job in ipairs(jobs) do
@@ -120,13 +123,10 @@ local function purge(keys, args)
     leave_copies(ctx, removed)
     remove_jobs(ctx, removed)
   end
-  local gone = #removed + forget(ctx, most, function(work)
-    return work.ended_ms + known_ms <= ctx.now_ms
-  end)
   finish(ctx)
   clear_rest(ctx.tag)
   local leap_ms = redis.call('HGET', ctx.prefix .. 'books', 'leap_ms') or 0
-  return {gone, ctx.books.leapt_ms, tonumber(leap_ms), held_until_ms}
+  return {#removed + forgotten, ctx.books.leapt_ms, tonumber(leap_ms), held_until_ms}
 end
 
 register('purge', purge, 'allow-oom')
