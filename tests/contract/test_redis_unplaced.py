@@ -16,7 +16,7 @@ from tests.contract.making import fresh_id, new_job, state_of
 from tests.contract.stand import Stand
 from tests.redis_servers import client_of
 
-from workmill.domain.errors import StoreDamaged
+from workmill.domain.errors import StoreDamaged, StoreUnavailable
 from workmill.domain.job import NewJob
 from workmill.store.redis.unplaced import LOOK_SECONDS, Unplaced
 
@@ -197,6 +197,18 @@ def test_a_backup_that_would_lack_whole_pages_of_jobs_is_refused(
         stand.store.backup(tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
     assert len(stand.lease(3000)) > 2000
+
+
+def test_a_look_that_may_not_look_says_nothing(stand: Stand, client: redis.Redis) -> None:
+    """A right that was taken away is no damage."""
+    stand.submit(new_job())
+    client.execute_command("ACL", "SETUSER", "default", "-lrange")
+    try:
+        with pytest.raises(StoreUnavailable):
+            unplaced_in(stand.store)
+    finally:
+        client.execute_command("ACL", "SETUSER", "default", "+@all")
+    assert unplaced_in(stand.store) == 0
 
 
 def test_many_lanes_do_not_hold_up_the_server(

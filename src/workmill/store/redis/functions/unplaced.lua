@@ -13,10 +13,12 @@ local MOST_LOOKS = 2000  -- a store of more lanes, or tenants, is not judged by 
 -- What a command answers, or `other` where something else has taken the place of that key.
 local function asked(other, ...)
   local reply = redis.pcall(...)
-  if type(reply) == 'table' and reply.err then
+  if type(reply) ~= 'table' or not reply.err then
+    return reply
+  elseif string.find(reply.err, 'WRONGTYPE', 1, true) then
     return other
   end
-  return reply
+  error(reply)  -- a right that is missing is no sign of anything
 end
 
 local function last_of(ctx, kind)
