@@ -202,12 +202,12 @@ def test_a_backup_that_would_lack_whole_pages_of_jobs_is_refused(
 def test_a_look_that_may_not_look_says_nothing(stand: Stand, client: redis.Redis) -> None:
     """A right that was taken away is no damage."""
     stand.submit(new_job())
-    client.execute_command("ACL", "SETUSER", "default", "-lrange")
+    client.acl_setuser("default", enabled=True, nopass=True, commands=["-lrange"])
     try:
         with pytest.raises(StoreUnavailable):
             unplaced_in(stand.store)
     finally:
-        client.execute_command("ACL", "SETUSER", "default", "+@all")
+        client.acl_setuser("default", enabled=True, nopass=True, categories=["+@all"])
     assert unplaced_in(stand.store) == 0
 
 
