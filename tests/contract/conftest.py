@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import apsw
 import pytest
@@ -18,6 +19,7 @@ from workmill.store.bounds import Bounds
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
 from workmill.store.redis.part import PartStore
+from workmill.store.sharded import ShardedStore
 from workmill.store.sharded.opening import open_parts
 from workmill.store.sharded.part import Opened
 from workmill.store.sqlite import SqliteStore
@@ -47,6 +49,20 @@ def open_shards(url: str, directory: Path, clock: Clock, bounds: Bounds | None =
 def tag_of(directory: Path, part: int | None = None) -> str:
     named = f"{directory}" if part is None else f"{directory} {part}"
     return "{" + hashlib.sha256(named.encode()).hexdigest()[:12] + "}"
+
+
+def unplaced_in(store: Store) -> int:
+    """How many jobs nobody would come upon, by the look at each Redis of which a store is made."""
+    parts: list[RedisStore] = []
+    if isinstance(store, ShardedStore):
+        parts = [cast(RedisStore, one.opened.verbs) for one in store._parts]
+    elif isinstance(store, RedisStore):
+        parts = [store]
+    found = 0
+    for part in parts:
+        with part.group():
+            found += int(part._read("unplaced"))
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -87,4 +103,5 @@ def open_store(request: pytest.FixtureRequest) -> OpenStore:
 def stand(open_store: OpenStore, tmp_path: Path) -> Iterator[Stand]:
     made = Stand(open_store, tmp_path / "store")
     yield made
+    assert unplaced_in(made.store) == 0
     made.store.close()

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.contract.conftest import unplaced_in
 from tests.contract.making import fresh_id, new_job, state_of
 from tests.contract.model import Fenced, Model
 from tests.contract.stand import OpenStore, Stand
@@ -214,6 +215,11 @@ class Machine(RuleBasedStateMachine):
             self.stand.store.probe()  # would look like a leap of the clock
         self.stand.reopen()
         self.model.reopened()
+
+    @invariant()
+    def nothing_is_amiss(self) -> None:
+        """A Redis store that nobody has touched never says that it lacks places of jobs."""
+        assert unplaced_in(self.stand.store) == 0
 
     @invariant()
     def same(self) -> None:

@@ -40,7 +40,7 @@ _SHARED: Final = (
 )
 _LEAVES: Final = (
     *("lease", "progress", "cancel", "reads", "purge", "nodes", "lead", "opening", "backup"),
-    *("parts", "queue_profile", "mending"),
+    *("parts", "queue_profile", "unplaced"),
 )
 """What these define nobody else needs; a chunk of Lua may have 200 names, so they get blocks."""
 _DIGITS: Final = 8
@@ -68,8 +68,6 @@ def _constants() -> str:
         "KNOWN_EXTRA_BYTES": KEY_BYTES + KNOWN_OVERHEAD_BYTES,
         "NODE_MS": round(limits.NODE_SECONDS * 1000),
         "MAX_NODES": limits.MAX_NODES,
-        "MIN_PRIORITY": limits.MIN_PRIORITY,
-        "MAX_PRIORITY": limits.MAX_PRIORITY,
         **{status.name: number for status, number in CODES.items()},
     }
     lines = [f"local {name} = {number}" for name, number in numbers.items()]

@@ -148,7 +148,8 @@ def _witness(primary: Any, replicas: Any) -> Witness:
 
 
 def kin(witnesses: Sequence[Witness], sentinels: int) -> list[Witness]:
-    """Those that know servers in common, if they are most of all `sentinels`; else everybody."""
+    """Those that know servers in common, if they are most of all `sentinels`; else everybody. Where
+    most know no replica at all, nothing in common is left after a failover: everybody is heard."""
     sets: list[tuple[set[Node], list[Witness]]] = []
     for said in witnesses:
         nodes, members = {said.primary, *said.replicas}, [said]
@@ -158,7 +159,7 @@ def kin(witnesses: Sequence[Witness], sentinels: int) -> list[Witness]:
             members += one[1]
         sets = [one for one in sets if one not in related] + [(nodes, members)]
     most = max((members for _, members in sets), key=len, default=[])
-    if len(most) * 2 <= sentinels:
+    if len(most) * 2 <= sentinels or not any(said.replicas for said in most):
         return list(witnesses)
     return [said for said in witnesses if said in most]
 

@@ -44,12 +44,13 @@ from workmill.domain.job import (
 from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.domain.queue_profile import QueueProfile
 from workmill.store.bounds import Bounds
-from workmill.store.redis import backup, mending, records
+from workmill.store.redis import backup, records
 from workmill.store.redis.backup import Ready, at_once
 from workmill.store.redis.copy_place import ALONE, ShardPlace
 from workmill.store.redis.port import Link
 from workmill.store.redis.queue_profile import ASKED, profile_of
 from workmill.store.redis.session import Session, called
+from workmill.store.redis.unplaced import Unplaced
 from workmill.telemetry import emit
 
 MAX_DELIVERED_BYTES: Final = 1024 * 1024 * 1024
@@ -101,7 +102,10 @@ class RedisStore(Session):
         self._bounds = bounds or Bounds()
         self._max_delivered_bytes = max_delivered_bytes
         self._leapt_ms = 0
-        self._group = self._heard = 0
+        self._group = self._leased = self._heard = 0
+        """Groups by their numbers: this one, the last that leased, the last of those that was
+        confirmed."""
+        self.unplaced = Unplaced()
         self.changed_over = ChangedOver(b"", b"")
         """As the last `stats` found it."""
         super().__init__(connect, clock=clock, heals_ms=heals_ms, may_found=may_found)
@@ -112,7 +116,8 @@ class RedisStore(Session):
         with super().group():
             self._group += 1
             yield
-        self._heard = self._group
+        if self._leased == self._group:
+            self._heard = self._group
 
     def new_id(self, key: bytes) -> bytes:  # noqa: ARG002 - a store of one part has one place
         """See `Store.new_id`."""
@@ -151,6 +156,7 @@ class RedisStore(Session):
         """See `Store.lease`. First what was granted in a group that was not confirmed is handed
         back, for nobody has heard of it."""
         lease_ms = round(request.lease_seconds * 1000)
+        self._leased = self._group
         names, found = self._write(
             *("lease", request.worker, request.workloads, request.min_jobs, request.max_jobs),
             *(min(request.max_cost, 2**53), lease_ms, self._group, self._heard),
@@ -248,7 +254,7 @@ class RedisStore(Session):
         return Stats(
             jobs={str(s): int(books.get(b"j%d" % code, 0)) for s, code in records.CODES.items()},
             oldest_queued_at_ms=None if age < 0 else age // records.AGE_STEPS,
-            warnings=self._link.warnings,
+            warnings=(*self._link.warnings, *self.unplaced.warnings),
             **counters,
         )
 
@@ -282,8 +288,7 @@ class RedisStore(Session):
         return Leadership(token=token, holder=holder.decode(), left_seconds=left_ms / 1000)
 
     def purge(self, max_jobs: int) -> int:
-        """See `Store.purge`. Before it, what somebody removed by hand is put back."""
-        mending.mend(self._write)
+        """See `Store.purge`. After it, a look whether somebody removed places of jobs by hand."""
         bounds = self._bounds
         kept = (
             bounds.result_retention_seconds,
@@ -302,6 +307,7 @@ class RedisStore(Session):
                 purge="held",
                 held_until_ms=held_until_ms,
             )
+        self.unplaced.look(lambda: int(self._read("unplaced")))
         return gone
 
     def probe(self) -> None:

@@ -35,6 +35,9 @@ def test_whoever_watches_another_set_is_not_heard() -> None:
     assert kin([forgetful, *ours], 3) == [forgetful, *ours]
     assert kin([stranger, ours[0]], 3) == [stranger, ours[0]]
     assert kin([], 3) == []
+    unaware = [Witness(primary=P, epoch=1), Witness(primary=P, epoch=1)]
+    assert kin([forgetful, *unaware], 3) == [forgetful, *unaware], "nothing tells these apart"
+    assert kin([first_to_hear, *unaware], 3) == [first_to_hear, *unaware]
 
 
 @pytest.mark.parametrize(

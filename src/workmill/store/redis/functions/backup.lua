@@ -42,9 +42,16 @@ local function check_page(ctx, page, found)
   end
 end
 
+-- The pages that are counted must be there, and count no fewer jobs than the books do.
 local function check_pages(ctx)
-  local counted = #redis.call('HGETALL', ctx.prefix .. 'live') / 2
-  if redis.call('ZCARD', ctx.prefix .. 'pages') < counted then
+  local flat, counted = redis.call('HGETALL', ctx.prefix .. 'live'), 0
+  for at = 2, #flat, 2 do
+    counted = counted + flat[at]
+  end
+  for _, jobs in ipairs(redis.call('HMGET', ctx.prefix .. 'books', unpack(COUNTED))) do
+    counted = counted - (jobs or 0)
+  end
+  if counted < 0 or redis.call('ZCARD', ctx.prefix .. 'pages') < #flat / 2 then
     damaged('pages of its jobs are missing, so a backup would lack jobs')
   end
 end
@@ -145,7 +152,20 @@ local function load_running(ctx, job)
     job.status, job.attempts = AFTER_RELEASE[job.status], math.max(0, job.attempts - 1)
   end
   job.text, job.ref, job.ended_ms = nil, nil, nil
-  place_again(ctx, job)
+  local value, bucket, field = entries_for(ctx, job.key)
+  local leader, known
+  if value then
+    leader, known = find_work(ctx, job.key, job.total, value)
+  end
+  if known and known.total == job.total then
+    job.status, job.state, job.done, job.ended_ms = DONE, known.state, job.total, ctx.now_ms
+    offer(ctx, job)
+  elseif leader then
+    attach(ctx, job, leader)
+  else
+    queue_up(ctx, job)
+    add_work(ctx, job.key, job.total, job.seq, value, bucket, field)
+  end
 end
 
 local function load_job(ctx, job)

@@ -29,7 +29,8 @@ p delivered, ended list    seqs that wait for their purge, in the order of its t
 p names            hash    w<name>, t<name> -> number; W<number>, T<number> -> name
 p beats, nodes     zset    incarnation -> order of its beat; hash incarnation -> (ms 6, packed node)
 p h<2 bytes>       hash    the other 14 bytes of an id -> (part 1, hour 3): where its job is
-p g<caller>        string  its last grants: group 8, then (seq 5, token 6) each; it expires
+p g<caller>        list    its last grants: their group, then for each lease (seq 5, token 6) each; it
+                           expires
 p owners           zset    open endpoints -> when they opened
 p books            hash    counters, and the numbers that only rise
 

@@ -2,13 +2,13 @@
 
 An answer may be lost, or its group not be confirmed: then nobody has the leases, and each that ran
 out would count as an attempt of its job, which is buried in the end. So each caller's last grants
-are noted with the number of their group. With the next lease it says which group was confirmed
-last, and what came after that one is handed back.
+are noted with the number of their group. With the next lease it says which of its groups that leased
+was confirmed last, and what came after that one is handed back.
 
 `heads` says what a lease would grant, in order, for a store that is made of several. ]]
 
 local NOTE_MS = 600000  -- longer than an endpoint that lives is without a call
-local GRANT, GRANT_AT, GRANT_BYTES = '>I5I6', 9, 11
+local GRANT, GRANT_BYTES = '>I5I6', 11
 
 local function note_name(ctx)
   return ctx.prefix .. 'g' .. ctx.caller[3]
@@ -70,10 +70,12 @@ local function grant(ctx, jobs, worker, until_ms)
   in_chunks('ZADD', ctx.prefix .. 'leased', due, 2)
 end
 
-local function hand_back(ctx, note)
+local function hand_back(ctx)
   local seqs, tokens = {}, {}
-  for at = GRANT_AT, #note, GRANT_BYTES do
-    seqs[#seqs + 1], tokens[#tokens + 1] = struct.unpack(GRANT, note, at)
+  for _, grants in ipairs(redis.call('LRANGE', note_name(ctx), 1, -1)) do
+    for at = 1, #grants, GRANT_BYTES do
+      seqs[#seqs + 1], tokens[#tokens + 1] = struct.unpack(GRANT, grants, at)
+    end
   end
   for place, job in ipairs(by_seq(ctx, seqs)) do
     if job and job.status == LEASED and job.token == tokens[place] then
@@ -86,40 +88,44 @@ local function hand_back(ctx, note)
   end
 end
 
--- What this caller's note is to begin with, after handing back what nobody has heard of; nil for a
+-- The group of this caller's note, 0 for none, after handing back what nobody has heard of; nil for a
 -- call that comes when a later group has leased already: nobody waits for it.
 local function settle_note(ctx, group, heard)
-  local note = redis.call('GET', note_name(ctx))
-  local noted = note and struct.unpack('>I8', note) or 0
+  local noted = tonumber(redis.call('LRANGE', note_name(ctx), 0, 0)[1] or 0)
   if noted > group then
     return nil
-  elseif noted == group then
-    return note
-  elseif noted > heard then
-    hand_back(ctx, note)
+  elseif noted > heard and noted < group then
+    hand_back(ctx)
   end
-  return struct.pack('>I8', group), note
+  return noted
 end
 
-local function write_note(ctx, note, jobs, before)
-  local grants = {note}
-  for _, job in ipairs(jobs) do
-    grants[#grants + 1] = struct.pack(GRANT, job.seq, job.token)
+-- A group may have many leases, so each adds to the note. That of an earlier group goes.
+local function write_note(ctx, noted, group, jobs)
+  local name, grants = note_name(ctx), {}
+  for place, job in ipairs(jobs) do
+    grants[place] = struct.pack(GRANT, job.seq, job.token)
   end
-  if #jobs > 0 then
-    redis.call('SET', note_name(ctx), table.concat(grants), 'PX', NOTE_MS)
-  elseif before then
-    redis.call('DEL', note_name(ctx))
+  if noted > 0 and noted < group then
+    redis.call('DEL', name)
+  end
+  if #jobs == 0 then
+    return
+  elseif noted == group then
+    redis.call('RPUSH', name, table.concat(grants))
+  else
+    redis.call('RPUSH', name, string.format('%.0f', group), table.concat(grants))
+    redis.call('PEXPIRE', name, NOTE_MS)
   end
 end
 
 -- asked: now, worker, workloads, min_jobs, max_jobs, max_cost, lease_ms, the caller's group, the
--- last one of it that was confirmed.
+-- last one of it that leased and was confirmed.
 local function lease(keys, args)
   local ctx = begin(keys, args)
   local _, worker, workloads, least, most, max_cost, lease_ms, group, heard = unpack(ctx.asked)
-  local note, before = settle_note(ctx, group, heard)
-  if not note then
+  local noted = settle_note(ctx, group, heard)
+  if not noted then
     return {{}, {}}
   end
   reclaim(ctx)
@@ -127,7 +133,7 @@ local function lease(keys, args)
   local read = walk(ctx, numbers_of(ctx, workloads), amount_for(least, most),
     chooser(jobs, least, most, max_cost))
   grant(ctx, jobs, worker, ctx.now_ms + lease_ms)
-  write_note(ctx, note, jobs, before)
+  write_note(ctx, noted, group, jobs)
   cut(ctx, read)
   finish(ctx)
   for place, job in ipairs(jobs) do

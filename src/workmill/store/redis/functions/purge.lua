@@ -6,7 +6,11 @@ has fetched never do. ]]
 
 local REST_SLICES = 10
 
--- Take jobs from the head of a list as long as `due` says so, at most `most`.
+local LISTED = {delivered = {[DELIVERED] = true}, ended = {[FAILED] = true, [CANCELLED] = true}}
+
+-- Take jobs from the head of a list as long as `due` says so, at most `most`. A place of which the
+-- job has not come to its end is one of a function that ended in its midst, or edited: it is passed
+-- over, as one that is there twice.
 local function take_due(ctx, list, most, due)
   local gone, passed = {}, 0
   if most < 1 then
@@ -14,11 +18,15 @@ local function take_due(ctx, list, most, due)
   end
   local seqs = redis.call('LRANGE', ctx.prefix .. list, 0, most - 1)
   for _, job in ipairs(by_seq(ctx, seqs)) do
-    if job and not due(job) then
+    local here = job and LISTED[list][job.status] and not job.gone
+    if here and not due(job) then
       break
     end
     passed = passed + 1
-    gone[#gone + 1] = job or nil
+    if here then
+      job.gone = true
+      gone[#gone + 1] = job
+    end
   end
   if passed > 0 then
     redis.call('LPOP', ctx.prefix .. list, passed)
@@ -49,7 +57,9 @@ local function unpulled_due(ctx, most, ended_ms)
       seqs[place] = seq_of(member)
     end
     for _, job in ipairs(by_seq(ctx, seqs)) do
-      gone[#gone + 1] = job or nil
+      if job and job.status == DONE and job.tenant == tenant then
+        gone[#gone + 1] = job
+      end
     end
     in_chunks('ZREM', outbox, members)
   end
@@ -89,6 +99,9 @@ local function purge(keys, args)
   result_ms, delivered_ms, known_ms = kept_since_leap(ctx, result_ms),
     kept_since_leap(ctx, delivered_ms), kept_since_leap(ctx, known_ms)
   lapse(ctx)
+  local forgotten = forget(ctx, most, function(work)
+    return work.ended_ms + known_ms <= ctx.now_ms
+  end)
   local removed = take_due(ctx, 'delivered', most, delivered_due(ctx, delivered_ms, max_bytes))
   local function take_over(jobs)
     for _, job in ipairs(jobs) do
@@ -110,13 +123,10 @@ local function purge(keys, args)
     leave_copies(ctx, removed)
     remove_jobs(ctx, removed)
   end
-  local gone = #removed + forget(ctx, most, function(work)
-    return work.ended_ms + known_ms <= ctx.now_ms
-  end)
   finish(ctx)
   clear_rest(ctx.tag)
   local leap_ms = redis.call('HGET', ctx.prefix .. 'books', 'leap_ms') or 0
-  return {gone, ctx.books.leapt_ms, tonumber(leap_ms), held_until_ms}
+  return {#removed + forgotten, ctx.books.leapt_ms, tonumber(leap_ms), held_until_ms}
 end
 
 register('purge', purge, 'allow-oom')

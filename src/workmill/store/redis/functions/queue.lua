@@ -24,8 +24,8 @@ end
 
 -- One list or sorted set, read from its head.
 local function source(ctx, kind, workload, rank)
-  return {key = lane(ctx, kind, workload, rank), listed = kind == 'q', rank = rank, jobs = {},
-    at = 1, dry = false, looked = 0}
+  return {key = lane(ctx, kind, workload, rank), listed = kind == 'q', workload = workload,
+    rank = rank, jobs = {}, at = 1, dry = false, looked = 0}
 end
 
 local function refill(ctx, from, amount)
@@ -34,7 +34,8 @@ local function refill(ctx, from, amount)
   local seqs = redis.call(command, from.key, first, first + amount - 1)
   from.dry = #seqs < amount
   for place, job in ipairs(by_seq(ctx, seqs)) do
-    from.jobs[first + place] = job and job.status == QUEUED and rank_of(job) == from.rank and job
+    from.jobs[first + place] = job and job.status == QUEUED and rank_of(job) == from.rank
+      and job.workload == from.workload and job
   end
 end
 

@@ -100,8 +100,15 @@ local function find(keys, args)
   return {following, unpack(show(ctx, found))}
 end
 
+-- The age at a seq. One that a failed submit has taken has none: that of the next one on its page.
 local function age_at(ctx, seq)
-  return age_of(entries_of(ctx, {seq})[1])
+  for at = seq, seq - seq % PAGE_JOBS + PAGE_JOBS - 1 do
+    local age = age_of(entries_of(ctx, {at})[1])
+    if age > 0 then
+      return age
+    end
+  end
+  return ctx.books.last_age + 1
 end
 
 -- The first number from low up to high for which `is_young` holds; it holds for all behind it.

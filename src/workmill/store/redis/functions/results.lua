@@ -99,7 +99,7 @@ local function pull(keys, args)
   end
   local found = by_seq(ctx, seqs)
   for at = #found, 1, -1 do
-    if found[at] and found[at].status == DONE then
+    if found[at] and found[at].status == DONE and found[at].tenant == number then
       jobs[#jobs + 1] = found[at]
     end
   end

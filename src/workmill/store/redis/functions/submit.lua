@@ -56,39 +56,17 @@ local function attach(ctx, job, leader)
   return told(ATTACHED, CREATED, leader.done)
 end
 
-local function line_up(ctx, job)
+local function queue_up(ctx, job)
+  job.status = QUEUED
+  count(ctx, 'backlog_iterations', job.total - job.done)
   local mark = job.workload * 1000 + job.priority
   if not ctx.lanes[mark] then
     note_rank(ctx, job.workload, rank_of(job))
     ctx.lanes[mark] = 'q' .. job.workload .. ':' .. rank_of(job)
   end
   append(ctx, ctx.lanes[mark], job.seq)
-end
-
-local function queue_up(ctx, job)
-  job.status = QUEUED
-  count(ctx, 'backlog_iterations', job.total - job.done)
-  line_up(ctx, job)
   ctx.fresh[job.seq] = job
   return job.done
-end
-
--- A job that runs goes where its work stands, as if it came now.
-local function place_again(ctx, job)
-  local value, bucket, field = entries_for(ctx, job.key)
-  local leader, known
-  if value then
-    leader, known = find_work(ctx, job.key, job.total, value)
-  end
-  if known and known.total == job.total then
-    job.status, job.state, job.done, job.ended_ms = DONE, known.state, job.total, ctx.now_ms
-    offer(ctx, job)
-  elseif leader then
-    attach(ctx, job, leader)
-  else
-    queue_up(ctx, job)
-    add_work(ctx, job.key, job.total, job.seq, value, bucket, field)
-  end
 end
 
 -- Decide where one new job begins. Answers a number, how far it is, when it is simply queued.
@@ -136,6 +114,21 @@ local function read_new(kinds, blob)
     state = string.sub(blob, NEW_STATE_AT)}
 end
 
+-- The seqs of what is new are taken before any place is written under them: a function that ends in
+-- its midst leaves such places, and they must never mean another job. Redis takes nothing back.
+local function reserve_seqs(ctx, ids)
+  local fresh, amount = {}, 0
+  for _, id in ipairs(ids) do
+    if not ctx.jobs[id] and not fresh[id] then
+      fresh[id], amount = true, amount + 1
+    end
+  end
+  if amount > 0 then
+    redis.call('HSET', ctx.prefix .. 'books', 'next_seq',
+      string.format('%.0f', ctx.books.next_seq + amount))
+  end
+end
+
 -- asked: now, kinds of (workload, tenant), one blob a job.
 local function submit(keys, args)
   local ctx = begin(keys, args)
@@ -146,6 +139,7 @@ local function submit(keys, args)
   end
   local first = ctx.books.next_seq
   by_id(ctx, ids)
+  reserve_seqs(ctx, ids)
   for at, blob in ipairs(ctx.asked[3]) do
     local new = read_new(kinds, blob)
     local old = ctx.jobs[new.id]
