@@ -14,11 +14,11 @@ from bench.processes import redis_server
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
 from workmill.store.redis.addresses import parse_address
-from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
-from workmill.store.redis.part import PartStore
-from workmill.store.sharded.opening import open_parts
-from workmill.store.sharded.part import Opened
+from workmill.store.redis.lua_library import load
+from workmill.store.redis.primary_link import RedisLink
+from workmill.store.redis.shard_store import PartStore
+from workmill.store.sharded.open_shards import open_parts
+from workmill.store.sharded.shard import Opened
 from workmill.store.sqlite import SqliteStore
 
 

@@ -21,7 +21,7 @@ from bench import mill
 from bench.processes import WORKER_PROCESSES
 from bench.report import Figure, Report
 from workmill import Client
-from workmill.worker.compute import NICENESS
+from workmill.worker.child_main import NICENESS
 from workmill.workloads.registry import find_workload
 
 ITERATIONS = 200_000

@@ -23,13 +23,13 @@ import redis
 from tests.system.processes import free_port, until
 
 from workmill.store.redis import RedisStore
+from workmill.store.redis.acknowledgement import Judgement, Level, Picture, judge
 from workmill.store.redis.addresses import Access, Address, Node, parse_address
 from workmill.store.redis.connection import Connection, Refused, Silent
-from workmill.store.redis.judgement import Judgement, Level, Picture, judge
-from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
-from workmill.store.redis.opening import TAG
-from workmill.store.redis.replies import Role, read_role
+from workmill.store.redis.lua_library import load
+from workmill.store.redis.open_store import TAG
+from workmill.store.redis.primary_link import RedisLink
+from workmill.store.redis.replication_info import Role, read_role
 
 DOWN_AFTER_MS: Final = 600
 NAME: Final = "mill"

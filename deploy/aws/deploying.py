@@ -44,7 +44,7 @@ AUTHORITY: Final = "hosts/authority"
 """The fingerprint of the authority and passwords that the store's hosts were made with."""
 FOUND: Final = (
     "runuser -u workmill-redis -- /opt/workmill/.venv/bin/python -P "
-    "-m workmill.runtime.redis_hosts found /etc/workmill-redis"
+    "-m workmill.redis_hosts found /etc/workmill-redis"
 )
 HOLDS_A_STORE: Final = "holds a store already"
 """What it says where that was done before."""
@@ -136,7 +136,7 @@ class Deployment:
             made.touch(0o600)
             made.write_text(secrets.token_hex(32) + "\n")
             made.replace(key)
-        prepare = [sys.executable, "-P", "-m", "workmill.runtime.redis_hosts", "prepare"]
+        prepare = [sys.executable, "-P", "-m", "workmill.redis_hosts", "prepare"]
         words = ["--memory-bytes", str(STORE_MEMORY_BYTES), "--allow", NETWORK]
         place = str(self._folder / "store")
         subprocess.run(

@@ -24,16 +24,16 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from workmill.client.control import ControlClient
-from workmill.client.transport import Transport
+from workmill.client.controller_client import ControlClient
+from workmill.client.sync_transport import Transport
 from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Node
-from workmill.runtime.keys import read_key
-from workmill.runtime.redis_hosts.asking import Asking
-from workmill.runtime.redis_hosts.judging import Replication
-from workmill.runtime.redis_hosts.starting import read_settings
+from workmill.redis_hosts.queries import Asking
+from workmill.redis_hosts.rules import Replication
+from workmill.redis_hosts.start import read_settings
+from workmill.runtime.key_file import read_key
 from workmill.telemetry import emit
-from workmill.telemetry.events import describe
+from workmill.telemetry.log import describe
 from workmill.wire.messages import StatsView
 
 NAMESPACE: Final = "Workmill"

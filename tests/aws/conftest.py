@@ -15,7 +15,7 @@ from tests.aws import clouds
 from tests.aws.clouds import REGION, USER_DATA, Way, way_to
 from tests.aws.deployed import ROOT, Cloud, commit, git
 
-from workmill.controller.fleets.machines import EC2Settings, Machines
+from workmill.controller.fleets.ec2_machines import EC2Settings, Machines
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Any
 from tests.aws.clouds import REGION, Way
 from tests.system.processes import PATIENCE_SECONDS, WORKMILL, Up, until
 
-from workmill.controller.fleets.machines import EC2Settings, Machines
+from workmill.controller.fleets.ec2_machines import EC2Settings, Machines
 
 
 def test_a_controller_keeps_its_minimum_and_leaves_in_peace(

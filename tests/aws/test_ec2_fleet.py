@@ -14,7 +14,7 @@ from tests.system.processes import until
 from workmill.controller.fleet import Member
 from workmill.controller.fleets import ec2
 from workmill.controller.fleets.ec2 import EC2Fleet
-from workmill.controller.fleets.machines import EC2Settings, Machines
+from workmill.controller.fleets.ec2_machines import EC2Settings, Machines
 from workmill.domain.errors import Unavailable
 
 LEADER = 7

@@ -17,9 +17,9 @@ from tests.system.processes import Up
 
 import figures
 from workmill import Client
-from workmill.client.control import ControlClient
-from workmill.client.transport import Transport
-from workmill.runtime.redis_hosts.judging import Replication
+from workmill.client.controller_client import ControlClient
+from workmill.client.sync_transport import Transport
+from workmill.redis_hosts.rules import Replication
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = {"Cluster": "mill"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.aws.clouds import REGION, USER_DATA, Fault, Way
 
-from workmill.controller.fleets.machines import ATTEMPTS, EC2Settings, Machine, Machines
+from workmill.controller.fleets.ec2_machines import ATTEMPTS, EC2Settings, Machine, Machines
 from workmill.domain.errors import Unavailable
 
 

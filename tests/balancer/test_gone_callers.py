@@ -27,7 +27,7 @@ def running(tmp_path: Path, door: Door, monkeypatch: pytest.MonkeyPatch) -> Iter
     """An endpoint behind the door that takes every answer for a late one, on a busy machine."""
     monkeypatch.setattr("workmill.endpoint.app.WAITED_SECONDS", 0.0)
     monkeypatch.setattr("workmill.endpoint.results.PULL_HOLD_SECONDS", 1.0)
-    monkeypatch.setattr("workmill.endpoint.work.LEASE_HOLD_SECONDS", 1.0)
+    monkeypatch.setattr("workmill.endpoint.worker_api.LEASE_HOLD_SECONDS", 1.0)
     with Running(tmp_path, EndpointSettings(port=0)) as endpoint:
         door.add(Place("127.0.0.1", endpoint.port))
         yield endpoint

@@ -10,7 +10,7 @@ from tests.balancer.doors import Door, open_door
 from tests.http.endpoint.raw_lines import Response, responses, talk
 from tests.http.endpoint.requests import CASES, DATA, Raw
 from tests.redis_servers import folder, redis_on_socket
-from tests.system.definition import value_of
+from tests.system.service_definition import value_of
 
 _RESET = 0
 LAST = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

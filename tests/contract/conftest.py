@@ -11,17 +11,17 @@ from typing import cast
 import apsw
 import pytest
 from tests.contract.sick_disk import SickDisk
-from tests.contract.stand import OpenStore, Stand
+from tests.contract.store_drivers import OpenStore, Stand
 from tests.redis_servers import folder, link_to, redis_on_socket, running_replicas
 
 from workmill.domain.clock import Clock
-from workmill.store.bounds import Bounds
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
-from workmill.store.redis.part import PartStore
+from workmill.store.redis.shard_store import PartStore
+from workmill.store.retention import Bounds
 from workmill.store.sharded import ShardedStore
-from workmill.store.sharded.opening import open_parts
-from workmill.store.sharded.part import Opened
+from workmill.store.sharded.open_shards import open_parts
+from workmill.store.sharded.shard import Opened
 from workmill.store.sqlite import SqliteStore
 
 

@@ -16,13 +16,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 from tests.redis_servers import link_to
 
 from workmill import Client
 from workmill.client import Work
-from workmill.client.transport import Transport
-from workmill.client.work import WorkClient
+from workmill.client.sync_transport import Transport
+from workmill.client.worker_client import WorkClient
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import (
     Acknowledgement,
@@ -34,10 +34,10 @@ from workmill.domain.job import (
 )
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
-from workmill.store.redis.part import PartStore
-from workmill.store.redis.port import Link
-from workmill.store.sharded.opening import open_parts
-from workmill.store.sharded.part import Opened
+from workmill.store.redis.link_port import Link
+from workmill.store.redis.shard_store import PartStore
+from workmill.store.sharded.open_shards import open_parts
+from workmill.store.sharded.shard import Opened
 
 BATCH = 7
 SHARED = 3

@@ -8,13 +8,13 @@ from pathlib import Path
 import apsw
 import pytest
 from tests.contract.conftest import open_sqlite
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import OpenStore, Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import OpenStore, Stand
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.job import Verdict
 from workmill.domain.lifecycle import Status
-from workmill.store.sqlite import schema, sealing
+from workmill.store.sqlite import backup_checksum, schema
 
 
 def test_a_rehearsal(stand: Stand, open_store: OpenStore, tmp_path: Path) -> None:
@@ -209,11 +209,11 @@ CONTRADICTIONS = {
 
 def edit(copy: Path, change: str) -> None:
     """Change a backup by SQL, and seal it again as if it had been so."""
-    unsealed = copy.read_bytes()[: -len(sealing.LINE) - sealing.DIGEST_BYTES]
+    unsealed = copy.read_bytes()[: -len(backup_checksum.LINE) - backup_checksum.DIGEST_BYTES]
     copy.write_bytes(unsealed)
     with closing(apsw.Connection(str(copy))) as connection:
         connection.execute(change).fetchall()
-    sealing.seal(copy)
+    backup_checksum.seal(copy)
 
 
 def test_a_sealed_backup_that_was_not_edited_is_taken(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_a_backup_from_before_there_were_seals_is_taken(tmp_path: Path) -> None:
     stand = Stand(open_sqlite, tmp_path / "store")
     stand.submit(job := new_job("a"))
     stand.store.backup(copy := tmp_path / "copy")
-    copy.write_bytes(copy.read_bytes()[: -len(sealing.LINE) - sealing.DIGEST_BYTES])
+    copy.write_bytes(copy.read_bytes()[: -len(backup_checksum.LINE) - backup_checksum.DIGEST_BYTES])
     with closing(apsw.Connection(str(copy))) as connection:
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}").fetchall()
     other = Stand(open_sqlite, tmp_path / "other")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.contract.making import fresh_id, new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import fresh_id, new_job, state_of
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.job import Completion, Lease, Renewal, Verdict
 from workmill.domain.lifecycle import Status

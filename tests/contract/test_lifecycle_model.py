@@ -19,9 +19,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.contract.conftest import unplaced_in
-from tests.contract.making import fresh_id, new_job, state_of
+from tests.contract.job_factory import fresh_id, new_job, state_of
 from tests.contract.model import Fenced, Model
-from tests.contract.stand import OpenStore, Stand
+from tests.contract.store_drivers import OpenStore, Stand
 
 from workmill.domain.cost import Fleet, Forecast
 from workmill.domain.job import (

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.cost import Ahead, Fleet, Forecast
 from workmill.domain.job import Job, NewJob

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 from tests.contract.conftest import open_redis, tag_of
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import Stand
 from tests.redis_servers import client_of, link_to
 
 from workmill.domain.clock import Clock
 from workmill.domain.errors import InvalidInput, StoreDamaged, StoreUnavailable
 from workmill.domain.job import Job, NewJob, PullRequest, Query, Verdict
 from workmill.domain.lifecycle import FINISHED, RUNNING, Status
-from workmill.store.bounds import Bounds
-from workmill.store.redis import RedisStore, copy_file
-from workmill.store.redis.port import Link
+from workmill.store.redis import RedisStore, backup_file
+from workmill.store.redis.link_port import Link
+from workmill.store.retention import Bounds
 
 Before = Callable[[str], None]
 """Hears the name of every function before it is called."""
@@ -192,10 +192,10 @@ def test_a_whole_file_with_an_impossible_job_is_refused(redis_url: str, tmp_path
     stand = Stand(watched(redis_url, lambda _: None), tmp_path / "store")
     stand.submit(new_job("a"))
     stand.store.backup(tmp_path / "copy")
-    frames = list(copy_file.frames(tmp_path / "copy"))
+    frames = list(backup_file.frames(tmp_path / "copy"))
     for damage in (b"", b"\0" * 20, b"\xff" * 200):
         with (tmp_path / "bad").open("wb") as file:
-            writer = copy_file.Writer(file)
+            writer = backup_file.Writer(file)
             for kind, items in frames:
                 writer.add(kind, [damage] if kind == "jobs" else items)
             writer.end()
@@ -230,7 +230,7 @@ def clean_stand(redis_url: str, tmp_path: Path) -> Iterator[Stand]:
 def test_a_part_that_no_store_makes_is_refused(tmp_path: Path, clean_stand: Stand) -> None:
     """It is not taken for the name of a function."""
     with (tmp_path / "odd").open("wb") as file:
-        writer = copy_file.Writer(file)
+        writer = backup_file.Writer(file)
         writer.add("switch", [b"x"])
         writer.end()
     with pytest.raises(InvalidInput, match="switch"):
@@ -252,7 +252,7 @@ def test_a_damaged_backup_is_refused(tmp_path: Path, clean_stand: Stand, damage:
         "more": raw + b"x",
         "sqlite": b"SQLite format 3\0" + raw,
         "empty": b"",
-        "text": copy_file.MAGIC,
+        "text": backup_file.MAGIC,
     }[damage]
     (tmp_path / "damaged").write_bytes(damaged)
     with pytest.raises(InvalidInput, match="Nothing was changed"):

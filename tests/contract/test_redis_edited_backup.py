@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 from tests.contract.conftest import open_redis
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.errors import InvalidInput
 from workmill.domain.lifecycle import Status
-from workmill.store.redis import copy_file, records
+from workmill.store.redis import backup_file, record_codec
 
 
 def rewritten(source: Path, target: Path, change: Callable[[str, list[Any]], list[Any]]) -> Path:
     """The same backup with other items in it, and a checksum that is right."""
     with target.open("wb") as file:
-        writer = copy_file.Writer(file)
-        for kind, items in copy_file.frames(source):
+        writer = backup_file.Writer(file)
+        for kind, items in backup_file.frames(source):
             writer.add(kind, change(kind, items))
         writer.end()
     return target
@@ -141,7 +141,7 @@ def of(status: Status, change: Callable[[bytes], bytes]) -> Any:
     """The first job of this status is another."""
 
     def changed(items: list[Any]) -> list[Any]:
-        place = [raw[AGE + ID] & 15 for raw in items].index(records.CODES[status])
+        place = [raw[AGE + ID] & 15 for raw in items].index(record_codec.CODES[status])
         return [*items[:place], change(items[place]), *items[place + 1 :]]
 
     return of_kind("jobs", changed)

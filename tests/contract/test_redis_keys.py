@@ -12,18 +12,18 @@ from typing import cast
 import pytest
 import redis
 from tests.contract.conftest import open_redis, tag_of
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import HandClock, Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import HandClock, Stand
 from tests.redis_servers import client_of, folder, link_to, redis_on_socket
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.job import Completion, LeaseRequest, Node, PullRequest, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import KNOWN_RETENTION_SECONDS, RESULT_RETENTION_SECONDS
-from workmill.store.bounds import Bounds
-from workmill.store.redis import RedisStore, library
-from workmill.store.redis.port import Link
-from workmill.store.redis.records import MAX_TOTAL
+from workmill.store.redis import RedisStore, lua_library
+from workmill.store.redis.link_port import Link
+from workmill.store.redis.record_codec import MAX_TOTAL
+from workmill.store.retention import Bounds
 
 
 @pytest.fixture
@@ -236,19 +236,19 @@ def test_an_older_library_works_beside_a_newer_one(
     stand: Stand, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Old and new endpoints serve one store while they are upgraded, each with its own code."""
-    older = library.code() + "\n-- as it was before\n"
+    older = lua_library.code() + "\n-- as it was before\n"
     with monkeypatch.context() as patch:
-        patch.setattr(library, "code", lambda: older)
-        library.name.cache_clear()
+        patch.setattr(lua_library, "code", lambda: older)
+        lua_library.name.cache_clear()
         old = Stand(partial(open_redis, redis_url), tmp_path)
-        old_name = library.name()
+        old_name = lua_library.name()
         old.submit(job := new_job("a"))
-    library.name.cache_clear()
-    assert library.name() != old_name
+    lua_library.name.cache_clear()
+    assert lua_library.name() != old_name
     lease = stand.lease_one()
     assert lease.id == job.id
     with monkeypatch.context() as patch:
-        patch.setattr(library, "name", lambda: old_name)
+        patch.setattr(lua_library, "name", lambda: old_name)
         assert old.complete(lease, state_of("a", 100)) is Verdict.APPLIED
         old.store.close()
     assert stand.submit(new_job("a"))[0].status is Status.DONE
@@ -256,7 +256,7 @@ def test_an_older_library_works_beside_a_newer_one(
 
 def test_a_library_that_vanished_is_loaded_again(stand: Stand, client: redis.Redis) -> None:
     """Somebody has flushed the functions: the call has not run, so it may be sent again."""
-    client.function_delete(library.name())
+    client.function_delete(lua_library.name())
     assert stand.submit(new_job())[0].created
 
 
@@ -265,7 +265,7 @@ def test_another_layout_is_refused(stand: Stand, client: redis.Redis, tmp_path: 
     client.hset(f"{tag_of(tmp_path)}abooks", "layout", 99)
     with pytest.raises(StoreUnavailable, match="layout 99"):
         stand.submit(new_job())
-    client.hset(f"{tag_of(tmp_path)}abooks", "layout", library.LAYOUT)
+    client.hset(f"{tag_of(tmp_path)}abooks", "layout", lua_library.LAYOUT)
     assert stand.stats().submitted_total == 0
 
 

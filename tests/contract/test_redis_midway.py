@@ -13,8 +13,8 @@ from typing import cast
 import pytest
 import redis
 from tests.contract.conftest import open_redis, tag_of, unplaced_in
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import Stand
 from tests.contract.test_redis_unplaced import QUEUES, fill, finish_all, like
 from tests.redis_servers import client_of, link_to
 
@@ -23,8 +23,8 @@ from workmill.domain.errors import StoreDamaged
 from workmill.domain.job import Query
 from workmill.domain.lifecycle import Status
 from workmill.domain.limits import RESULT_RETENTION_SECONDS
-from workmill.store.bounds import Bounds
-from workmill.store.redis.part import PartStore
+from workmill.store.redis.shard_store import PartStore
+from workmill.store.retention import Bounds
 
 
 @pytest.fixture

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 from tests.contract.conftest import tag_of
-from tests.contract.making import new_job
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job
+from tests.contract.store_drivers import Stand
 from tests.contract.test_redis_backup import WatchedLink, watched
 from tests.redis_servers import client_of, link_to
 
 from workmill.domain.clock import Clock
 from workmill.domain.errors import StoreUnavailable
 from workmill.domain.lifecycle import Status
-from workmill.store.bounds import Bounds
 from workmill.store.redis import RedisStore
 from workmill.store.redis.connection import ANSWER_SECONDS
-from workmill.store.redis.link import PATIENCE_SECONDS
-from workmill.store.redis.port import Link
-from workmill.store.sharded.muster import STAY_SECONDS
+from workmill.store.redis.link_port import Link
+from workmill.store.redis.primary_link import PATIENCE_SECONDS
+from workmill.store.retention import Bounds
+from workmill.store.sharded.restore_barrier import STAY_SECONDS
 
 LONGEST_SILENCE_MS = 1000 * (ANSWER_SECONDS + PATIENCE_SECONDS + STAY_SECONDS)
 """More than this a restore that lives is never silent for."""

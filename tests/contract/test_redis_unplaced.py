@@ -12,8 +12,8 @@ import msgspec
 import pytest
 import redis
 from tests.contract.conftest import open_redis, tag_of, unplaced_in
-from tests.contract.making import fresh_id, new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import fresh_id, new_job, state_of
+from tests.contract.store_drivers import Stand
 from tests.redis_servers import client_of
 
 from workmill.domain.errors import StoreDamaged, StoreUnavailable

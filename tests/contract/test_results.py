@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.job import NewJob, Pulled, Verdict
 from workmill.domain.lifecycle import Status

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import OpenStore, Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import OpenStore, Stand
 
 from workmill.domain.job import NewJob
 from workmill.domain.lifecycle import Status
@@ -16,7 +16,7 @@ from workmill.domain.limits import (
     KNOWN_RETENTION_SECONDS,
     RESULT_RETENTION_SECONDS,
 )
-from workmill.store.bounds import KNOWN_OVERHEAD_BYTES, Bounds
+from workmill.store.retention import KNOWN_OVERHEAD_BYTES, Bounds
 
 KNOWN_BYTES = 32 + 64 + KNOWN_OVERHEAD_BYTES
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from tests.contract.conftest import open_redis, open_shards
-from tests.contract.making import new_job
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.errors import InvalidInput
 from workmill.domain.lifecycle import Status
-from workmill.store.redis import copy_file
-from workmill.store.redis.copy_place import ALONE
-from workmill.store.sharded.copying import MAGIC
+from workmill.store.redis import backup_file
+from workmill.store.redis.backup_shard import ALONE
+from workmill.store.sharded.backup import MAGIC
 
 JOBS = 16
 
@@ -44,8 +44,8 @@ def without_place(part: bytes, folder: Path) -> bytes:
     """As it was before a part's backup said which one it is."""
     (folder / "part").write_bytes(part)
     with (folder / "older").open("wb") as file:
-        writer = copy_file.Writer(file)
-        for kind, items in copy_file.frames(folder / "part"):
+        writer = backup_file.Writer(file)
+        for kind, items in backup_file.frames(folder / "part"):
             writer.add(kind, items[: -len(ALONE.words())] if kind == "books" else items)
         writer.end()
     return (folder / "older").read_bytes()

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 from tests.contract.sick_disk import SickDisk
-from tests.contract.stand import Stand
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.clock import Clock
 from workmill.domain.errors import StoreUnavailable
@@ -18,7 +18,7 @@ from workmill.domain.limits import (
     KNOWN_RETENTION_SECONDS,
     RESULT_RETENTION_SECONDS,
 )
-from workmill.store.sqlite import SqliteStore, leaps
+from workmill.store.sqlite import SqliteStore, clock_leaps
 
 DAY = 24 * 3600.0
 Events = list[tuple[str, float]]
@@ -29,7 +29,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Events:
     """What was said about leaps, with their seconds."""
     said: Events = []
     monkeypatch.setattr(
-        leaps, "emit", lambda event, **fields: said.append((event, fields["leap_seconds"]))
+        clock_leaps, "emit", lambda event, **fields: said.append((event, fields["leap_seconds"]))
     )
     return said
 
@@ -207,7 +207,7 @@ def test_a_clock_that_is_set_while_the_store_is_open_is_told_once(
 ) -> None:
     """The store goes on with its own time; the next opening meets the leap."""
     wall = [1_000_000_000]
-    drift = leaps.Drift(lambda: wall[0])
+    drift = clock_leaps.Drift(lambda: wall[0])
     drift.tell(wall[0])
     wall[0] += days * 24 * 3600 * 1000
     for _ in range(2):

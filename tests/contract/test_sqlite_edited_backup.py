@@ -11,8 +11,8 @@ from typing import NamedTuple
 import apsw
 import pytest
 from tests.contract.conftest import open_sqlite
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import Stand
 from tests.contract.test_backup import edit
 
 from workmill.domain.errors import InvalidInput

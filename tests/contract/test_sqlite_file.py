@@ -11,14 +11,14 @@ from pathlib import Path
 import apsw
 import pytest
 from tests.contract.conftest import open_sqlite
-from tests.contract.making import new_job, state_of
+from tests.contract.job_factory import new_job, state_of
 from tests.contract.sick_disk import SickDisk
-from tests.contract.stand import HandClock, Stand
+from tests.contract.store_drivers import HandClock, Stand
 
 from workmill.domain.errors import StoreFull, StoreLost, StoreUnavailable
 from workmill.domain.job import Completion, LeaseRequest, Node, PullRequest, Verdict
 from workmill.domain.lifecycle import Status
-from workmill.store.sqlite import SqliteStore, log
+from workmill.store.sqlite import SqliteStore, write_ahead_log
 from workmill.store.sqlite.ownership import FILE_NAME
 
 
@@ -132,7 +132,7 @@ def test_a_failed_fsync_of_the_file_stops_the_store_after_its_group(
     folder: Path, disk: SickDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The group is in the log, and so acknowledged; the next one is refused."""
-    monkeypatch.setattr(log, "CHECKPOINT_PAGES", 1)
+    monkeypatch.setattr(write_ahead_log, "CHECKPOINT_PAGES", 1)
     store = SqliteStore(folder)
     disk.sick = ".db"
     with store.group():
@@ -183,7 +183,7 @@ def test_the_last_of_the_disk_is_kept_for_what_is_there(
     """A nearly full disk refuses new jobs, alone and early; running ones end and are delivered."""
     stand = Stand(open_sqlite, folder)
     stand.submit(job := new_job("a"))
-    monkeypatch.setattr("workmill.store.sqlite.room.MIN_FREE_BYTES", 2**62)
+    monkeypatch.setattr("workmill.store.sqlite.disk_room.MIN_FREE_BYTES", 2**62)
     with stand.store.group():
         with pytest.raises(StoreFull, match="Nothing was stored"):
             stand.store.submit([new_job()])
@@ -279,7 +279,7 @@ def test_no_statement_scans_the_jobs(folder: Path) -> None:
 
 def test_the_log_stays_short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The write-ahead log is copied into the file and used again from its start."""
-    monkeypatch.setattr(log, "CHECKPOINT_PAGES", 64)
+    monkeypatch.setattr(write_ahead_log, "CHECKPOINT_PAGES", 64)
     store = SqliteStore(folder)
     for _ in range(40):
         with store.group():

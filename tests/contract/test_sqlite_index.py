@@ -9,14 +9,14 @@ from typing import Any
 
 import apsw
 import pytest
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import NewJob, Verdict
 from workmill.domain.lifecycle import Status
-from workmill.store.sqlite import SqliteStore, index, placing
-from workmill.store.sqlite.index import WorkIndex
+from workmill.store.sqlite import SqliteStore, content_index, index_filling
+from workmill.store.sqlite.content_index import WorkIndex
 
 
 class Held:
@@ -32,7 +32,7 @@ class Held:
             whole(table)
 
         monkeypatch.setattr(WorkIndex, "_fill", held)
-        monkeypatch.setattr(index, "FILLED_AT_ONCE", -1)
+        monkeypatch.setattr(content_index, "FILLED_AT_ONCE", -1)
 
     def let_go(self, stand: Stand) -> None:
         """Wait until the thread has filled it; the next group takes it over."""
@@ -120,7 +120,7 @@ def test_a_store_that_is_allowed_no_thread_waits_for_its_index(
 
     stand.submit(known := new_job("k"))
     stand.finish(known, state_of("k", 100))
-    monkeypatch.setattr(index, "FILLED_AT_ONCE", -1)
+    monkeypatch.setattr(content_index, "FILLED_AT_ONCE", -1)
     monkeypatch.setattr(threading.Thread, "start", no_more)
     if begun_by == "opening":
         stand.reopen()
@@ -256,7 +256,7 @@ def test_opening_does_not_grow_with_the_queue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is done before the store serves is the same for ten jobs and for two thousand."""
-    monkeypatch.setattr(index, "FILLED_AT_ONCE", -1)
+    monkeypatch.setattr(content_index, "FILLED_AT_ONCE", -1)
     monkeypatch.setattr(WorkIndex, "_fill", lambda _table: None)
     steps = []
     for name, jobs in (("short", 10), ("long", 2000)):
@@ -269,7 +269,7 @@ def test_opening_does_not_grow_with_the_queue(
 
 def test_one_statement_fills_a_bounded_part(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader keeps the log from being used again: no state of the file is held for long."""
-    monkeypatch.setattr(index, "STEP_SEQS", 10)
+    monkeypatch.setattr(content_index, "STEP_SEQS", 10)
     jobs = [new_job(f"d{n}") for n in range(35)]
     stand.submit(*jobs)
     spans: list[tuple[int, int]] = []
@@ -297,7 +297,7 @@ def test_one_statement_fills_a_bounded_part(stand: Stand, monkeypatch: pytest.Mo
 
 def test_a_group_places_a_bounded_number(stand: Stand, held: Held) -> None:
     """Nobody's call waits for all of them."""
-    stand.submit(*(new_job() for _ in range(placing.PLACED_JOBS + 100)))
+    stand.submit(*(new_job() for _ in range(index_filling.PLACED_JOBS + 100)))
     held.let_go(stand)
     assert [stand.stats().jobs[Status.ATTACHED] for _ in range(2)] == [100, 0]
 
@@ -313,7 +313,7 @@ def test_half_an_index_is_never_looked_at(stand: Stand, monkeypatch: pytest.Monk
         whole(table)
 
     monkeypatch.setattr(WorkIndex, "_fill", fails_once)
-    monkeypatch.setattr(index, "FILLED_AT_ONCE", -1)
+    monkeypatch.setattr(content_index, "FILLED_AT_ONCE", -1)
     stand.reopen()
     thread = stand.store._session.index._thread  # type: ignore[attr-defined]
     thread.join(20)

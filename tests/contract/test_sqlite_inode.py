@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 
 from workmill.store.sqlite import SqliteStore, inode
 from workmill.store.sqlite.inode import inode_of

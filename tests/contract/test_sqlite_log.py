@@ -9,14 +9,14 @@ from typing import Any
 
 import apsw
 import pytest
-from tests.contract.making import new_job, state_of
+from tests.contract.job_factory import new_job, state_of
 from tests.contract.sick_disk import SickDisk
-from tests.contract.stand import Stand
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.errors import StoreFull, StoreUnavailable
 from workmill.domain.job import Verdict
 from workmill.domain.lifecycle import Status
-from workmill.store.sqlite import SqliteStore, log
+from workmill.store.sqlite import SqliteStore, write_ahead_log
 from workmill.store.sqlite.ownership import FILE_NAME, LOG_SUFFIX
 
 Events = list[tuple[str, dict[str, object]]]
@@ -26,7 +26,9 @@ Events = list[tuple[str, dict[str, object]]]
 def events(monkeypatch: pytest.MonkeyPatch) -> Events:
     """What the log has said."""
     said: Events = []
-    monkeypatch.setattr(log, "emit", lambda event, **fields: said.append((event, fields)))
+    monkeypatch.setattr(
+        write_ahead_log, "emit", lambda event, **fields: said.append((event, fields))
+    )
     return said
 
 
@@ -34,7 +36,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Events:
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds of a monotonic clock that only the test moves."""
     seconds = [1000.0]
-    monkeypatch.setattr("workmill.store.sqlite.log.time.monotonic", lambda: seconds[0])
+    monkeypatch.setattr("workmill.store.sqlite.write_ahead_log.time.monotonic", lambda: seconds[0])
     return seconds
 
 
@@ -42,7 +44,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: SickDisk) -> Iterator[Stand]:
     """A store that copies its log with every group."""
     assert disk.full == ""
-    monkeypatch.setattr(log, "CHECKPOINT_PAGES", 1)
+    monkeypatch.setattr(write_ahead_log, "CHECKPOINT_PAGES", 1)
     made = Stand(lambda directory, *_: SqliteStore(directory), tmp_path / "store")
     yield made
     disk.full = ""
@@ -106,15 +108,15 @@ def test_copying_is_tried_again_with_growing_pauses(
         stand.submit(new_job())
     assert counting.tries == 1
     for _ in range(4):
-        now[0] += log.RETRY_SECONDS
+        now[0] += write_ahead_log.RETRY_SECONDS
         stand.submit(new_job())
     assert counting.tries == 3
     for tries in range(3, 13):
         assert counting.tries == tries
-        now[0] += log.MAX_RETRY_SECONDS
+        now[0] += write_ahead_log.MAX_RETRY_SECONDS
         stand.submit(new_job())
     disk.full = ""
-    now[0] += log.MAX_RETRY_SECONDS
+    now[0] += write_ahead_log.MAX_RETRY_SECONDS
     stand.submit(new_job())
     assert [event for event, _ in events] == ["store.log_not_copied", "store.log_copied"]
     monkeypatch.undo()
@@ -135,7 +137,7 @@ def test_who_is_in_the_way_is_waited_for_without_a_word(
             stand.submit(new_job())
         assert counting.tries == 1
     counting.busy = False
-    now[0] += log.RETRY_SECONDS
+    now[0] += write_ahead_log.RETRY_SECONDS
     stand.submit(new_job())
     assert stand.store._log._pages == 0  # type: ignore[attr-defined]
     assert events == []
@@ -148,7 +150,7 @@ def test_a_log_that_only_grows_takes_in_nothing_new(
     stand.submit(new_job("x"))
     disk.full = FILE_NAME
     stand.submit(new_job())
-    monkeypatch.setattr(log, "MAX_PAGES", 1)
+    monkeypatch.setattr(write_ahead_log, "MAX_PAGES", 1)
     with pytest.raises(StoreFull, match="Nothing was stored"):
         stand.submit(new_job())
     assert stand.complete(stand.lease_one(), state_of("x", 100)) is Verdict.APPLIED
@@ -170,17 +172,17 @@ def test_a_log_that_a_reader_has_made_long_gives_its_room_back(
     stand: Stand, monkeypatch: pytest.MonkeyPatch, now: list[float], tmp_path: Path
 ) -> None:
     """Another process reads one state of the file for long; when it has gone, the log is cut."""
-    monkeypatch.setattr(log, "CHECKPOINT_PAGES", 8)
+    monkeypatch.setattr(write_ahead_log, "CHECKPOINT_PAGES", 8)
     path = tmp_path / "store" / FILE_NAME
     written = path.with_name(FILE_NAME + LOG_SUFFIX)
     with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as reader:
         reader.execute("BEGIN; SELECT count(*) FROM jobs").fetchall()
         for _ in range(40):
             stand.submit(*(new_job() for _ in range(50)))
-            now[0] += log.RETRY_SECONDS
+            now[0] += write_ahead_log.RETRY_SECONDS
         grown = written.stat().st_size
     for _ in range(2):
-        now[0] += log.RETRY_SECONDS
+        now[0] += write_ahead_log.RETRY_SECONDS
         stand.submit(new_job())
     assert written.stat().st_size < grown / 4
     assert stand.stats().submitted_total == 2002

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.contract.making import new_job
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.errors import StoreLost, StoreUnavailable
-from workmill.store.sqlite import SqliteStore, log
+from workmill.store.sqlite import SqliteStore, write_ahead_log
 from workmill.store.sqlite.ownership import FILE_NAME, LOCK_NAME, LOG_SUFFIX, RESERVE_SUFFIX
 
 
@@ -139,7 +139,7 @@ def test_a_checkpoint_of_its_own_is_not_taken_for_a_stranger(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It writes into the file, and nobody else does."""
-    monkeypatch.setattr(log, "CHECKPOINT_PAGES", 1)
+    monkeypatch.setattr(write_ahead_log, "CHECKPOINT_PAGES", 1)
     for _ in range(5):
         stand.submit(new_job())
         with stand.store.group():

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 from tests.contract.sick_disk import SickDisk
-from tests.contract.stand import Stand
+from tests.contract.store_drivers import Stand
 from tests.contract.test_sqlite_crash import run_and_kill
 
 from workmill.domain.errors import InvalidInput, StoreLost, StoreUnavailable
-from workmill.store.sqlite import SqliteStore, log, mark
+from workmill.store.sqlite import SqliteStore, mark, write_ahead_log
 from workmill.store.sqlite.ownership import FILE_NAME, LOG_SUFFIX
 from workmill.store.sqlite.schema import APPLICATION_ID
 
@@ -104,7 +104,7 @@ def test_checkpoints_leave_the_mark(
     home: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was acknowledged after the last one is missed as well."""
-    monkeypatch.setattr(log, "CHECKPOINT_PAGES", 1)
+    monkeypatch.setattr(write_ahead_log, "CHECKPOINT_PAGES", 1)
     stand = opened(home)
     for _ in range(3):
         stand.submit(new_job())
@@ -163,7 +163,7 @@ def test_a_store_that_was_never_closed_but_let_go_keeps_its_log(home: Path, othe
     """An interpreter that ends closes its connections; that is no clean close of a store."""
     script = (
         "import sys, pathlib; from workmill.store.sqlite import SqliteStore\n"
-        "from tests.contract.making import new_job\n"
+        "from tests.contract.job_factory import new_job\n"
         "store = SqliteStore(pathlib.Path(sys.argv[1]))\n"
         "with store.group(): store.submit([new_job()])\n"
     )
@@ -207,16 +207,16 @@ def test_a_store_that_opens_on_a_full_disk_is_marked_when_there_is_room(
     full: str,
 ) -> None:
     """It is served without until then."""
-    monkeypatch.setattr("workmill.store.sqlite.log.time.monotonic", lambda: 1000.0)
+    monkeypatch.setattr("workmill.store.sqlite.write_ahead_log.time.monotonic", lambda: 1000.0)
     stand.store.close()
-    begin = log.Log.begin
+    begin = write_ahead_log.Log.begin
 
-    def on_a_full_disk(self: log.Log, *, marked: bool) -> None:
+    def on_a_full_disk(self: write_ahead_log.Log, *, marked: bool) -> None:
         disk.full = full
         begin(self, marked=marked)
         disk.full = ""
 
-    monkeypatch.setattr(log.Log, "begin", on_a_full_disk)
+    monkeypatch.setattr(write_ahead_log.Log, "begin", on_a_full_disk)
     stand.store = opened(home).store
     assert not mark.is_marked(home / FILE_NAME)
     stand.submit(new_job())
@@ -229,7 +229,7 @@ def test_a_long_log_is_not_copied_for_the_mark_before_the_store_is_open(
     """One that a Workmill without marks has left: the first group brings the mark instead."""
     run_and_kill(home, 0)
     _as_from_before(home / FILE_NAME)
-    monkeypatch.setattr(log, "MARK_PAGES", 1)
+    monkeypatch.setattr(write_ahead_log, "MARK_PAGES", 1)
     stand = opened(home)
     assert not mark.is_marked(home / FILE_NAME)
     stand.submit(new_job())

@@ -11,21 +11,21 @@ from typing import Any
 
 import apsw
 import pytest
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 from tests.contract.sick_disk import SickDisk
-from tests.contract.stand import Stand
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.errors import StoreFull, StoreUnavailable
 from workmill.runtime.data_directory import directory_of_cluster
-from workmill.store.sqlite import SqliteStore, room, troubles
-from workmill.store.sqlite import file as sqlite_file
+from workmill.store.sqlite import SqliteStore, disk_room, sqlite_errors
+from workmill.store.sqlite import database_file as sqlite_file
+from workmill.store.sqlite.disk_room import RESERVE_BYTES, Room
 from workmill.store.sqlite.ownership import (
     FILE_NAME,
     LOG_SUFFIX,
     RESERVE_SUFFIX,
     remove_unborn,
 )
-from workmill.store.sqlite.room import RESERVE_BYTES, Room
 
 
 class FullDisk:
@@ -61,7 +61,7 @@ def test_a_full_disk_at_the_start_lets_results_out(
     stand: Stand, reserve: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reserve goes; new jobs are refused, the old ones are served."""
-    monkeypatch.setattr(room, "free_bytes", FullDisk(reserve))
+    monkeypatch.setattr(disk_room, "free_bytes", FullDisk(reserve))
     stand.reopen()
     assert not reserve.exists()
     with pytest.raises(StoreFull):
@@ -89,9 +89,9 @@ def test_the_log_is_kept_short_on_a_full_disk(
     stand: Stand, reserve: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the reserve gave must last: the log is copied long before its usual length."""
-    monkeypatch.setattr(room, "free_bytes", FullDisk(reserve))
+    monkeypatch.setattr(disk_room, "free_bytes", FullDisk(reserve))
     stand.reopen()
-    monkeypatch.setattr("workmill.store.sqlite.log.SHORT_PAGES", 1)
+    monkeypatch.setattr("workmill.store.sqlite.write_ahead_log.SHORT_PAGES", 1)
     with stand.store.group():
         stand.store.probe()
     assert stand.store._log._pages == 0  # type: ignore[attr-defined]
@@ -119,8 +119,8 @@ def test_what_the_system_refuses_is_called_by_its_name(
 ) -> None:
     """A quota or a file system without writing is no broken disk; the next write may pass."""
     error = failed("disk I/O error", extended)
-    assert not troubles.is_damage(error, number, at_commit=False)
-    assert words in troubles.reason_of(error, number, tmp_path)
+    assert not sqlite_errors.is_damage(error, number, at_commit=False)
+    assert words in sqlite_errors.reason_of(error, number, tmp_path)
 
 
 @pytest.mark.parametrize("kind", [apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError])
@@ -131,21 +131,21 @@ def test_the_system_is_asked_about_every_error_that_comes_from_it(kind: type[aps
         system_errno = errno.EDQUOT
 
     connection: Any = Told()
-    assert troubles.system_errno_of(connection, kind("it failed")) == errno.EDQUOT
-    assert troubles.system_errno_of(connection, apsw.FullError("it failed")) == 0
+    assert sqlite_errors.system_errno_of(connection, kind("it failed")) == errno.EDQUOT
+    assert sqlite_errors.system_errno_of(connection, apsw.FullError("it failed")) == 0
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 def test_a_failed_fsync_is_always_damage(number: int) -> None:
     """Even one that failed for want of room: the pages may be gone."""
     error = failed("fsync", apsw.SQLITE_IOERR_FSYNC)
-    assert troubles.is_damage(error, number, at_commit=True)
+    assert sqlite_errors.is_damage(error, number, at_commit=True)
 
 
 def test_an_error_of_the_shared_index_at_commit_has_an_unknown_outcome() -> None:
     """SQLite meets it after the log was synced."""
     error = failed("disk I/O error", apsw.SQLITE_IOERR_SHMSIZE)
-    assert troubles.is_damage(error, errno.ENOSPC, at_commit=True)
+    assert sqlite_errors.is_damage(error, errno.ENOSPC, at_commit=True)
 
 
 @pytest.mark.parametrize("kind", ["a file", "below a file", "nowhere to make it"])
@@ -189,7 +189,7 @@ def test_what_fits_of_the_reserve_is_kept_for_the_next_start(
             raise OSError(errno.ENOSPC, "no space left")
         os.ftruncate(descriptor, size)
 
-    monkeypatch.setattr("workmill.store.sqlite.room.os.posix_fallocate", allocate)
+    monkeypatch.setattr("workmill.store.sqlite.disk_room.os.posix_fallocate", allocate)
     kept = Room(tmp_path / FILE_NAME)
     kept.release()
     kept.leave()
@@ -210,4 +210,4 @@ def test_a_file_that_holds_something_is_never_taken_for_one_that_was_not_made(
 
 def test_room_that_cannot_be_told_is_not_called_full(tmp_path: Path) -> None:
     """The write itself will say."""
-    assert troubles.free_bytes(tmp_path / "gone") == sys.maxsize
+    assert sqlite_errors.free_bytes(tmp_path / "gone") == sys.maxsize

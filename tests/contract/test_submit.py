@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import Stand
 
 from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import Acknowledgement, NewJob, Submitted

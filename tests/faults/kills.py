@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.load.ledger import Judgement, Ledger
-from tests.system.definition import advanced
 from tests.system.processes import until
 from tests.system.roles import Mill, Pace, running_mill
+from tests.system.service_definition import advanced
 
 from workmill.client.values import Work
 

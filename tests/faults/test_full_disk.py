@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.making import new_job
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job
+from tests.contract.store_drivers import Stand
 from tests.faults.disks import empty, mounted, needs_disks, run
 
 from workmill.domain.errors import StoreFull, StoreUnavailable

@@ -27,7 +27,7 @@ from tests.redis.sets import wait_one
 from tests.redis_servers import running_replicas, store_at
 from tests.system.processes import Up
 
-from workmill.store.redis.judgement import judge
+from workmill.store.redis.acknowledgement import judge
 
 ROUNDS = 20
 MAX_LOAD_BETWEEN = 300

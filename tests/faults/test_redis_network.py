@@ -21,7 +21,7 @@ from tests.load.on_stores import Stores
 from tests.redis_servers import store_at
 from tests.system.processes import until
 
-from workmill.runtime.redis_hosts.preparing import store_address
+from workmill.redis_hosts.prepare import store_address
 from workmill.store.redis.addresses import parse_address
 
 BEFORE, AFTER = 100, 200

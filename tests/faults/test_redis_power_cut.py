@@ -17,7 +17,7 @@ from tests.load.load import Load
 from tests.load.on_stores import Found, Stores, look
 from tests.redis_servers import running_redis, store_at
 
-from workmill.store.redis.judgement import Level
+from workmill.store.redis.acknowledgement import Level
 
 CUTS = 5
 JOBS = 400

@@ -20,8 +20,8 @@ from tests.hosts.hosts import Hosts, missing
 from tests.hosts.machine import PARTS
 from tests.hosts.network import CLIENT
 
-from workmill.runtime.redis_hosts.preparing import store_address
-from workmill.runtime.redis_hosts.status import status
+from workmill.redis_hosts.prepare import store_address
+from workmill.redis_hosts.status import status
 
 FOLDER = Path("/var/lib/workmill-hosts")
 """Root's own, and on a disk: an fsync costs there what it costs."""

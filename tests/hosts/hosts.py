@@ -25,9 +25,9 @@ from tests.hosts.machine import Machine, Part
 from tests.hosts.network import CLIENT, Network, may_make_namespaces
 from tests.system.processes import until
 
-from workmill.runtime.redis_hosts.asking import NOT_ANSWERED, Asking
-from workmill.runtime.redis_hosts.plan import Plan, hosts_at
-from workmill.runtime.redis_hosts.preparing import passwords_in, prepare
+from workmill.redis_hosts.plan import Plan, hosts_at
+from workmill.redis_hosts.prepare import passwords_in, prepare
+from workmill.redis_hosts.queries import NOT_ANSWERED, Asking
 
 ADDRESSES = ("10.213.0.1", "10.213.0.2", "10.213.0.3")
 CLIENT_ADDRESS = "10.213.0.100"

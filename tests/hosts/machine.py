@@ -12,14 +12,14 @@ from typing import Literal, get_args
 import msgspec
 from tests.hosts.network import Network
 
-from workmill.runtime.redis_hosts.plan import Host, Places, Plan
-from workmill.runtime.redis_hosts.preparing import prepare_host
-from workmill.runtime.redis_hosts.rendering import HostSettings
-from workmill.runtime.redis_hosts.starting import FOUNDING
+from workmill.redis_hosts.plan import Host, Places, Plan
+from workmill.redis_hosts.prepare import prepare_host
+from workmill.redis_hosts.render import HostSettings
+from workmill.redis_hosts.start import FOUNDING
 
 Part = Literal["server", "watch", "sentinel"]
 PARTS: tuple[Part, ...] = get_args(Part)
-_HOSTS = (sys.executable, "-P", "-m", "workmill.runtime.redis_hosts")
+_HOSTS = (sys.executable, "-P", "-m", "workmill.redis_hosts")
 _END_SECONDS = 15.0
 
 

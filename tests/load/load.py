@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.load.ledger import Ledger, Outcome
-from tests.load.ways import PAUSE_SECONDS, Failed, Puller, Submit, Way, Work, Worker
+from tests.load.load_clients import PAUSE_SECONDS, Failed, Puller, Submit, Way, Work, Worker
 from tests.system.processes import until
 
 END_SECONDS = 100.0

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, NamedTuple, TypeVar
 
-from tests.load.ways import PAUSE_SECONDS, Failed, Range, Submit, Take, Work, new_works
-from tests.system.definition import advanced
+from tests.load.load_clients import PAUSE_SECONDS, Failed, Range, Submit, Take, Work, new_works
+from tests.system.service_definition import advanced
 
 from workmill.domain.errors import StoreUnavailable
 from workmill.domain.ids import id_text

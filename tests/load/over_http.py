@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from tests.load.ways import Failed, Range, Submit, Take, Work, new_works
+from tests.load.load_clients import Failed, Range, Submit, Take, Work, new_works
 from tests.system.processes import PATIENCE_SECONDS
 
 from workmill import Client

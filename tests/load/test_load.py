@@ -13,9 +13,9 @@ import pytest
 from tests.http.client.live import Hands, Live
 from tests.load.ledger import Judgement, Ledger
 from tests.load.load import Load
+from tests.load.load_clients import Failed, Submit, Work, new_works
 from tests.load.on_stores import Stores, look
 from tests.load.over_http import Raw, Sdk
-from tests.load.ways import Failed, Submit, Work, new_works
 from tests.redis_servers import running_redis, store_at
 from tests.system.processes import free_port
 

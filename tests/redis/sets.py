@@ -8,10 +8,10 @@ from dataclasses import replace
 from tests.redis_servers import RedisServer
 
 from workmill.domain.errors import StoreUnavailable
+from workmill.store.redis.acknowledgement import Judgement, Level, Picture, copies, judge
 from workmill.store.redis.addresses import Address
 from workmill.store.redis.connection import Connection
-from workmill.store.redis.judgement import Judgement, Level, Picture, copies, judge
-from workmill.store.redis.link import Pace, RedisLink
+from workmill.store.redis.primary_link import Pace, RedisLink
 
 KEY = "{set}ids"
 LIBRARY = """#!lua name=set

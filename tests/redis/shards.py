@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.contract.stand import HandClock
+from tests.contract.store_drivers import HandClock
 from tests.redis_servers import RedisServer
 
-from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
-from workmill.store.redis.part import PartStore
+from workmill.store.redis.lua_library import load
+from workmill.store.redis.primary_link import RedisLink
+from workmill.store.redis.shard_store import PartStore
 from workmill.store.sharded import ShardedStore
-from workmill.store.sharded.opening import open_parts
-from workmill.store.sharded.part import Opened
+from workmill.store.sharded.open_shards import open_parts
+from workmill.store.sharded.shard import Opened
 
 TAG = "{w}"
 

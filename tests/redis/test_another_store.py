@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 from tests.redis_servers import RedisServer, store_at
 from tests.system.processes import until
 
@@ -28,10 +28,10 @@ from workmill.domain.job import (
     Renewal,
 )
 from workmill.store.port import Store
-from workmill.store.redis import RedisStore, library
-from workmill.store.redis.caller import Caller
+from workmill.store.redis import RedisStore, lua_library
+from workmill.store.redis.caller_identity import Caller
 from workmill.store.redis.connection import Refused
-from workmill.store.redis.opening import TAG, open_redis
+from workmill.store.redis.open_store import TAG, open_redis
 
 LOG = "appendonlydir"
 ID, STATE = bytes(16), bytes(64)
@@ -157,12 +157,12 @@ def test_no_function_answers_for_another_store(plain: RedisServer, store: RedisS
     stranger = Caller()
     stranger.opened(b"stranger", 0)
     payload = msgspec.msgpack.encode((stranger.head(0),))
-    verbs = set(re.findall(r"^register\('(\w+)'", library.code(), flags=re.MULTILINE))
+    verbs = set(re.findall(r"^register\('(\w+)'", lua_library.code(), flags=re.MULTILINE))
     assert verbs > {"join", "lead", "open", "renew"}
     before = plain.ask("HGETALL", TAG + "abooks")
     for verb in verbs - {"open"}:
         with pytest.raises(Refused, match="WMDAMAGED another store"):
-            plain.ask("FCALL", library.function(verb), 1, TAG, payload)
+            plain.ask("FCALL", lua_library.function(verb), 1, TAG, payload)
     assert plain.ask("HGETALL", TAG + "abooks") == before
     with store.group():
         store.probe()

@@ -10,8 +10,8 @@ import pytest
 from tests.redis_servers import RedisServer, ReplicatedRedis, running_redis
 from tests.system.processes import free_port, run
 
-from workmill.runtime.doctor import redis
-from workmill.runtime.doctor.redis import Look, judged, store
+from workmill.doctor import redis
+from workmill.doctor.redis import Look, judged, store
 from workmill.store.redis.addresses import Access, Address, Node
 from workmill.store.redis.connection import Connection
 

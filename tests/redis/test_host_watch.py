@@ -12,12 +12,12 @@ import pytest
 from tests.redis_servers import RedisServer, folder, running_redis
 from tests.system.processes import until
 
-from workmill.runtime.redis_hosts import data_files
-from workmill.runtime.redis_hosts.data_files import MANIFEST, DataFiles
-from workmill.runtime.redis_hosts.plan import Passwords, Plan, hosts_at
-from workmill.runtime.redis_hosts.rendering import HostSettings
-from workmill.runtime.redis_hosts.server import Server
-from workmill.runtime.redis_hosts.watching import ended_without_files, keep_log
+from workmill.redis_hosts import data_files
+from workmill.redis_hosts.data_files import MANIFEST, DataFiles
+from workmill.redis_hosts.data_server import Server
+from workmill.redis_hosts.plan import Passwords, Plan, hosts_at
+from workmill.redis_hosts.render import HostSettings
+from workmill.redis_hosts.watch import ended_without_files, keep_log
 from workmill.store.redis.connection import Connection
 
 PLAN = Plan(

@@ -12,11 +12,11 @@ from tests.redis_servers import NAME, RedisServer, ReplicatedRedis, running_redi
 from tests.system.processes import until
 
 from workmill.domain.errors import StoreFull, StoreUnavailable
+from workmill.store.redis.acknowledgement import Level, judge
 from workmill.store.redis.addresses import Access, Address, Node, Tls
 from workmill.store.redis.connection import Connection, Refused
-from workmill.store.redis.judgement import Level, judge
-from workmill.store.redis.link import Pace
-from workmill.store.redis.servers import RETURN_SECONDS
+from workmill.store.redis.primary_discovery import RETURN_SECONDS
+from workmill.store.redis.primary_link import Pace
 
 HASTY = Pace(patience_seconds=0.3, wait_seconds=0.1, confirm_seconds=0.3)
 """Only for what is refused however long it takes. What is to succeed has the usual patience."""

@@ -9,17 +9,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 from tests.redis_servers import RedisServer
 from tests.system.processes import Up, until
 
 from workmill.domain.errors import InvalidInput, StoreDamaged, StoreUnavailable
-from workmill.runtime.compose import open_store
+from workmill.runtime.composition import open_store
 from workmill.runtime.config import EndpointConfig
 from workmill.store.port import Store
-from workmill.store.redis import opening
-from workmill.store.redis.survey import Survey, survey
-from workmill.store.sharded import opening as sharded_opening
+from workmill.store.redis import open_store as opening
+from workmill.store.redis.address_survey import Survey, survey
+from workmill.store.sharded import open_shards as sharded_opening
 
 
 def opened(*servers: RedisServer, replacing: bool) -> Store:

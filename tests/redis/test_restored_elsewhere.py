@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 from tests.redis.test_settings import takes
 from tests.redis_servers import ReplicatedRedis
 from tests.system.processes import until
 
 from workmill.domain.job import NewJob
 from workmill.domain.lifecycle import Status
-from workmill.store.redis.opening import open_redis
+from workmill.store.redis.open_store import open_redis
 from workmill.store.redis.resubmission import ResubmittingStore
 
 

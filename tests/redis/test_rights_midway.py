@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.contract.making import new_job, state_of
+from tests.contract.job_factory import new_job, state_of
 from tests.redis.test_another_store import NODE
 from tests.redis.test_settings import USER, without
 from tests.redis.test_shards import request
@@ -21,9 +21,9 @@ from workmill.domain.job import (
 )
 from workmill.store.redis import RedisStore
 from workmill.store.redis.connection import Refused
-from workmill.store.redis.library import COMMANDS, load
-from workmill.store.redis.link import RedisLink
-from workmill.store.redis.opening import TAG
+from workmill.store.redis.lua_library import COMMANDS, load
+from workmill.store.redis.open_store import TAG
+from workmill.store.redis.primary_link import RedisLink
 
 
 class Tried(RedisLink):

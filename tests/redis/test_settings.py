@@ -8,7 +8,7 @@ from functools import partial
 from typing import cast
 
 import pytest
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 from tests.redis_servers import RedisServer, store_at
 from tests.system.processes import until
 
@@ -16,11 +16,11 @@ from workmill.domain.errors import StoreDamaged, StoreUnavailable
 from workmill.domain.job import NewJob
 from workmill.store.port import Store
 from workmill.store.redis import RedisStore
+from workmill.store.redis.acknowledgement import Level
 from workmill.store.redis.addresses import Access, Address
-from workmill.store.redis.judgement import Level
-from workmill.store.redis.library import load
-from workmill.store.redis.link import Pace, RedisLink
-from workmill.store.redis.opening import TAG
+from workmill.store.redis.lua_library import load
+from workmill.store.redis.open_store import TAG
+from workmill.store.redis.primary_link import Pace, RedisLink
 
 OFTEN = Pace(patience_seconds=0.2, look_seconds=0.0)
 USER = Access(user="mill", password="secret")  # noqa: S106 - of a test

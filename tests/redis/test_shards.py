@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import HandClock, Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import HandClock, Stand
 from tests.redis.shards import TAG, away, open_on
 from tests.redis_servers import RedisServer
 from tests.system.processes import until
@@ -25,12 +25,12 @@ from workmill.domain.job import (
     Verdict,
 )
 from workmill.domain.lifecycle import Status
-from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
-from workmill.store.redis.part import PartStore
-from workmill.store.redis.records import AGE_STEPS
+from workmill.store.redis.lua_library import load
+from workmill.store.redis.primary_link import RedisLink
+from workmill.store.redis.record_codec import AGE_STEPS
+from workmill.store.redis.shard_store import PartStore
 from workmill.store.sharded import ShardedStore
-from workmill.store.sharded.opening import CAUTIOUS_MS, open_sharded
+from workmill.store.sharded.open_shards import CAUTIOUS_MS, open_sharded
 from workmill.store.sharded.placement import home, place
 
 

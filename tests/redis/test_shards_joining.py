@@ -12,12 +12,12 @@ from tests.system.processes import until
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.store.redis.addresses import Address, Node
-from workmill.store.redis.library import load
-from workmill.store.redis.link import RedisLink
-from workmill.store.redis.opening import open_redis
-from workmill.store.redis.part import PartStore
-from workmill.store.sharded.opening import open_parts, open_sharded
-from workmill.store.sharded.part import Opened
+from workmill.store.redis.lua_library import load
+from workmill.store.redis.open_store import open_redis
+from workmill.store.redis.primary_link import RedisLink
+from workmill.store.redis.shard_store import PartStore
+from workmill.store.sharded.open_shards import open_parts, open_sharded
+from workmill.store.sharded.shard import Opened
 
 
 def test_parts_are_known_by_their_place(servers: list[RedisServer]) -> None:

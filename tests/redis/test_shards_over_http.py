@@ -12,13 +12,13 @@ import msgspec
 import pytest
 from tests.http.endpoint.conftest import Running, finished
 from tests.redis_servers import RedisServer, running_redis
-from tests.system.definition import value_of
 from tests.system.processes import until
+from tests.system.service_definition import value_of
 
 from workmill import Client
 from workmill.domain.job import Verdict
 from workmill.endpoint import EndpointSettings
-from workmill.store.sharded.opening import open_sharded
+from workmill.store.sharded.open_shards import open_sharded
 from workmill.wire import paths
 from workmill.wire.messages import BatchItem, SubmitReply
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 from tests.redis.shards import TAG, away, open_on
 from tests.redis_servers import RedisServer
 from tests.system.processes import until
@@ -16,9 +16,9 @@ from tests.system.processes import until
 from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import NewJob
 from workmill.domain.lifecycle import Status
-from workmill.store.redis.link import RedisLink
+from workmill.store.redis.primary_link import RedisLink
 from workmill.store.sharded import ShardedStore
-from workmill.store.sharded.muster import Abandoned, Muster
+from workmill.store.sharded.restore_barrier import Abandoned, Muster
 
 JOBS = 40
 
@@ -135,7 +135,7 @@ def test_a_kill_in_the_moment_of_the_change_is_told_afterwards(
 
 def test_who_is_ready_waits_and_says_that_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the last one is ready; what fails after that is no news for the others."""
-    monkeypatch.setattr("workmill.store.sharded.muster.STAY_SECONDS", 0.01)
+    monkeypatch.setattr("workmill.store.sharded.restore_barrier.STAY_SECONDS", 0.01)
     muster, stayed = Muster(2), threading.Event()
     first = threading.Thread(target=muster.ready, args=(stayed.set,))
     first.start()

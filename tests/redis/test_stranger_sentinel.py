@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.contract.making import new_job
+from tests.contract.job_factory import new_job
 from tests.redis_servers import (
     NAME,
     RedisServer,

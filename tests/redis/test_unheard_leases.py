@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from tests.contract.making import new_job, state_of
-from tests.contract.stand import Stand
+from tests.contract.job_factory import new_job, state_of
+from tests.contract.store_drivers import Stand
 from tests.redis_servers import client_of, folder, link_to, redis_on_socket
 
 from workmill.domain.clock import Clock
@@ -16,9 +16,9 @@ from workmill.domain.errors import StoreUnavailable
 from workmill.domain.job import LeaseRequest, Verdict
 from workmill.domain.lifecycle import Status
 from workmill.domain.retry import MAX_ATTEMPTS
-from workmill.store.bounds import Bounds
 from workmill.store.redis import RedisStore
-from workmill.store.redis.link import RedisLink
+from workmill.store.redis.primary_link import RedisLink
+from workmill.store.retention import Bounds
 
 TAG = "{unheard}"
 

@@ -14,9 +14,9 @@ import pytest
 from tests.redis_servers import connected
 from tests.system.processes import Up, children, command_line, run, until
 
-from workmill.runtime.redis_hosts.asking import Asking
-from workmill.runtime.redis_hosts.standing import all_in_step, primary_host
-from workmill.runtime.redis_hosts.starting import read_settings
+from workmill.redis_hosts.queries import Asking
+from workmill.redis_hosts.readiness import all_in_step, primary_host
+from workmill.redis_hosts.start import read_settings
 from workmill.store.redis.addresses import Access, Node, Tls
 from workmill.store.redis.connection import Connection
 

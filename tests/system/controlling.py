@@ -12,13 +12,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workmill.client.control import ControlClient
-from workmill.client.transport import Transport
+from workmill.client.controller_client import ControlClient
+from workmill.client.sync_transport import Transport
 from workmill.controller.controller import Controller
 from workmill.controller.fleet import Member
-from workmill.controller.keeper import Keeper
-from workmill.controller.policies import WorkerPolicy
-from workmill.controller.scaling import Limits
+from workmill.controller.fleet_keeper import Keeper
+from workmill.controller.policy_adapters import WorkerPolicy
+from workmill.controller.worker_scaling import Limits
 from workmill.domain.job import Node
 
 TURN_SECONDS = 0.1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.system.definition import value_of
 from tests.system.processes import Up
+from tests.system.service_definition import value_of
 
 
 def test_what_was_backed_up_comes_back(tmp_path: Path) -> None:

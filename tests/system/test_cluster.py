@@ -14,8 +14,8 @@ from tests.load.load import Load
 from tests.load.over_http import Sdk
 from tests.redis_servers import folder
 from tests.system.clusters import Cluster, need_programs, said
-from tests.system.definition import value_of
 from tests.system.processes import children, gone, run, until
+from tests.system.service_definition import value_of
 
 PATIENCE_SECONDS = 10.0
 """What a caller bears while everything is restarted: a step that is not waited for costs more."""

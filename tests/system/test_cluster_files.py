@@ -9,8 +9,8 @@ import httpx
 import pytest
 from tests.redis_servers import folder
 from tests.system.clusters import Cluster, need_programs
-from tests.system.definition import value_of
 from tests.system.processes import gone, until
+from tests.system.service_definition import value_of
 
 
 @pytest.fixture(scope="module")

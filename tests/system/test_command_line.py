@@ -9,8 +9,8 @@ import uuid
 from pathlib import Path
 
 import pytest
-from tests.system.definition import value_of
 from tests.system.processes import WORKMILL, Up, run
+from tests.system.service_definition import value_of
 
 
 def test_a_script_reads_json_at_every_step(service: Up, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 import typer
 from tests.system.processes import Up, run
 
-from workmill.cli.proving import demo
-from workmill.runtime.demo import acts
+from workmill.cli.demo import demo
+from workmill.demo import acts
 
 
 def test_the_demo_is_green() -> None:

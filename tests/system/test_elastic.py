@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system.definition import value_of
 from tests.system.processes import Up, gone, until
 from tests.system.roles import MILLS, computed
+from tests.system.service_definition import value_of
 
 from workmill.client.values import Work
 

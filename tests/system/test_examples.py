@@ -12,8 +12,8 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.system.definition import value_of
 from tests.system.processes import Up
+from tests.system.service_definition import value_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.system.definition import value_of
 from tests.system.processes import Up, until
+from tests.system.service_definition import value_of
 
 from workmill import Client
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system.definition import value_of
 from tests.system.processes import WORKMILL, children, command_line, free_port, tree, until
+from tests.system.service_definition import value_of
 from tests.unit.process.test_children import ROOT, zipped
 from tests.unit.process.test_init import UNSHARE, possible
-from tests.unit.telemetry.test_output import fill
+from tests.unit.telemetry.test_log_output import fill
 
 from workmill import Client
 
@@ -247,7 +247,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", ["workmill.cli.app", "msgspec", "workmill.endpoint.listening"])
+@pytest.mark.parametrize("module", ["workmill.cli.app", "msgspec", "workmill.endpoint.listener"])
 def test_ctrl_c_is_not_lost_in_what_loads(tmp_path: Path, module: str) -> None:
     """Where an exception of a signal handler goes nowhere, as in a callback of a weak reference
     (importlib has one for each module): one Ctrl-C ends the start all the same."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.redis_servers import folder, redis_on_socket
-from tests.system.definition import value_of
 from tests.system.processes import Up
+from tests.system.service_definition import value_of
 
 
 @pytest.fixture

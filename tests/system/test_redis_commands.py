@@ -9,10 +9,10 @@ from pathlib import Path
 from tests.hosts.__main__ import HELP, answer
 from tests.hosts.hosts import Hosts
 
-from workmill.runtime.redis_hosts.rendering import UNITS
-from workmill.runtime.redis_hosts.status import status
+from workmill.redis_hosts.render import UNITS
+from workmill.redis_hosts.status import status
 
-PREPARE = (sys.executable, "-P", "-m", "workmill.runtime.redis_hosts", "prepare")
+PREPARE = (sys.executable, "-P", "-m", "workmill.redis_hosts", "prepare")
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

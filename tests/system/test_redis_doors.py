@@ -16,7 +16,7 @@ from redis.retry import Retry
 from tests.hosts.hosts import Hosts
 from tests.system.processes import until
 
-from workmill.runtime.redis_hosts.certificates import make_authority, make_certificate
+from workmill.redis_hosts.certificates import make_authority, make_certificate
 
 SPARE_PORT = 6390
 ONCE = Retry(NoBackoff(), 0)

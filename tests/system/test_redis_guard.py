@@ -8,7 +8,7 @@ import pytest
 from tests.hosts.hosts import Hosts
 from tests.system.processes import until
 
-from workmill.runtime.redis_hosts.starting import admit
+from workmill.redis_hosts.start import admit
 
 KEY = "{w}kept"
 

@@ -13,7 +13,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from tests.hosts.hosts import CLIENT_ADDRESS, Hosts
 from tests.system.processes import until
 
-from workmill.runtime.redis_hosts.judging import NEVER_PROMOTED
+from workmill.redis_hosts.rules import NEVER_PROMOTED
 
 NO_NAME: dict[str, Any] = {"username": None, "password": None}
 KEY, FOREIGN_KEY = "{w}a", "somebody-elses"

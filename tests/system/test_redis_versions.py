@@ -15,8 +15,8 @@ import pytest
 import redis
 from tests.system.processes import free_port, until
 
-from workmill.runtime.redis_hosts.plan import Passwords, Plan, hosts_at
-from workmill.runtime.redis_hosts.rendering import host_files
+from workmill.redis_hosts.plan import Passwords, Plan, hosts_at
+from workmill.redis_hosts.render import host_files
 
 FILES = ("redis.conf", "sentinel.conf")
 ADDRESS = "127.0.0.2"

@@ -9,8 +9,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from tests.system.definition import value_of
 from tests.system.processes import Up, gone, run, until
+from tests.system.service_definition import value_of
 
 
 def test_bytes_in_iterated_sha512_out(service: Up) -> None:

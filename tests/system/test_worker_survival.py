@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.system.definition import advanced
 from tests.system.processes import until
 from tests.system.roles import Mill, running_mill
+from tests.system.service_definition import advanced
 
-from workmill.client.client import Handle
+from workmill.client.sync_client import Handle
 from workmill.domain.retry import MAX_ATTEMPTS
 
 ENDLESS = 10**9

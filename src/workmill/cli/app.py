@@ -8,30 +8,30 @@ from __future__ import annotations
 import typer
 
 from workmill.cli import (
-    benching,
-    checking,
-    clustering,
-    help,  # noqa: A004  the word that everybody looks for
+    backup,
+    bench,
+    cluster,
+    demo,
+    doctor,
+    help_pages,
     jobs,
-    keeping,
-    proving,
-    results,
-    serving,
-    simulating,
-    watching,
+    pull,
+    roles,
+    simulate,
+    status,
 )
 from workmill.cli.console import say
 
 app = typer.Typer(
-    cls=help.Group,
+    cls=help_pages.Group,
     help="An elastic, durable work queue for CPU-bound computation.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 for group in (
-    *(serving, clustering, jobs, results, watching, keeping),
-    *(checking, benching, simulating, proving),
+    *(roles, cluster, jobs, pull, status, backup),
+    *(doctor, bench, simulate, demo),
 ):
     group.add_to(app)
 
@@ -47,4 +47,4 @@ def about(
 
         say(__version__)
         raise typer.Exit
-    help.show_when_alone(context)
+    help_pages.show_when_alone(context)

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Final
 from workmill.cli.console import note
 from workmill.cli.options import text_of
 from workmill.domain.errors import EndpointUnreachable, NotAuthorized, WorkmillError
-from workmill.runtime.keys import read_key
+from workmill.runtime.key_file import read_key
 
 if TYPE_CHECKING:
     from workmill import Client
-    from workmill.client.core import Reply
-    from workmill.client.transport import Transport
+    from workmill.client.steps import Reply
+    from workmill.client.sync_transport import Transport
 
 PATIENCE_SECONDS: Final = 10.0
 """How long a person waits for a service that is there and cannot answer now: as long as an endpoint
@@ -69,7 +69,7 @@ def _about_key(key_file: Path | None) -> str:
 
 def _look(urls: Sequence[str]) -> None:
     """Whether anybody is there. In a thread, for nothing bounds the time that a name may take."""
-    from workmill.client.transport import Transport
+    from workmill.client.sync_transport import Transport
 
     answer: list[Reply | Exception] = []
     transport = Transport(urls)
@@ -105,8 +105,8 @@ def _note_on(found: Reply) -> None:
 
 def _is_strangers(found: Reply) -> bool:
     """Whether another service answers, or what stands between: that may pass."""
-    from workmill.client.answers import json
-    from workmill.client.foreign import own_problem
+    from workmill.client.answer_checks import json
+    from workmill.client.foreign_answers import own_problem
     from workmill.wire.messages import Readiness
 
     if found.status != HTTPStatus.OK:
@@ -121,7 +121,7 @@ def _is_strangers(found: Reply) -> bool:
 def _ask(transport: Transport, answer: list[Reply | Exception]) -> None:
     """The thread's body: whatever comes of it is for the one who waits. An answer that was cut off
     is asked for again, while there is time."""
-    from workmill.client.core import Request
+    from workmill.client.steps import Request
     from workmill.wire import paths
 
     until = time.monotonic() + CONNECT_SECONDS

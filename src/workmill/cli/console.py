@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TextIO, cast
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable, Unavailable, WorkmillError
 from workmill.process.entry import was_closed
-from workmill.telemetry import screen
-from workmill.telemetry.output import write_whole
+from workmill.telemetry import terminal_text
+from workmill.telemetry.log_output import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -43,7 +43,7 @@ class Unwritable(Exception):
 
 
 class Styled(NamedTuple):
-    """A part of a line in a colour of `screen`."""
+    """A part of a line in a colour of `terminal_text`."""
 
     text: str
     colour: str
@@ -154,14 +154,14 @@ def rich_console(stream: TextIO, width: int | None = None, into: TextIO | None =
     and markup do not count, and what cannot be written is told as everywhere."""
     from rich.console import Console
 
-    redraw, colour = screen.can_redraw(stream), screen.has_colour(stream)
+    redraw, colour = terminal_text.can_redraw(stream), terminal_text.has_colour(stream)
     return Console(
         file=into or cast("TextIO", _Drawing(stream)),
         force_terminal=redraw,
         force_interactive=redraw,
         color_system="standard" if colour else None,
         no_color=not colour,
-        width=None if screen.is_terminal(stream) else width or PIPE_WIDTH,
+        width=None if terminal_text.is_terminal(stream) else width or PIPE_WIDTH,
         highlight=False,
         markup=False,
         emoji=False,
@@ -195,7 +195,7 @@ def show_error(error: WorkmillError) -> None:
     if error.detail.rstrip(".") != error.title:
         parts.append(error.detail)
     head, *rest = parts or [f"{error.title}."]
-    note(Styled(head, screen.BOLD_RED))
+    note(Styled(head, terminal_text.BOLD_RED))
     for part in rest:
         note(part)
     if 0 < (error.retry_after_seconds or 0) <= LONGEST_RETRY_SECONDS:
@@ -216,7 +216,10 @@ def duration(seconds: float) -> str:
 
 def _line(parts: tuple[str | Styled, ...], stream: TextIO) -> str:
     said = (Styled(part, "") if isinstance(part, str) else part for part in parts)
-    shown = (screen.coloured(screen.printable(text), colour, stream) for text, colour in said)
+    shown = (
+        terminal_text.coloured(terminal_text.printable(text), colour, stream)
+        for text, colour in said
+    )
     return "".join(shown) + "\n"
 
 
@@ -253,7 +256,7 @@ def _utf8(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return screen.printable(text)
+        return terminal_text.printable(text)
     return text
 
 

@@ -19,7 +19,7 @@ import typer
 from workmill.cli.console import STDIN, note
 from workmill.domain.errors import InvalidInput
 from workmill.process.entry import was_closed
-from workmill.telemetry.screen import is_terminal
+from workmill.telemetry.terminal_text import is_terminal
 
 STANDARD_INPUT: Final = "-"
 IN_MEMORY_BYTES: Final = 8 * 1024 * 1024

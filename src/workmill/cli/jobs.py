@@ -13,9 +13,9 @@ import typer
 from workmill.cli import inputs, options
 from workmill.cli.connection import connect
 from workmill.cli.console import Unwritable, duration, note, print_json, say
-from workmill.cli.following import follow
-from workmill.cli.help import Command
+from workmill.cli.help_pages import Command
 from workmill.cli.progress import byte_meter
+from workmill.cli.wait import follow
 from workmill.domain import limits
 from workmill.domain.errors import Unavailable
 

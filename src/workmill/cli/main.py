@@ -37,7 +37,7 @@ def _guarded(run: Callable[[], int]) -> int:
         note("Interrupted.")
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost edge: whatever it is, in words
-        from workmill.cli.endings import tell
+        from workmill.cli.error_messages import tell
 
         return tell(error)
 

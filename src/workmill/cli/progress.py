@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, Protocol
 
 from workmill.cli.console import note, rich_console
-from workmill.telemetry.screen import can_redraw, printable
+from workmill.telemetry.terminal_text import can_redraw, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -1,4 +1,4 @@
-"""The client that awaits: `client` again, for one event loop of asyncio."""
+"""The client that awaits: `sync_client` again, for one event loop of asyncio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uuid import UUID
 from workmill.client import arguments
 from workmill.client.addresses import DEFAULT_URL
 from workmill.client.async_transport import AsyncTransport
-from workmill.client.background import aside
+from workmill.client.background_tasks import aside
 from workmill.client.batches import (
     BATCHES_IN_FLIGHT,
     Batches,
@@ -29,8 +29,8 @@ from workmill.client.batches import (
 )
 from workmill.client.handles import SubmittedJob, Uncopied
 from workmill.client.operations import TIDY_SECONDS, Operations
-from workmill.client.reading import Heard, unheard
 from workmill.client.retries import PATIENCE_SECONDS
+from workmill.client.upload import Heard, unheard
 from workmill.client.values import Data, Finished, Progress, PulledBatch, Work
 from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Node

@@ -1,4 +1,4 @@
-"""The way to reach an endpoint that awaits: `transport` again, for event loops of asyncio.
+"""The way to reach an endpoint that awaits: `sync_transport` again, for event loops of asyncio.
 
 Connections belong to the loop that opened them. So there is a network for each loop that the client
 is awaited in, and a forked child, whose loops are others, has none of its parent's.
@@ -17,10 +17,12 @@ import httpx
 
 from workmill.client import forks
 from workmill.client.addresses import Addresses
-from workmill.client.background import aside
-from workmill.client.core import Reply, Request, Steps
+from workmill.client.background_tasks import aside
+from workmill.client.caller_exceptions import callers_own
+from workmill.client.connection_pools import MOST_CALLS, AsyncNetwork
 from workmill.client.download import Download
-from workmill.client.edge import (
+from workmill.client.exchange_bounds import Pace
+from workmill.client.httpx_adapter import (
     LONGEST_SECONDS,
     NO_CONNECTION,
     Reading,
@@ -36,11 +38,9 @@ from workmill.client.edge import (
     translated,
     whole_copy,
 )
-from workmill.client.imports import import_what_awaits
-from workmill.client.interrupting import callers_own
-from workmill.client.network import MOST_CALLS, AsyncNetwork
-from workmill.client.pace import Pace
-from workmill.client.reading import Body, Source
+from workmill.client.preloading import import_what_awaits
+from workmill.client.steps import Reply, Request, Steps
+from workmill.client.upload import Body, Source
 from workmill.domain.errors import InvalidInput
 
 T = TypeVar("T")

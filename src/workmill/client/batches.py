@@ -14,9 +14,9 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from workmill.client import arguments
-from workmill.client.interrupting import by_a_handler
+from workmill.client.caller_exceptions import by_a_handler
 from workmill.client.payload import payload, size_of
-from workmill.client.reading import Heard, Source, unheard
+from workmill.client.upload import Heard, Source, unheard
 from workmill.client.values import Data, Work
 from workmill.domain.errors import BodyTooLarge, InvalidInput, WorkmillError
 from workmill.domain.ids import id_text, new_id

@@ -13,10 +13,10 @@ from typing import Final, TypeAlias
 
 import httpx
 
-from workmill.client.core import Reply, Request
-from workmill.client.edge import headers_of
+from workmill.client.httpx_adapter import headers_of
 from workmill.client.sockets import Stop
-from workmill.client.transport import Transport
+from workmill.client.steps import Reply, Request
+from workmill.client.sync_transport import Transport
 from workmill.domain.errors import NotAuthorized, WorkmillError
 from workmill.telemetry import emit
 

@@ -12,7 +12,7 @@ from os import PathLike
 from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
-from workmill.client import answers, arguments
+from workmill.client import answer_checks, arguments
 from workmill.client.batches import (
     Prepared,
     chosen_id,
@@ -21,14 +21,14 @@ from workmill.client.batches import (
     priority_of,
     refused,
 )
-from workmill.client.core import SILENCE_SECONDS, Reply, Request, Steps
 from workmill.client.download import look_at
+from workmill.client.exchange_bounds import REPLY_BYTES
 from workmill.client.handles import may_pass_later, refusal
-from workmill.client.pace import REPLY_BYTES
 from workmill.client.payload import payload
-from workmill.client.polls import Polls
-from workmill.client.reading import Heard, Source, unheard
+from workmill.client.poll_bound import Polls
 from workmill.client.retries import LONGEST_PAUSE_SECONDS, Ticks, pause_seconds, retrying
+from workmill.client.steps import SILENCE_SECONDS, Reply, Request, Steps
+from workmill.client.upload import Heard, Source, unheard
 from workmill.client.values import Data, PulledBatch, Work
 from workmill.domain.errors import (
     Conflict,
@@ -107,7 +107,7 @@ class Operations:
         request = Request("PUT", f"{paths.JOBS}/{chosen}", query, body, codecs.OCTETS)
 
         def fits(reply: SubmitReply) -> SubmitReply:
-            return answers.about(chosen, reply)
+            return answer_checks.about(chosen, reply)
 
         return (yield from self._json(request, SubmitReply, fits))
 
@@ -169,7 +169,7 @@ class Operations:
         ids = [item.id or "" for item in items]
 
         def reads(reply: Reply) -> list[SubmitReply]:
-            return answers.about_all(ids, answers.msgpack(list[SubmitReply], reply))
+            return answer_checks.about_all(ids, answer_checks.msgpack(list[SubmitReply], reply))
 
         return (yield from self._ask(request, reads, patience_seconds))
 
@@ -178,7 +178,7 @@ class Operations:
     ) -> Steps[list[CancelReply]]:
         body = codecs.to_json(Cancel(ids=list(ids)))
         request = Request("POST", paths.CANCEL, {}, body, codecs.JSON, delay_seconds=delay_seconds)
-        fits = partial(answers.about_all, list(ids))
+        fits = partial(answer_checks.about_all, list(ids))
         return (yield from self._json(request, list[CancelReply], fits, patience_seconds))
 
     def cancel_some(self, ids: Sequence[object]) -> Steps[list[CancelReply]]:
@@ -203,7 +203,7 @@ class Operations:
     def job(self, job_id: str | UUID) -> Steps[JobView]:
         """One job as it stands."""
         asked = arguments.job_id(job_id)
-        fits = partial(answers.view, asked)
+        fits = partial(answer_checks.view, asked)
         return (yield from self._json(Request("GET", f"{paths.JOBS}/{asked}"), JobView, fits))
 
     def result(self, job_id: str | UUID, timeout_seconds: float | None) -> Steps[bytes]:
@@ -220,15 +220,15 @@ class Operations:
                     if view is None or error.lasting or not self._is_cut_short(due, left):
                         raise
                     if left <= BETWEEN_POLLS_SECONDS:
-                        raise answers.time_is_up(view, timeout_seconds, error) from error
+                        raise answer_checks.time_is_up(view, timeout_seconds, error) from error
                     delay = left
                     continue
-                value = answers.value_of(view)
+                value = answer_checks.value_of(view)
                 if value is not None:
                     return value
                 left = deadline - self._ticks()
                 if left <= BETWEEN_POLLS_SECONDS:
-                    raise answers.time_is_up(view, timeout_seconds)
+                    raise answer_checks.time_is_up(view, timeout_seconds)
                 delay = min(pause, left)
                 due = min(deadline, self._ticks() + delay + POLL_SECONDS)
         finally:
@@ -265,13 +265,13 @@ class Operations:
             timeout_seconds=wait + SILENCE_SECONDS,
         )
         patience = delay + wait + min(self._patience_seconds, max(left - wait, LAST_LOOK_SECONDS))
-        fits = partial(answers.view, job_id)
+        fits = partial(answer_checks.view, job_id)
         return (yield from self._json(request, JobView, fits, patience))
 
     def cancel(self, job_id: str | UUID) -> Steps[None]:
         """End a running job."""
         asked = arguments.job_id(job_id)
-        fits = partial(answers.view, asked)
+        fits = partial(answer_checks.view, asked)
         yield from self._json(Request("DELETE", f"{paths.JOBS}/{asked}"), JobView, fits)
 
     def page(self, status: str | None, after: int | None) -> Steps[JobList]:
@@ -279,7 +279,7 @@ class Operations:
         named = None if status is None else arguments.name(status, "status")
         query = {"status": named, "after": after}
         given = {name: value for name, value in query.items() if value is not None}
-        fits = partial(answers.page_after, after)
+        fits = partial(answer_checks.page_after, after)
         return (yield from self._json(Request("GET", paths.JOBS, given), JobList, fits))
 
     def pull(self, top: int, receipt_seconds: float, wait_seconds: float) -> Steps[PulledBatch]:
@@ -294,7 +294,9 @@ class Operations:
             request = Request(
                 "POST", paths.RESULTS_PULL, query, delay_seconds=pause, most_bytes=most_bytes
             )
-            batch = yield from self._json(request, PulledResults, partial(answers.pulled, top))
+            batch = yield from self._json(
+                request, PulledResults, partial(answer_checks.pulled, top)
+            )
             pause = min(pause * 2 or BETWEEN_POLLS_SECONDS, LONGEST_IDLE_SECONDS)
             if batch or self._ticks() + pause >= deadline:
                 return batch
@@ -312,7 +314,7 @@ class Operations:
             return 0
         body = Acknowledge(receipt=arguments.receipt(receipt), ids=named)
         request = Request("POST", paths.RESULTS_ACK, {}, codecs.to_json(body), codecs.JSON)
-        fits = answers.acknowledged
+        fits = answer_checks.acknowledged
         return (yield from self._json(request, Acknowledged, fits, patience_seconds))
 
     def stats(self) -> Steps[StatsView]:
@@ -329,7 +331,7 @@ class Operations:
         look_at(target)
         yield from self._ask(
             Request("GET", paths.BACKUP, timeout_seconds=COPY_SECONDS, into=target),
-            answers.copied,
+            answer_checks.copied,
             full_silence=True,
         )
 
@@ -341,7 +343,7 @@ class Operations:
                 *("POST", paths.RESTORE, {}, Source(arguments.path(file)), codecs.OCTETS),
                 timeout_seconds=COPY_SECONDS,
             ),
-            answers.done,
+            answer_checks.done,
             SENT_ONCE_SECONDS,
             full_silence=True,
         )
@@ -356,7 +358,7 @@ class Operations:
         """The message in the reply, as `fits` gives it, which refuses what is no answer to this."""
 
         def reads(reply: Reply) -> U:
-            return fits(answers.json(kind, reply))
+            return fits(answer_checks.json(kind, reply))
 
         return (yield from self._ask(request, reads, patience_seconds))
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from workmill.client import arguments
-from workmill.client.reading import Heard, Source, unheard
+from workmill.client.upload import Heard, Source, unheard
 from workmill.domain.errors import InvalidInput
 
 

@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from workmill.client.core import Reply, Request, Steps, check
+from workmill.client.steps import Reply, Request, Steps, check
 from workmill.domain.errors import EndpointUnreachable, Unavailable, WorkmillError
 
 T = TypeVar("T")

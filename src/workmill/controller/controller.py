@@ -6,9 +6,9 @@ balancer who belongs to it. All that is remembered between turns serves to judge
 silent, what was wanted), none of it is truth: a controller that takes over begins with nothing and
 is right within a cool-down.
 
-A leader trusts only its own clock for its lease (`term`): whoever was stopped in between finds the
-lease over when it wakes, and gives no order. Should one slip out all the same, its token is too old
-for the fleet.
+A leader trusts only its own clock for its lease (`leadership`): whoever was stopped in between
+finds the lease over when it wakes, and gives no order. Should one slip out all the same, its token
+is too old for the fleet.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Final, Protocol
 
 import msgspec
 
+from workmill.controller.balancer_membership import Rotation
+from workmill.controller.fleet_keeper import Keeper
 from workmill.controller.health import Act, Judgement, Reading, Remedy, Watch, judge
-from workmill.controller.keeper import Keeper
-from workmill.controller.policies import Look
-from workmill.controller.rotation import Rotation
-from workmill.controller.term import Leading, Term
+from workmill.controller.leadership import Leading, Term
+from workmill.controller.policy_adapters import Look
 from workmill.domain.errors import Unavailable, WorkmillError
 from workmill.domain.job import Load, Node
 from workmill.domain.limits import READING_SECONDS
@@ -37,7 +37,7 @@ OVER_SECONDS: Final = 0.01
 
 
 class Service(Leading, Protocol):
-    """The endpoint's face for a controller (`client.control`)."""
+    """The endpoint's face for a controller (`client.controller_client`)."""
 
     def stats(self) -> StatsView: ...
     def nodes(self) -> list[Node]: ...

@@ -13,8 +13,8 @@ share b is busy, 1.5 of them at 0.6, 4 at 0.8, 9 at 0.9. So there are as many en
   other things). When most of them were late in several readings running, one more is started, and
   its effect awaited before the next.
 
-It shrinks as workers do (`cooling`), to what keeps b at 0.45: the gap between the two is what keeps
-a steady load from starting and draining the same endpoint for ever.
+It shrinks as workers do (`scale_down`), to what keeps b at 0.45: the gap between the two is what
+keeps a steady load from starting and draining the same endpoint for ever.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from math import ceil
 from statistics import mean
 from typing import Final, NamedTuple
 
-from workmill.controller.cooling import Decision, Kept, remembered, shrunk
+from workmill.controller.scale_down import Decision, Kept, remembered, shrunk
 from workmill.domain.limits import COOL_DOWN_SECONDS
 
 BUSY_CORES: Final = 0.6

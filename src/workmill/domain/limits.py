@@ -57,4 +57,6 @@ LEAD_SECONDS: Final = 6.0
 MAX_LEAD_SECONDS: Final = 300.0
 MAX_NODES: Final = 10_000
 """How many nodes are known at a time."""
+MAX_WORKERS: Final = 1024
+"""How many workers one machine, or one order, may ask for."""
 DRAIN_SECONDS: Final = 5.0

@@ -1,10 +1,11 @@
 """The HTTP service: parse, call one store verb, reply.
 
-A request's way: `app` finds its call in `routes` and checks the key; a handler (`enqueue`,
-`batch`, `results`, `jobs`, `work`, `nodes`, `events`, `files`, `health`, `pages`) reads its
-`params` and `body` and asks the `committer`, whose thread owns the store and commits in
-groups. `watch` and `idle` look after those who wait, `pulse` after the figures (one `reading` a
-second), and `beat` says that this endpoint is alive.
+A request's way: `app` finds its call in `routes` and checks the key; a handler (`submit`,
+`batch_submit`, `results`, `jobs`, `worker_api`, `controller_api`, `event_stream`, `backup`,
+`probes`, `html_pages`) reads its `query_params` and `request_body` and asks the `committer`, whose
+thread owns the store and commits in groups. `job_watcher` and `waiting_workers` look after those
+who wait, `stats_poller` after the figures (one `stats_reading` a second), and `heartbeat` says that
+this endpoint is alive.
 """
 
 from __future__ import annotations

@@ -21,12 +21,12 @@ from workmill.domain.errors import (
     UnsupportedMethod,
     WorkmillError,
 )
+from workmill.endpoint.context import Service
 from workmill.endpoint.exchange import Exchange
-from workmill.endpoint.hosts import is_own_name
-from workmill.endpoint.http import ClientGone, Reply, Request
-from workmill.endpoint.problems import problem_reply
+from workmill.endpoint.handlers import ClientGone, Reply, Request
+from workmill.endpoint.own_names import is_own_name
+from workmill.endpoint.problem_details import problem_reply
 from workmill.endpoint.routes import Operation
-from workmill.endpoint.service import Service
 from workmill.telemetry import emit
 from workmill.telemetry.error_text import shortage
 

@@ -36,7 +36,7 @@ from typing import Any, Final
 from workmill.domain import job as values
 from workmill.domain.errors import StoreLost, StoreUnavailable, Unavailable, WorkmillError
 from workmill.domain.queue_profile import QueueProfile
-from workmill.endpoint.group import CALLERS, RESTORE, Call, run_group
+from workmill.endpoint.commit_group import CALLERS, RESTORE, Call, run_group
 from workmill.endpoint.readiness import Proofs
 from workmill.store.port import Store
 from workmill.telemetry import Incident, emit, emit_rarely

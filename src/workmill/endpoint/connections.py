@@ -17,12 +17,12 @@ import asyncio
 from typing import Final
 
 from workmill.domain.errors import HeadTooLarge, MalformedRequest, WorkmillError
-from workmill.endpoint.arrival import Arrival
 from workmill.endpoint.chunked_body import ChunkedBody
 from workmill.endpoint.connection_limits import Holder, all_taken, body_halted
 from workmill.endpoint.exchange import Exchange
-from workmill.endpoint.problems import problem_reply
+from workmill.endpoint.problem_details import problem_reply
 from workmill.endpoint.request_head import MAX_HEAD_BYTES, Head, check_beginning, parse_head, unread
+from workmill.endpoint.tcp_acknowledgement import Arrival
 
 HEAD_SECONDS: Final = 15.0
 """Time for a head to arrive, the first one from the opening of the connection."""

@@ -17,10 +17,10 @@ from workmill.domain.errors import (
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Job, Query, Verdict
 from workmill.domain.lifecycle import ENDED, Status
-from workmill.endpoint import params
-from workmill.endpoint.body import read_body
-from workmill.endpoint.http import Reply, Request
-from workmill.endpoint.service import Service
+from workmill.endpoint import query_params
+from workmill.endpoint.context import Service
+from workmill.endpoint.handlers import Reply, Request
+from workmill.endpoint.request_body import read_body
 from workmill.wire import codecs
 from workmill.wire.messages import Cancel, CancelReply, JobList, JobView
 
@@ -29,8 +29,8 @@ MAX_CANCEL_BYTES: Final = 1024 * 1024
 
 async def get_job(service: Service, request: Request) -> Reply:
     """One job as it stands; with `wait`, as soon as it has ended or the seconds are over."""
-    job_id = params.JOB_ID.read(request.argument)
-    wait_seconds = params.WAIT.read(request.query)
+    job_id = query_params.JOB_ID.read(request.argument)
+    wait_seconds = query_params.WAIT.read(request.query)
     service.deliveries.hurry()
     job = await _find(service, job_id)
     if wait_seconds > 0 and job.status not in ENDED and not service.watch.full:
@@ -40,14 +40,14 @@ async def get_job(service: Service, request: Request) -> Reply:
 
 async def list_jobs(service: Service, request: Request) -> Reply:
     """One page of jobs, newest first; `next_after` of a page is `after` of the next."""
-    after = params.AFTER.read(request.query)
-    status = params.STATUS.read(request.query)
+    after = query_params.AFTER.read(request.query)
+    status = query_params.STATUS.read(request.query)
     service.deliveries.hurry()
     page = await service.committer.find(
         Query(
             status=None if status is None else Status(status),
-            after=None if after == params.AFTER.default else after,
-            limit=params.LIMIT.read(request.query),
+            after=None if after == query_params.AFTER.default else after,
+            limit=query_params.LIMIT.read(request.query),
         )
     )
     views = [_view(service, job) for job in page.jobs]
@@ -56,7 +56,7 @@ async def list_jobs(service: Service, request: Request) -> Reply:
 
 async def cancel_job(service: Service, request: Request) -> Reply:
     """Call a job off. One that has ended with a result or a failure is kept as it is."""
-    job_id = params.JOB_ID.read(request.argument)
+    job_id = query_params.JOB_ID.read(request.argument)
     (verdict,) = await service.committer.cancel((job_id,))
     job = await _find(service, job_id)
     if verdict is not Verdict.APPLIED and job.status is not Status.CANCELLED:

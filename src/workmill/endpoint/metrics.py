@@ -9,9 +9,9 @@ from typing import Final
 
 from workmill.domain.job import Load
 from workmill.domain.limits import READING_SECONDS
-from workmill.endpoint.pulse import Pulse
-from workmill.endpoint.reading import Reading
-from workmill.telemetry.metrics import (
+from workmill.endpoint.stats_poller import Pulse
+from workmill.endpoint.stats_reading import Reading
+from workmill.telemetry.prometheus import (
     Family,
     Histogram,
     Histograms,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from workmill import __version__
-from workmill.endpoint.params import Parameter
+from workmill.endpoint.query_params import Parameter
 from workmill.endpoint.routes import EVENT_STREAM, FORM, Operation
 from workmill.endpoint.settings import EndpointSettings
 from workmill.wire import codecs
@@ -23,7 +23,7 @@ _FORM = {
     "properties": {"data": {"type": "string", "contentMediaType": "application/octet-stream"}},
     "required": ["data"],
 }
-"""What is promised of forms; parts of other names are taken for want of it (see `form`)."""
+"""What is promised of forms; parts of other names are taken for want of it (see `multipart`)."""
 
 
 def openapi_document(operations: Sequence[Operation], settings: EndpointSettings) -> dict[str, Any]:

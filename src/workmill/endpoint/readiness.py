@@ -19,7 +19,7 @@ from typing import Final
 
 from workmill.domain.errors import StoreFull, StoreUnavailable, WorkmillError
 from workmill.domain.job import Submitted, Verdict
-from workmill.endpoint.group import RESTORE, Call
+from workmill.endpoint.commit_group import RESTORE, Call
 
 IDLE_SECONDS: Final = 5.0
 """How old a proof may get before the store is probed."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from workmill.domain.errors import InvalidInput
 from workmill.domain.ids import id_text, parse_id
 from workmill.domain.job import Acknowledgement, PullRequest, Result
-from workmill.endpoint import params
-from workmill.endpoint.body import read_body
+from workmill.endpoint import query_params
+from workmill.endpoint.context import Service
 from workmill.endpoint.deliveries import PULL_HOLD_SECONDS, RECEIPT_SECONDS
-from workmill.endpoint.http import Reply, Request
-from workmill.endpoint.service import Service
+from workmill.endpoint.handlers import Reply, Request
+from workmill.endpoint.request_body import read_body
 from workmill.wire import codecs
 from workmill.wire.messages import Acknowledge, Acknowledged, CompatibleResult, PulledResults
 
@@ -18,7 +18,7 @@ MAX_ACK_BYTES = 1024 * 1024
 
 async def pull_completed(service: Service, request: Request) -> Reply:
     """Up to `top` finished results, latest first, each delivered once; `[]` when none is there."""
-    top = params.TOP.read(request.query)
+    top = query_params.TOP.read(request.query)
     service.deliveries.hurry()
     wanted = PullRequest(top=top, receipt_seconds=RECEIPT_SECONDS)
     pulled = await service.committer.pull(wanted)
@@ -31,8 +31,8 @@ async def pull_completed(service: Service, request: Request) -> Reply:
 
 async def pull_results(service: Service, request: Request) -> Reply:
     """Up to `top` results under a receipt; what is not acknowledged in time comes back."""
-    top = params.TOP.read(request.query)
-    seconds = params.RECEIPT.read(request.query)
+    top = query_params.TOP.read(request.query)
+    seconds = query_params.RECEIPT.read(request.query)
     service.deliveries.hurry()
     pulled = await service.committer.pull(PullRequest(top=top, receipt_seconds=seconds))
     receipt = pulled.receipt.hex() if pulled.receipt is not None else None

@@ -12,22 +12,22 @@ from typing import Any, Final
 
 from workmill.domain import job as values
 from workmill.endpoint import (
-    batch,
-    enqueue,
-    events,
-    files,
-    health,
+    backup,
+    batch_submit,
+    controller_api,
+    event_stream,
+    html_pages,
     jobs,
-    nodes,
-    pages,
-    params,
+    probes,
+    query_params,
     results,
-    work,
+    submit,
+    worker_api,
 )
-from workmill.endpoint.http import Reply, Request
-from workmill.endpoint.params import Parameter
-from workmill.endpoint.service import Service
-from workmill.wire import beats, codecs, messages, paths
+from workmill.endpoint.context import Service
+from workmill.endpoint.handlers import Reply, Request
+from workmill.endpoint.query_params import Parameter
+from workmill.wire import codecs, heartbeats, messages, paths
 
 Handler = Callable[[Service, Request], Awaitable[Reply]]
 
@@ -82,8 +82,8 @@ def _op(method: str, path: str, group: str, handler: Handler, **more: Any) -> Op
 
 COMPATIBLE: Final = (
     _op(
-        *("PUT", paths.ENQUEUE, "Compatible face", enqueue.enqueue),
-        parameters=(params.ITERATIONS,),
+        *("PUT", paths.ENQUEUE, "Compatible face", submit.enqueue),
+        parameters=(query_params.ITERATIONS,),
         takes=bytes,
         takes_kinds=(RAW, FORM),
         gives=messages.SubmitReply,
@@ -91,19 +91,19 @@ COMPATIBLE: Final = (
     ),
     _op(
         *("POST", paths.PULL_COMPLETED, "Compatible face", results.pull_completed),
-        parameters=(params.TOP,),
+        parameters=(query_params.TOP,),
         gives=list[messages.CompatibleResult],
         refuses=(503,),
     ),
 )
 JOBS: Final = (
     _op(
-        *("PUT", _JOB, "Jobs", enqueue.put_job),
+        *("PUT", _JOB, "Jobs", submit.put_job),
         parameters=(
-            params.JOB_ID,
-            params.ITERATIONS,
-            params.PRIORITY,
-            params.WORKLOAD,
+            query_params.JOB_ID,
+            query_params.ITERATIONS,
+            query_params.PRIORITY,
+            query_params.WORKLOAD,
         ),
         takes=bytes,
         takes_kinds=(RAW, FORM),
@@ -111,8 +111,8 @@ JOBS: Final = (
         refuses=(404, 409, 503),
     ),
     _op(
-        *("POST", paths.JOBS, "Jobs", batch.post_jobs),
-        takes=batch.Batch,
+        *("POST", paths.JOBS, "Jobs", batch_submit.post_jobs),
+        takes=batch_submit.Batch,
         takes_kinds=(codecs.MSGPACK, codecs.NDJSON),
         gives=list[messages.SubmitReply],
         gives_kinds=(codecs.MSGPACK, codecs.NDJSON),
@@ -127,23 +127,23 @@ JOBS: Final = (
     ),
     _op(
         *("GET", _JOB, "Jobs", jobs.get_job),
-        parameters=(params.JOB_ID, params.WAIT),
+        parameters=(query_params.JOB_ID, query_params.WAIT),
         gives=messages.JobView,
         refuses=(404, 503),
     ),
     _op(
         *("GET", paths.JOBS, "Jobs", jobs.list_jobs),
         parameters=(
-            params.STATUS,
-            params.AFTER,
-            params.LIMIT,
+            query_params.STATUS,
+            query_params.AFTER,
+            query_params.LIMIT,
         ),
         gives=messages.JobList,
         refuses=(503,),
     ),
     _op(
         *("DELETE", _JOB, "Jobs", jobs.cancel_job),
-        parameters=(params.JOB_ID,),
+        parameters=(query_params.JOB_ID,),
         gives=messages.JobView,
         refuses=(404, 409, 503),
     ),
@@ -152,8 +152,8 @@ RESULTS: Final = (
     _op(
         *("POST", paths.RESULTS_PULL, "Results", results.pull_results),
         parameters=(
-            params.TOP,
-            params.RECEIPT,
+            query_params.TOP,
+            query_params.RECEIPT,
         ),
         gives=messages.PulledResults,
         refuses=(503,),
@@ -166,9 +166,9 @@ RESULTS: Final = (
         refuses=(503,),
     ),
     _op(
-        *("GET", paths.EVENTS, "Results", events.events),
+        *("GET", paths.EVENTS, "Results", event_stream.events),
         head=False,
-        parameters=(params.WATCHED,),
+        parameters=(query_params.WATCHED,),
         gives=str,
         gives_kinds=(EVENT_STREAM,),
         refuses=(503,),
@@ -184,62 +184,78 @@ def _work(path: str, handler: Handler, takes: Any, gives: Any, **more: Any) -> O
 
 WORK: Final = (
     _work(
-        *(paths.WORK_LEASE, work.lease, values.LeaseRequest, list[values.Lease]),
-        parameters=(params.WAIT,),
+        *(paths.WORK_LEASE, worker_api.lease, values.LeaseRequest, list[values.Lease]),
+        parameters=(query_params.WAIT,),
     ),
-    _work(paths.WORK_RENEW, work.renew, list[values.Renewal], _VERDICTS),
-    _work(paths.WORK_COMPLETE, work.complete, list[values.Completion], _VERDICTS),
-    _work(paths.WORK_FAIL, work.fail, list[values.Failure], _VERDICTS),
-    _work(paths.WORK_RELEASE, work.release, list[values.Release], _VERDICTS),
-    _work(paths.BEAT, nodes.beat, beats.BeatBody, None),
+    _work(paths.WORK_RENEW, worker_api.renew, list[values.Renewal], _VERDICTS),
+    _work(paths.WORK_COMPLETE, worker_api.complete, list[values.Completion], _VERDICTS),
+    _work(paths.WORK_FAIL, worker_api.fail, list[values.Failure], _VERDICTS),
+    _work(paths.WORK_RELEASE, worker_api.release, list[values.Release], _VERDICTS),
+    _work(paths.BEAT, controller_api.beat, heartbeats.BeatBody, None),
 )
 OPERATORS: Final = (
     _op(
-        *("GET", paths.STATS, "Operators", nodes.stats),
+        *("GET", paths.STATS, "Operators", controller_api.stats),
         gives=messages.StatsView,
         refuses=(503,),
     ),
     _op(
-        *("GET", paths.NODES, "Operators", nodes.nodes),
+        *("GET", paths.NODES, "Operators", controller_api.nodes),
         gives=messages.NodeList,
         refuses=(503,),
     ),
     _op(
-        *("POST", paths.LEAD, "Operators", nodes.lead),
+        *("POST", paths.LEAD, "Operators", controller_api.lead),
         takes=values.Candidacy,
         takes_kinds=(codecs.JSON,),
         gives=values.Leadership,
         refuses=(503,),
     ),
     _op(
-        *("GET", paths.BACKUP, "Operators", files.backup),
+        *("GET", paths.BACKUP, "Operators", backup.backup),
         head=False,
         gives=bytes,
         gives_kinds=(RAW,),
         refuses=(503,),
     ),
     _op(
-        *("POST", paths.RESTORE, "Operators", files.restore),
+        *("POST", paths.RESTORE, "Operators", backup.restore),
         takes=bytes,
         takes_kinds=(RAW,),
         refuses=(503,),
     ),
-    _op("GET", paths.HEALTHZ, "Operators", health.healthz, gives=dict[str, str], open=True),
+    _op("GET", paths.HEALTHZ, "Operators", probes.healthz, gives=dict[str, str], open=True),
     _op(
-        *("GET", paths.READYZ, "Operators", health.readyz),
+        *("GET", paths.READYZ, "Operators", probes.readyz),
         gives=messages.Readiness,
         refuses=(503,),
         open=True,
     ),
-    _op("GET", paths.METRICS, "Operators", health.metrics, gives=str, gives_kinds=("text/plain",)),
+    _op("GET", paths.METRICS, "Operators", probes.metrics, gives=str, gives_kinds=("text/plain",)),
 )
 PAGES: Final = (
     _op(
-        *("GET", paths.OPENAPI, "Pages", pages.openapi),
+        *("GET", paths.OPENAPI, "Pages", html_pages.openapi),
         gives=dict[str, Any],
         open=True,
     ),
-    _op("GET", paths.DOCS, "Pages", pages.docs, gives=str, gives_kinds=("text/html",), open=True),
-    _op("GET", paths.HOME, "Pages", pages.home, gives=str, gives_kinds=("text/html",), open=True),
+    _op(
+        "GET",
+        paths.DOCS,
+        "Pages",
+        html_pages.docs,
+        gives=str,
+        gives_kinds=("text/html",),
+        open=True,
+    ),
+    _op(
+        "GET",
+        paths.HOME,
+        "Pages",
+        html_pages.home,
+        gives=str,
+        gives_kinds=("text/html",),
+        open=True,
+    ),
 )
 OPERATIONS: Final = COMPATIBLE + JOBS + RESULTS + WORK + OPERATORS + PAGES

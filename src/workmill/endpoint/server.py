@@ -26,15 +26,15 @@ from workmill.endpoint.connection_limits import (
     within_descriptors,
 )
 from workmill.endpoint.connections import Connection
-from workmill.endpoint.docs import docs_page
-from workmill.endpoint.listening import BACKLOG, listener_of, place_of, url_of
-from workmill.endpoint.memory import keep_free_memory
+from workmill.endpoint.context import Service
+from workmill.endpoint.docs_page import docs_page
+from workmill.endpoint.listener import BACKLOG, listener_of, place_of, url_of
+from workmill.endpoint.malloc_settings import keep_free_memory
 from workmill.endpoint.openapi import openapi_document
-from workmill.endpoint.pools import whole_pool
 from workmill.endpoint.routes import OPERATIONS
-from workmill.endpoint.service import Service
 from workmill.endpoint.settings import EndpointSettings
-from workmill.endpoint.watchdog import keep_watchdog_quiet
+from workmill.endpoint.systemd_watchdog import keep_watchdog_quiet
+from workmill.endpoint.thread_pools import whole_pool
 from workmill.process.entry import StopWishes, stop_signals
 from workmill.store.port import Store
 from workmill.telemetry import emit

@@ -25,7 +25,7 @@ from workmill.domain.errors import WorkmillError
 from workmill.endpoint.connection_limits import Connected
 from workmill.endpoint.connections import Connection
 from workmill.endpoint.exchange import Exchange
-from workmill.endpoint.problems import problem_reply
+from workmill.endpoint.problem_details import problem_reply
 
 MAX_CONNECTIONS: Final = 256
 """At once, if this process has descriptors for them; the others go on waiting in the queue."""

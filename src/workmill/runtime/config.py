@@ -16,7 +16,6 @@ DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_DATA: Final = "workmill-data"
 DEFAULT_CLUSTER_DATA: Final = "workmill-cluster"
 """Another one: the jobs of the one kind of store are not those of the other."""
-MAX_WORKERS: Final = 1024
 
 
 Durability = Literal["memory", "disk", "replicated"]
@@ -53,7 +52,8 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Elastic(msgspec.Struct, frozen=True, kw_only=True):
-    """How many workers there may be, and what they are there for; see `controller.scaling`."""
+    """How many workers there may be, and what they are there for; see
+    `controller.worker_scaling`."""
 
     min_workers: int
     max_workers: int

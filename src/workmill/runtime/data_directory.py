@@ -14,7 +14,7 @@ from typing import Final
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.telemetry.error_text import error_text
-from workmill.telemetry.incident import Incident
+from workmill.telemetry.outage_log import Incident
 
 CLUSTER_MARK: Final = Path("store", "redis-1")
 """In the tree of a cluster from its first start on."""

@@ -11,7 +11,7 @@ import sys
 from typing import Final
 
 from workmill.domain.errors import InvalidInput
-from workmill.telemetry.container import Container, usable_cores
+from workmill.telemetry.container_limits import Container, usable_cores
 
 WORKERS_PER_CORE: Final = 8
 """More only take turns, and the machine has to keep each of them in memory."""

@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from workmill.endpoint.listening import listen, url_of
-from workmill.runtime.commands import endpoint_command, worker_command
-from workmill.runtime.compose import endpoint_settings, where_kept
+from workmill.endpoint.listener import listen, url_of
+from workmill.runtime.child_commands import endpoint_command, worker_command
+from workmill.runtime.composition import endpoint_settings, where_kept
 from workmill.runtime.config import Elastic, UpConfig, WorkerConfig
 from workmill.runtime.data_directory import directory_of_up
-from workmill.runtime.hangs import end_hung, health_at
 from workmill.runtime.machine_limits import check_workers, workers_by_itself
-from workmill.runtime.readiness import until_ready
-from workmill.runtime.role import begin
-from workmill.runtime.supervisor import Stage, Supervisor
+from workmill.supervisor.hang_detector import end_hung, health_at
+from workmill.supervisor.readiness import until_ready
+from workmill.supervisor.supervisor import Stage, Supervisor
+from workmill.telemetry.role_start import begin
 
 
 class Ready(NamedTuple):
@@ -69,6 +69,6 @@ def _workers(worker: WorkerConfig, wanted: int | Elastic, *, alone: bool) -> Sta
         wanted = Elastic(min_workers=wanted, max_workers=wanted)
     if isinstance(wanted, int):
         return Stage(commands=[worker_command(worker)] * wanted)
-    from workmill.runtime.elastic import tend
+    from workmill.runtime.controller_loop import tend
 
     return Stage(tend=partial(tend, worker=worker, elastic=wanted))

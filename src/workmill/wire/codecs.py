@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from workmill.domain.errors import InvalidInput
-from workmill.wire.twice import names_of, refuse_pairs_twice
+from workmill.wire.duplicate_names import names_of, refuse_pairs_twice
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)

@@ -12,14 +12,14 @@ import threading
 from functools import partial
 from typing import Final, cast
 
-from workmill.client.work import WorkClient
+from workmill.client.worker_client import WorkClient
 from workmill.domain.errors import InvalidInput, Unavailable
 from workmill.domain.ids import id_text
 from workmill.domain.job import Completion, Failure, Release, Verdict
 from workmill.domain.limits import MAX_LEASE_JOBS
 from workmill.telemetry import emit
+from workmill.worker.outage_retry import Reach
 from workmill.worker.outbox import Outbox, Word
-from workmill.worker.reach import Reach
 
 AGAIN_SECONDS: Final = 1.0
 """How long a word waits whose part of the store is away."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from workmill.domain.ids import ID_BYTES
 from workmill.domain.job import Lease
 from workmill.domain.limits import MAX_COUNT
-from workmill.worker.frames import Profile
+from workmill.worker.child_protocol import Profile
 
 
 def addressable(lease: Lease) -> bool:

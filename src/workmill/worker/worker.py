@@ -17,21 +17,21 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from workmill.client.key_file import KeyFileTransport
-from workmill.client.work import WorkClient
+from workmill.client.worker_client import WorkClient
 from workmill.domain.errors import EndpointUnreachable, WorkmillError
 from workmill.process.entry import stop_signals
 from workmill.telemetry import emit
-from workmill.telemetry.events import describe
-from workmill.telemetry.load import LoadMeter
-from workmill.worker.computing import Computing
+from workmill.telemetry.log import describe
+from workmill.telemetry.resource_usage import LoadMeter
+from workmill.worker.child_handle import Inbox, Wake
 from workmill.worker.delivery import Delivery
-from workmill.worker.lanes import Inbox, Wake
-from workmill.worker.leasing import Leasing
-from workmill.worker.ledger import Ledger
+from workmill.worker.heartbeat import Renewal
+from workmill.worker.held_jobs import Ledger
+from workmill.worker.lease_loop import Leasing
+from workmill.worker.outage_retry import Reach
 from workmill.worker.outbox import Outbox
-from workmill.worker.reach import Reach
-from workmill.worker.renewal import Renewal
 from workmill.worker.settings import WorkerSettings
+from workmill.worker.slice_scheduler import Computing
 
 HOME_SHARE: Final = 0.3
 """The share of the drain in which slices may still come home; the rest is for delivery."""

@@ -15,7 +15,7 @@ from tests.http.client.live import Hands, Live
 
 from workmill.client import AsyncClient, Client, Handle
 from workmill.client.async_transport import AsyncTransport
-from workmill.client.transport import Transport
+from workmill.client.sync_transport import Transport
 
 Network = Callable[[httpx.Request], httpx.Response]
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.http.client.live import Hands, Live
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
 from workmill.client import AsyncClient, Client
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Self
 
 from tests.answering import answering
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
-from workmill.client.core import Reply, Request, check
-from workmill.client.transport import Transport
+from workmill.client.steps import Reply, Request, check
+from workmill.client.sync_transport import Transport
 from workmill.domain.job import Completion, Failure, Lease, LeaseRequest, Node
 from workmill.endpoint.server import Endpoint
 from workmill.endpoint.settings import EndpointSettings

@@ -16,7 +16,7 @@ import pytest
 from tests.http.client.live import Live
 
 from workmill import AsyncClient, Client
-from workmill.client import reading
+from workmill.client import upload
 from workmill.domain.errors import InvalidInput
 
 WAIT_SECONDS = 60.0
@@ -62,7 +62,7 @@ async def test_a_file_that_is_opened_for_nobody_is_closed(
     opened: list[IO[bytes]] = []
     threads: list[threading.Thread] = []
     begun, go_on = threading.Event(), threading.Event()
-    right = reading._opened
+    right = upload._opened
 
     def slow(path: Path) -> IO[bytes]:
         opened.append(right(path))
@@ -71,7 +71,7 @@ async def test_a_file_that_is_opened_for_nobody_is_closed(
         go_on.wait()
         return opened[0]
 
-    monkeypatch.setattr(reading, "_opened", slow)
+    monkeypatch.setattr(upload, "_opened", slow)
     source = tmp_path / "source"
     source.write_bytes(b"x" * 400_000)
     async with AsyncClient(live.url) as client:

@@ -16,8 +16,8 @@ from tests.http.client.live import CuttingProxy, Live
 
 from workmill.client.addresses import Addresses
 from workmill.client.async_transport import AsyncTransport
-from workmill.client.core import Request
-from workmill.client.edge import context_for
+from workmill.client.httpx_adapter import context_for
+from workmill.client.steps import Request
 
 Make = Callable[..., AsyncTransport]
 BEHIND = ["the same again", "\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"]

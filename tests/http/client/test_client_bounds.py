@@ -15,12 +15,12 @@ from typing import cast
 import pytest
 from tests.http.client.liars import LIES, serving
 from tests.http.client.live import Hands, Live
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
-from workmill.client import AsyncClient, Client, Finished, network
-from workmill.client.core import Request
-from workmill.client.pace import SLOWEST_BYTES_PER_SECOND, Pace
-from workmill.client.polls import MOST, Polls
+from workmill.client import AsyncClient, Client, Finished, connection_pools
+from workmill.client.exchange_bounds import SLOWEST_BYTES_PER_SECOND, Pace
+from workmill.client.poll_bound import MOST, Polls
+from workmill.client.steps import Request
 from workmill.domain.errors import Unavailable, WaitTimeout
 
 WAIT_SECONDS = 60.0
@@ -94,7 +94,7 @@ def test_waits_in_many_threads_starve_no_short_call(live: Live) -> None:
 
 def test_a_client_that_is_busy_says_so(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no word about the endpoint, and nothing was sent."""
-    monkeypatch.setattr(network, "MOST_CALLS", 1)
+    monkeypatch.setattr(connection_pools, "MOST_CALLS", 1)
     with Client(live.url, timeout_seconds=0.05) as client:
         turns = client._transport._network.turns
         with turns, pytest.raises(Unavailable, match="of this client are under way") as raised:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.http.client.live import CuttingProxy, Hands, Live
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
 from workmill.client import AsyncClient
 from workmill.domain.errors import EndpointUnreachable

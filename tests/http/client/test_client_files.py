@@ -13,11 +13,11 @@ import httpx
 import pytest
 from tests.http.client.liars import LIES, serving
 from tests.http.client.live import Live
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
 from workmill.client import AsyncClient, AsyncHandle, Data, Work
 from workmill.client.batches import BATCH_BYTES
-from workmill.client.reading import CHUNK_BYTES, Source
+from workmill.client.upload import CHUNK_BYTES, Source
 from workmill.domain.errors import (
     BodyTooLarge,
     EndpointUnreachable,

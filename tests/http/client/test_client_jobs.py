@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.http.client.live import Hands, Live
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
 from workmill.client import AsyncClient, Client, Data
 from workmill.domain.errors import (

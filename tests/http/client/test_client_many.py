@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 from tests.http.client.live import Hands, Live
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
 from workmill.client import AsyncClient, AsyncHandle, Data, Finished, Work
 from workmill.client.batches import BATCHES_IN_FLIGHT

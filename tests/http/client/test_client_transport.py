@@ -13,8 +13,8 @@ from tests.answering import answering
 
 from workmill.client import AsyncClient, AsyncHandle, Client, Handle
 from workmill.client.async_transport import AsyncTransport
-from workmill.client.core import Request, Steps
-from workmill.client.transport import Transport
+from workmill.client.steps import Request, Steps
+from workmill.client.sync_transport import Transport
 from workmill.domain.errors import EndpointUnreachable, WorkmillError
 from workmill.wire import codecs
 

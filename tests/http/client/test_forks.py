@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 from tests.http.client.forking import play
 from tests.http.client.live import Live
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
 from workmill import AsyncClient, Client
 from workmill.domain.errors import InvalidInput, WorkmillError

@@ -15,9 +15,9 @@ from tests.http.client.live import Live
 
 from workmill import Client
 from workmill.client.async_transport import AsyncTransport
-from workmill.client.core import Request
-from workmill.client.network import Call, Network
-from workmill.client.transport import Transport
+from workmill.client.connection_pools import Call, Network
+from workmill.client.steps import Request
+from workmill.client.sync_transport import Transport
 
 
 def test_connections_that_an_interrupt_left_half_way_are_not_used_again(

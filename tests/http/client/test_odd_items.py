@@ -10,7 +10,7 @@ from typing import Any, Never
 
 import pytest
 from tests.http.client.live import Live
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
 from workmill import AsyncClient
 from workmill.client import Work

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from tests.http.client.liars import says, serving, whole
 from tests.http.client.live import Live
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
 from workmill.client import AsyncClient
-from workmill.client.network import AsyncNetwork, Network
+from workmill.client.connection_pools import AsyncNetwork, Network
 
 Make = Callable[..., AsyncClient]
 PAGE = b"<html>please log in</html>"

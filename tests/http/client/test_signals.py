@@ -20,9 +20,9 @@ from tests.http.client.liars import says, serving, whole
 
 from workmill import AsyncClient, Client
 from workmill.client import async_transport
-from workmill.client.core import Request
-from workmill.client.interrupting import callers_own
-from workmill.client.transport import Transport
+from workmill.client.caller_exceptions import callers_own
+from workmill.client.steps import Request
+from workmill.client.sync_transport import Transport
 from workmill.domain.errors import EndpointUnreachable
 
 MAIN = threading.main_thread()

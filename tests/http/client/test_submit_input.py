@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.http.client.commands import WORKMILL, run
 from tests.http.client.live import Hands, Live
-from tests.system.definition import value_of
+from tests.system.service_definition import value_of
 
 from workmill.cli import inputs
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 import httpx
 import msgspec
 import pytest
-from tests.system.definition import advanced
+from tests.system.service_definition import advanced
 
 from workmill.domain.job import Completion, Lease, LeaseRequest, Verdict
 from workmill.endpoint import Endpoint, EndpointSettings
@@ -204,8 +204,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def without_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting call is helped by a poll or tick: hints alone must do."""
-    monkeypatch.setattr("workmill.endpoint.idle.TICK_SECONDS", 1000.0)
-    monkeypatch.setattr("workmill.endpoint.watch.POLL_SECONDS", 1000.0)
+    monkeypatch.setattr("workmill.endpoint.waiting_workers.TICK_SECONDS", 1000.0)
+    monkeypatch.setattr("workmill.endpoint.job_watcher.POLL_SECONDS", 1000.0)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.http.endpoint.conftest import Running, Start
-from tests.system.definition import value_of
+from tests.system.service_definition import value_of
 
 from workmill.wire import codecs
 from workmill.wire.messages import BatchItem, SubmitReply

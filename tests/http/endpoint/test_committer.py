@@ -32,7 +32,7 @@ from workmill.domain.job import (
     content_key,
 )
 from workmill.domain.lifecycle import Status
-from workmill.endpoint import group
+from workmill.endpoint import commit_group
 from workmill.endpoint.committer import Committer
 from workmill.store.sqlite import SqliteStore
 
@@ -326,7 +326,7 @@ async def test_an_answer_that_is_lost_after_the_commit_is_not_made_again(
     """A pull that was committed must not run a second time: its results would go to nobody."""
     done = NewJob(id=new_id(), workload="sha512", key=bytes(32), total=1, state=bytes(64))
     await bench.committer.submit((done,))
-    whole = group._kept
+    whole = commit_group._kept
 
     def broken(answer: object, partly: StorePartlyUnavailable | None) -> object:
         if isinstance(answer, Pulled):
@@ -334,7 +334,7 @@ async def test_an_answer_that_is_lost_after_the_commit_is_not_made_again(
         return whole(answer, partly)
 
     with monkeypatch.context() as patched:
-        patched.setattr(group, "_kept", broken)
+        patched.setattr(commit_group, "_kept", broken)
         pulled, stats = await asyncio.gather(
             bench.committer.pull(PullRequest(top=1, receipt_seconds=60)),
             bench.committer.stats(),
@@ -365,7 +365,9 @@ async def test_no_call_waits_for_a_committer_that_failed(
 async def test_an_outage_is_logged_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its end, though other verbs succeed all the while; and the next one again."""
     events: list[str] = []
-    monkeypatch.setattr("workmill.telemetry.incident.emit", lambda event, **_: events.append(event))
+    monkeypatch.setattr(
+        "workmill.telemetry.outage_log.emit", lambda event, **_: events.append(event)
+    )
 
     def away(_store: Gated) -> None:
         raise StoreUnavailable("away")

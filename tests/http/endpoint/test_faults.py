@@ -22,7 +22,7 @@ from tests.http.endpoint.conftest import (
     in_thread,
     lease_request,
 )
-from tests.system.definition import value_of
+from tests.system.service_definition import value_of
 
 from workmill.domain.errors import StoreLost, StoreUnavailable, Unavailable
 from workmill.domain.job import Lease, Renewal, Verdict

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from tests.http.endpoint.conftest import TEST_SECONDS, Running, Start, in_thread, lease_request
 from tests.http.endpoint.raw_lines import Response, responses, talk
-from tests.system.definition import value_of
+from tests.system.service_definition import value_of
 
 from workmill.domain.job import Lease
 from workmill.wire import paths

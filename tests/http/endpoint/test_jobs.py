@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.http.endpoint.conftest import Running, Start, in_thread
-from tests.system.definition import value_of
+from tests.system.service_definition import value_of
 
 from workmill.domain.job import Verdict
 

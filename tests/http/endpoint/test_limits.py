@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.http.endpoint.conftest import Running, Start
-from tests.system.definition import value_of
+from tests.system.service_definition import value_of
 
 MIB = 1024 * 1024
 

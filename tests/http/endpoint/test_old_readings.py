@@ -22,10 +22,10 @@ OF_THE_STORE = ("backlog_iterations", "backlog_seconds", "workers", "rate_hz", "
 @pytest.fixture
 def soon_old(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading is old after a moment, so that no test waits for it."""
-    monkeypatch.setattr("workmill.endpoint.pulse.READING_SECONDS", SHORT_SECONDS)
-    monkeypatch.setattr("workmill.endpoint.pulse.PULSE_SECONDS", SHORT_SECONDS / 10)
-    monkeypatch.setattr("workmill.endpoint.service.PULSE_SECONDS", SHORT_SECONDS / 10)
-    monkeypatch.setattr("workmill.endpoint.events.LATE_SECONDS", SHORT_SECONDS / 5)
+    monkeypatch.setattr("workmill.endpoint.stats_poller.READING_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr("workmill.endpoint.stats_poller.PULSE_SECONDS", SHORT_SECONDS / 10)
+    monkeypatch.setattr("workmill.endpoint.context.PULSE_SECONDS", SHORT_SECONDS / 10)
+    monkeypatch.setattr("workmill.endpoint.event_stream.LATE_SECONDS", SHORT_SECONDS / 5)
 
 
 def gauges(running: Running) -> set[str]:
@@ -88,7 +88,7 @@ def test_no_prediction_is_made_from_an_old_reading(
 ) -> None:
     """Neither for a job that is shown nor for a new one; the calls themselves go on."""
     running, job_id = busy(start)
-    monkeypatch.setattr("workmill.endpoint.pulse.READING_SECONDS", 0.0)
+    monkeypatch.setattr("workmill.endpoint.stats_poller.READING_SECONDS", 0.0)
     assert running.http.get(f"{paths.JOBS}/{job_id}").json()["eta_seconds"] is None
     path = f"{paths.JOBS}/01890000-0000-7000-8000-000000000001?iterations=9"
     assert "eta_seconds" not in running.http.put(path, content=b"new").json()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.http.endpoint.conftest import Running, Start
 
 from workmill.domain.errors import InvalidInput
-from workmill.endpoint import params
+from workmill.endpoint import query_params
 
 BAD_NUMBERS = [
     *("", " ", "0", "-1", "+1", "1.0", "1.5", "1e3", "0x10", "01", "1 ", " 1", "1_000", "1,000"),
@@ -156,7 +156,7 @@ def test_only_canonical_decimals_in_bounds_pass(text: str) -> None:
     query = f"n={quote(text)}".encode()
     right = re.fullmatch(r"[1-9][0-9]*", text, re.ASCII) and int(text) <= 10**10
     try:
-        taken = params.Whole(name="n", text="", low=1, high=10**10).read(query)
+        taken = query_params.Whole(name="n", text="", low=1, high=10**10).read(query)
     except InvalidInput:
         assert not right
     else:
@@ -168,7 +168,7 @@ def test_only_canonical_decimals_in_bounds_pass(text: str) -> None:
 def test_no_query_string_breaks_the_parser(query: bytes) -> None:
     """Any bytes are either understood or refused."""
     try:
-        number = params.Whole(name="n", text="", low=1, high=50, default=7).read(query)
+        number = query_params.Whole(name="n", text="", low=1, high=50, default=7).read(query)
     except InvalidInput:
         return
     assert 1 <= number <= 50
@@ -181,13 +181,13 @@ def test_no_query_string_breaks_the_parser(query: bytes) -> None:
 def test_seconds_are_json_numbers(text: str) -> None:
     """Waits are bounded and strict as well."""
     with pytest.raises(InvalidInput):
-        params.WAIT.read(f"wait={quote(text)}".encode())
+        query_params.WAIT.read(f"wait={quote(text)}".encode())
 
 
 @given(st.floats(0, 30) | st.integers(0, 30))
 def test_seconds_are_taken_as_any_program_writes_them(seconds: float) -> None:
     """With an exponent where it is small."""
-    assert params.WAIT.read(f"wait={seconds!r}".encode()) == seconds
+    assert query_params.WAIT.read(f"wait={seconds!r}".encode()) == seconds
 
 
 @pytest.mark.parametrize(

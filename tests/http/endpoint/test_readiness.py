@@ -12,7 +12,8 @@ from tests.http.endpoint.conftest import Gated, Start, answers_with
 from workmill.domain.errors import StoreFull, StoreLost, StoreUnavailable
 from workmill.domain.job import Lease, Submitted, Verdict
 from workmill.domain.lifecycle import Status
-from workmill.endpoint.group import Call
+from workmill.endpoint.commit_group import Call
+from workmill.endpoint.context import PURGE_REPORT_SECONDS, PurgeReport
 from workmill.endpoint.readiness import (
     FULL_SECONDS,
     IDLE_SECONDS,
@@ -20,7 +21,6 @@ from workmill.endpoint.readiness import (
     Proofs,
     has_written,
 )
-from workmill.endpoint.service import PURGE_REPORT_SECONDS, PurgeReport
 
 
 def test_an_endpoint_whose_store_reads_and_does_not_write_is_not_ready(
@@ -170,7 +170,7 @@ def test_purges_are_logged_and_not_line_by_line(
     """The first at once, then a sum at most once a minute."""
     said: list[object] = []
     monkeypatch.setattr(
-        "workmill.endpoint.service.emit", lambda _event, **fields: said.append(fields["removed"])
+        "workmill.endpoint.context.emit", lambda _event, **fields: said.append(fields["removed"])
     )
     report = PurgeReport(now := Hand())
     for removed in (0, 3, 500, 7):

@@ -8,7 +8,7 @@ import pytest
 from tests.http.endpoint.conftest import Running
 from tests.http.endpoint.raw_lines import cut, responses, talk
 from tests.http.endpoint.requests import CASES, DATA, GOOD, REFUSED, Raw
-from tests.system.definition import value_of
+from tests.system.service_definition import value_of
 
 VALUE = value_of(DATA, 1).encode()
 LAST = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

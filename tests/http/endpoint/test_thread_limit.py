@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.http.endpoint.conftest import Running
 
-from workmill.endpoint.pools import whole_pool
 from workmill.endpoint.settings import EndpointSettings
+from workmill.endpoint.thread_pools import whole_pool
 from workmill.wire import codecs
 
 
@@ -49,7 +49,7 @@ def test_a_shortage_inside_a_call_is_not_a_failure_of_the_service(
             raise MemoryError
 
         with monkeypatch.context() as patched:
-            patched.setattr("workmill.endpoint.batch._fold_all", refused)
+            patched.setattr("workmill.endpoint.batch_submit._fold_all", refused)
             reply = running.http.post(
                 "/v1/jobs", content=b"{}\n", headers={"Content-Type": codecs.NDJSON}
             )

@@ -12,7 +12,7 @@ from workmill import __version__
 from workmill.cli.console import duration
 from workmill.cli.main import main
 from workmill.cli.progress import meter
-from workmill.cli.serving import Count, count_of
+from workmill.cli.roles import Count, count_of
 
 
 def workmill(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -91,7 +91,8 @@ def test_asking_for_help_loads_nothing_heavy() -> None:
 def test_a_worker_does_not_load_the_service() -> None:
     """What a worker process imports holds neither the HTTP service nor the store."""
     program = (
-        "import sys, workmill.runtime.child, workmill.runtime.compose, workmill.worker.worker; "
+        "import sys, workmill.runtime.child_main, workmill.runtime.composition; "
+        "import workmill.worker.worker; "
         "print(*{'uvicorn', 'starlette', 'apsw', 'typer'} & set(sys.modules))"
     )
     done = subprocess.run(

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from workmill.cli import connection
-from workmill.client.core import Reply, Request
-from workmill.client.transport import Transport
+from workmill.client.steps import Reply, Request
+from workmill.client.sync_transport import Transport
 from workmill.domain.errors import EndpointUnreachable, NotAuthorized
 
 URL = ["http://mill.example:5000"]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.unit.cli.every import WORKMILL, commands
+from tests.unit.cli.all_commands import WORKMILL, commands
 
 PAGES = ["", *commands(), "bench"]
 NARROW = 40

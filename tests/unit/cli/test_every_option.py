@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 
 import pytest
 import typer
-from tests.unit.cli.every import commands
+from tests.unit.cli.all_commands import commands
 from tests.unit.cli.test_every_talk import TALKS
 
 from workmill.cli.app import app
@@ -20,13 +20,13 @@ from workmill.cli.main import main
 ABSURD = ["", "nan", "1e999", "9" * 5000, "-" + "9" * 400, "\udcff\x1b[2J\n"]
 EFFECTS = {
     "up": "workmill.runtime.up.run_up",
-    "endpoint": "workmill.runtime.compose.run_endpoint",
-    "worker": "workmill.runtime.compose.run_worker",
-    "controller": "workmill.runtime.controlling.run_controller",
-    "cluster": "workmill.runtime.cluster.running.run_cluster",
-    "restart": "workmill.runtime.cluster.restarting.ask_restart",
-    "doctor": "workmill.runtime.doctor.examine",
-    "demo": "workmill.runtime.demo.private_service",
+    "endpoint": "workmill.runtime.composition.run_endpoint",
+    "worker": "workmill.runtime.composition.run_worker",
+    "controller": "workmill.runtime.controller_process.run_controller",
+    "cluster": "workmill.cluster.run.run_cluster",
+    "restart": "workmill.cluster.restart_socket.ask_restart",
+    "doctor": "workmill.doctor.examine",
+    "demo": "workmill.demo.private_service",
     "simulate": "workmill.controller.simulation.simulate",
     "bench kernel": "workmill.workloads.sha512.bench.measure",
 }

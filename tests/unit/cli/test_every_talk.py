@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from tests.unit.cli.every import commands, talks
+from tests.unit.cli.all_commands import commands, talks
 
 from workmill.cli import connection
 from workmill.cli.main import main

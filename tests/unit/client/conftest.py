@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import pytest
 
-from workmill.client.core import Reply, Request, Steps
 from workmill.client.operations import Operations
+from workmill.client.steps import Reply, Request, Steps
 from workmill.domain.errors import EndpointUnreachable
 
 T = TypeVar("T")

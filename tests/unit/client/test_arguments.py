@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from workmill.client import AsyncClient, Client, arguments
-from workmill.client.core import Reply, Request
-from workmill.client.edge import headers_of
+from workmill.client.httpx_adapter import headers_of
 from workmill.client.payload import payload
+from workmill.client.steps import Reply, Request
 from workmill.domain.errors import InvalidInput
 from workmill.wire import codecs
 from workmill.wire.messages import JobView, SubmitReply

@@ -13,9 +13,9 @@ import pytest
 
 from workmill.client import AsyncClient, Client
 from workmill.client.async_client import AsyncHandle
-from workmill.client.client import Handle
 from workmill.client.payload import payload
-from workmill.client.reading import Source
+from workmill.client.sync_client import Handle
+from workmill.client.upload import Source
 from workmill.domain.errors import InvalidInput
 from workmill.wire.messages import SubmitReply
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from workmill.client.core import Request
 from workmill.client.key_file import KeyFileTransport
+from workmill.client.steps import Request
 from workmill.domain.errors import InvalidInput
 
 ASK = Request("GET", "/v1/stats")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from workmill.client.batches import prepared
-from workmill.client.core import Reply, Request
 from workmill.client.operations import LAST_LOOK_SECONDS
-from workmill.client.polls import MOST
+from workmill.client.poll_bound import MOST
+from workmill.client.steps import Reply, Request
 from workmill.client.values import Work
 from workmill.domain import limits
 from workmill.domain.errors import (

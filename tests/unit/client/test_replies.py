@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workmill.client.core import Reply, check
+from workmill.client.steps import Reply, check
 from workmill.domain import errors
 from workmill.wire.codecs import PROBLEM, to_json
 from workmill.wire.messages import PROBLEM_PREFIX, Problem

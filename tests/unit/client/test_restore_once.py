@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from workmill.client.core import Reply, Request, Steps
 from workmill.client.operations import COPY_SECONDS, Operations
+from workmill.client.steps import Reply, Request, Steps
 from workmill.domain.errors import EndpointUnreachable, Unavailable
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workmill.client.core import Reply, Request
 from workmill.client.retries import (
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
@@ -16,6 +15,7 @@ from workmill.client.retries import (
     retrying,
     worth_retrying,
 )
+from workmill.client.steps import Reply, Request
 from workmill.domain.errors import (
     Conflict,
     EndpointUnreachable,

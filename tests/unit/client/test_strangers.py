@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from workmill.client.core import Reply, Steps
 from workmill.client.operations import Operations
-from workmill.client.transport import Transport
-from workmill.client.work import WorkClient
+from workmill.client.steps import Reply, Steps
+from workmill.client.sync_transport import Transport
+from workmill.client.worker_client import WorkClient
 from workmill.domain.errors import EndpointUnreachable
 from workmill.domain.job import Node
 from workmill.wire import codecs

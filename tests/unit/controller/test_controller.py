@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.controller.playing import COOL_DOWN_SECONDS, LOAD, START_SECONDS, Play
+from tests.unit.controller.controller_sim import COOL_DOWN_SECONDS, LOAD, START_SECONDS, Play
 
 from workmill.controller.controller import OVER_SECONDS
-from workmill.controller.crew import END_SECONDS
+from workmill.controller.fleet_keeper import MIN_LOST_SECONDS
 from workmill.controller.health import DEAD_SECONDS
-from workmill.controller.keeper import MIN_LOST_SECONDS
+from workmill.controller.node_roster import END_SECONDS
 from workmill.domain.limits import LEAD_SECONDS, READING_SECONDS
 
 

@@ -11,7 +11,6 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from workmill.controller.scaling import Limits, Seen
 from workmill.controller.simulation import simulate, svg
 from workmill.controller.simulation.baselines import (
     HPA_SYNC_SECONDS,
@@ -20,6 +19,7 @@ from workmill.controller.simulation.baselines import (
     QueueLength,
     Rule,
 )
+from workmill.controller.simulation.load_shapes import SHAPES, Arrival
 from workmill.controller.simulation.report import (
     ORIGINAL,
     ORIGINAL_PATIENT,
@@ -30,8 +30,8 @@ from workmill.controller.simulation.report import (
     limits_of,
     run_rule,
 )
-from workmill.controller.simulation.shapes import SHAPES, Arrival
-from workmill.controller.simulation.world import LANE_HZ, LANES, Machines, Outcome, World
+from workmill.controller.simulation.service_model import LANE_HZ, LANES, Machines, Outcome, World
+from workmill.controller.worker_scaling import Limits, Seen
 from workmill.domain.errors import InvalidInput
 from workmill.domain.limits import LEASE_SECONDS, TARGET_WAIT_SECONDS
 

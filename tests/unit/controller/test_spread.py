@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workmill.controller.fleets.machines import spread
+from workmill.controller.fleets.ec2_machines import spread
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 50), min_size=1), st.integers(0, 99))

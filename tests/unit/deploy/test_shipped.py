@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from workmill.runtime.cluster.balancer import balancer_file
+from workmill.cluster.haproxy_probe import balancer_file
 
 ROOT = Path(__file__).parents[3]
 

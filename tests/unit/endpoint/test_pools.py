@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from workmill.endpoint.pools import whole_pool
+from workmill.endpoint.thread_pools import whole_pool
 
 
 def no_more(*_: object) -> None:

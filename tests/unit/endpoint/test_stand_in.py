@@ -17,7 +17,7 @@ from tests.http.endpoint.raw_lines import Response, responses, talk
 from workmill import AsyncClient
 from workmill.domain.errors import Unavailable
 from workmill.endpoint import stand_in as stand_in_module
-from workmill.endpoint.listening import listen, url_of
+from workmill.endpoint.listener import listen, url_of
 from workmill.endpoint.stand_in import MAX_CONNECTIONS, StandIn
 from workmill.wire.messages import PROBLEM_PREFIX
 

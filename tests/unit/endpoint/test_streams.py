@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 
 from workmill.endpoint.app import App, send_stream
+from workmill.endpoint.context import Service
 from workmill.endpoint.exchange import ClientGone, Exchange, Line
-from workmill.endpoint.http import Reply, Request
+from workmill.endpoint.handlers import Reply, Request
 from workmill.endpoint.request_head import Head
 from workmill.endpoint.routes import Operation
-from workmill.endpoint.service import Service
 
 HEAD = Head("GET", "/v1/backup", b"", [], 0, True, False, False)
 

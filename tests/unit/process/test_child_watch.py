@@ -9,8 +9,8 @@ from tests.system.processes import PATIENCE_SECONDS
 
 NO_THREADS = """
 import asyncio, os, signal, sys, threading
-from workmill.runtime.processes import Command
-from workmill.runtime.supervisor import Stage, Supervisor
+from workmill.supervisor.processes import Command
+from workmill.supervisor.supervisor import Stage, Supervisor
 
 def refuses(thread):
     raise RuntimeError("can't start new thread")
@@ -27,8 +27,8 @@ sys.exit(asyncio.run(supervisor.run(lambda: os.kill(os.getpid(), signal.SIGTERM)
 """
 JUST_ENDED = """
 import asyncio, os, signal, sys
-from workmill.process.child_watch import wait_without_threads
-from workmill.runtime.processes import Command, LocalProcesses
+from workmill.process.child_watcher import wait_without_threads
+from workmill.supervisor.processes import Command, LocalProcesses
 
 async def main():
     wait_without_threads()

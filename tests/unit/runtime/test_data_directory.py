@@ -12,8 +12,8 @@ import pytest
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.runtime import data_directory
-from workmill.runtime.commands import worker_command
-from workmill.runtime.compose import open_store
+from workmill.runtime.child_commands import worker_command
+from workmill.runtime.composition import open_store
 from workmill.runtime.config import EndpointConfig, UpConfig, WorkerConfig
 from workmill.runtime.data_directory import (
     directory_of_cluster,

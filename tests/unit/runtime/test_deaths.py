@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from workmill.runtime import deaths, restarts
-from workmill.runtime.deaths import Deaths
-from workmill.runtime.processes import Command, Death, LocalProcess, LocalProcesses
-from workmill.telemetry import incident
+from workmill.supervisor import deaths, restart_delay
+from workmill.supervisor.deaths import Deaths
+from workmill.supervisor.processes import Command, Death, LocalProcess, LocalProcesses
+from workmill.telemetry import outage_log
 
 OBEDIENT = Command("worker", (sys.executable, "-c", "import time; time.sleep(600)"))
 EARLY = Death("not started: no more processes and threads are allowed here", 0.0)
@@ -41,8 +41,8 @@ class Log:
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     told = Log()
     monkeypatch.setattr(deaths, "emit", told.emit)
-    monkeypatch.setattr(incident, "emit", told.emit)
-    monkeypatch.setattr(restarts, "USEFUL_SECONDS", 0.01)
+    monkeypatch.setattr(outage_log, "emit", told.emit)
+    monkeypatch.setattr(restart_delay, "USEFUL_SECONDS", 0.01)
     return told
 
 
@@ -79,7 +79,7 @@ async def test_a_process_that_lives_ends_the_trouble(log: Log) -> None:
     await processes.ended(gone)
     one.born(gone)  # it is looked at after its end, however busy the machine
     looked = asyncio.Event()
-    asyncio.get_running_loop().call_later(2 * restarts.USEFUL_SECONDS, looked.set)
+    asyncio.get_running_loop().call_later(2 * restart_delay.USEFUL_SECONDS, looked.set)
     await looked.wait()
     assert "process.lives" not in log.events()
     lives: LocalProcess = await processes.start(OBEDIENT)

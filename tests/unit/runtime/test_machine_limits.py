@@ -16,7 +16,7 @@ from workmill.runtime.machine_limits import (
     check_workers,
     workers_by_itself,
 )
-from workmill.telemetry.container import Container
+from workmill.telemetry.container_limits import Container
 
 ENOUGH_MIB = SERVICE_MIB + 3 * WORKER_MIB
 

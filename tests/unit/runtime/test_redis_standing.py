@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import cast
 
 import pytest
-from tests.unit.runtime.test_redis_hosts import ME, PLAN, server
+from tests.unit.redis_hosts.test_redis_hosts import ME, PLAN, server
 
-from workmill.runtime.redis_hosts.asking import Asking
-from workmill.runtime.redis_hosts.judging import Replication
-from workmill.runtime.redis_hosts.plan import Host
-from workmill.runtime.redis_hosts.standing import can_fail_over
-from workmill.runtime.redis_hosts.status import set_in_words
+from workmill.redis_hosts.plan import Host
+from workmill.redis_hosts.queries import Asking
+from workmill.redis_hosts.readiness import can_fail_over
+from workmill.redis_hosts.rules import Replication
+from workmill.redis_hosts.status import set_in_words
 
 
 class Set:

@@ -8,12 +8,12 @@ import pytest
 from tests.unit.worker.conftest import lease_of
 
 from workmill.domain.job import Lease
-from workmill.worker.computing import Computing
-from workmill.worker.frames import Hello, Outcome, Profile, Task
-from workmill.worker.lanes import Death, Inbox
-from workmill.worker.ledger import Ledger
+from workmill.worker.child_handle import Death, Inbox
+from workmill.worker.child_protocol import Hello, Outcome, Profile, Task
+from workmill.worker.held_jobs import Ledger
 from workmill.worker.outbox import Outbox
 from workmill.worker.settings import WorkerSettings
+from workmill.worker.slice_scheduler import Computing
 
 LANES = 2
 LONG = 10**9

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from workmill.client.transport import Transport
-from workmill.client.work import WorkClient
+from workmill.client.sync_transport import Transport
+from workmill.client.worker_client import WorkClient
 from workmill.domain.errors import EndpointUnreachable
 from workmill.domain.job import (
     Completion,

@@ -8,13 +8,13 @@ from typing import cast
 import pytest
 from tests.system.processes import until
 
-from workmill.client.work import WorkClient
+from workmill.client.worker_client import WorkClient
 from workmill.domain.job import Completion, Verdict
 from workmill.domain.limits import MAX_LEASE_JOBS
 from workmill.worker import delivery
 from workmill.worker.delivery import Delivery
+from workmill.worker.outage_retry import Reach
 from workmill.worker.outbox import Outbox
-from workmill.worker.reach import Reach
 
 
 class Endpoint:

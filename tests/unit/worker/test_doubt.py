@@ -11,8 +11,8 @@ from tests.unit.worker.conftest import lease_of
 from workmill.domain.errors import WorkmillError
 from workmill.domain.job import Completion, Failure, Release
 from workmill.domain.patience import STEP_SECONDS, Patience
-from workmill.worker.computing import DOUBT_SECONDS, Computing
-from workmill.worker.lanes import SHORT_OF
+from workmill.worker.child_handle import SHORT_OF
+from workmill.worker.slice_scheduler import DOUBT_SECONDS, Computing
 
 
 class Clock:
@@ -35,7 +35,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     patience = partial(Patience, ticks=lambda: clock.now)
-    monkeypatch.setattr("workmill.worker.computing.Patience", patience)
+    monkeypatch.setattr("workmill.worker.slice_scheduler.Patience", patience)
     return clock
 
 

@@ -11,8 +11,8 @@ import pytest
 from tests.unit.worker.conftest import TEST_SECONDS, Desk, Running, lease_of
 
 from workmill.client.key_file import KeyFileTransport
-from workmill.client.transport import Transport
-from workmill.client.work import WorkClient
+from workmill.client.sync_transport import Transport
+from workmill.client.worker_client import WorkClient
 from workmill.domain.errors import (
     BodyTimeout,
     EndpointUnreachable,
@@ -24,7 +24,7 @@ from workmill.domain.errors import (
     WorkmillError,
 )
 from workmill.domain.job import Completion, Failure, LeaseRequest, Node, Release, Renewal
-from workmill.endpoint.problems import problem_of
+from workmill.endpoint.problem_details import problem_of
 from workmill.wire import codecs, paths
 from workmill.worker.settings import WorkerSettings
 
@@ -165,7 +165,7 @@ def test_what_a_stranger_says_is_an_outage_and_no_verdict(
 ) -> None:
     """Whatever answers in an endpoint's place for a while, the worker goes on with what it has,
     delivers it when the way is free again, and computes what comes after."""
-    monkeypatch.setattr("workmill.worker.reach.LONGEST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("workmill.worker.outage_retry.LONGEST_PAUSE_SECONDS", 0.05)
     before, after = lease_of(b"slow", 200), lease_of(b"later", 5)
     desk.put(before)
     running = run()

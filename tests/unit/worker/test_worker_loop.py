@@ -149,8 +149,8 @@ def test_a_job_that_hangs_is_ended_and_failed(
     desk: Desk, start: Start, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Silence far beyond what was predicted is treated like a crash."""
-    monkeypatch.setattr("workmill.worker.computing.HANG_SECONDS", 3.0)
-    monkeypatch.setattr("workmill.worker.computing.HANG_FACTOR", 0.0)
+    monkeypatch.setattr("workmill.worker.slice_scheduler.HANG_SECONDS", 3.0)
+    monkeypatch.setattr("workmill.worker.slice_scheduler.HANG_FACTOR", 0.0)
     neighbour, hanging = lease_of(b"fine", 9), lease_of(b"gil", 2)
     desk.put(neighbour, hanging)
     start()
@@ -254,7 +254,7 @@ def test_a_child_that_dies_in_a_drain_takes_nothing_with_it(
     child = running.worker.computing.lanes.pid
     assert child is not None
     os.kill(child, signal.SIGSTOP)  # so that its slice does not come home
-    monkeypatch.setattr("workmill.worker.computing.MAX_FALSE_STARTS", 0)
+    monkeypatch.setattr("workmill.worker.slice_scheduler.MAX_FALSE_STARTS", 0)
     running.worker.stop()
     os.kill(child, signal.SIGKILL)
     running.join()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from workmill.runtime.doctor import kernel as doctor
+from workmill.doctor import kernel as doctor
 from workmill.workloads.sha512 import kernel
 from workmill.workloads.sha512.self_test import chain, is_right
 

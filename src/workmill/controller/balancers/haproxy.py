@@ -1,4 +1,5 @@
-"""HAProxy through its runtime socket: ask for the slots, decide (`slots`), say the commands."""
+"""HAProxy through its runtime socket: ask for the slots, decide (`haproxy_slots`), say the
+commands."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from workmill.controller.balancer import Member, Place
-from workmill.controller.balancers import slots
+from workmill.controller.balancers import haproxy_slots
 from workmill.domain.errors import Unavailable
 
 ANSWER_SECONDS: Final = 5.0
@@ -26,28 +27,28 @@ class HAProxy:
 
     async def members(self) -> list[Member]:
         """See `Balancer`."""
-        found = slots.read_slots(await self._say(slots.LOOK))
+        found = haproxy_slots.read_slots(await self._say(haproxy_slots.LOOK))
         return [slot.member for slot in found if not slot.vacated]
 
     async def add(self, place: Place) -> None:
         """See `Balancer`."""
-        await self._change(slots.to_add, place)
+        await self._change(haproxy_slots.to_add, place)
 
     async def drain(self, place: Place) -> None:
         """See `Balancer`."""
-        await self._change(slots.to_drain, place)
+        await self._change(haproxy_slots.to_drain, place)
 
     async def remove(self, place: Place) -> None:
         """See `Balancer`."""
-        await self._change(slots.to_remove, place)
+        await self._change(haproxy_slots.to_remove, place)
 
     async def _change(
-        self, commands: Callable[[Sequence[slots.Slot], Place], list[str]], place: Place
+        self, commands: Callable[[Sequence[haproxy_slots.Slot], Place], list[str]], place: Place
     ) -> None:
         async with self._turn:
-            found = slots.read_slots(await self._say(slots.LOOK))
+            found = haproxy_slots.read_slots(await self._say(haproxy_slots.LOOK))
             for command in commands(found, place):
-                refused = slots.refusal(await self._say(command))
+                refused = haproxy_slots.refusal(await self._say(command))
                 if refused is not None:
                     raise Unavailable(
                         f"The balancer refused {command!r}: {refused}. What was said before that "

@@ -27,7 +27,7 @@ from threading import Lock
 from typing import Final
 
 from workmill.controller.fleet import Fence, Member
-from workmill.controller.fleets.machines import EC2Settings, Machine, Machines
+from workmill.controller.fleets.ec2_machines import EC2Settings, Machine, Machines
 from workmill.domain.errors import Unavailable
 from workmill.telemetry import emit
 

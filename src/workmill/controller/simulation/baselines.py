@@ -16,7 +16,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Final, Protocol
 
-from workmill.controller.scaling import Limits, Past, Seen, desired, remember
+from workmill.controller.worker_scaling import Limits, Past, Seen, desired, remember
 
 KEDA_POLL_SECONDS: Final = 30.0
 KEDA_TARGET_JOBS: Final = 5

@@ -7,7 +7,7 @@ from html import escape
 from typing import Final
 
 from workmill.controller.simulation.report import Courses, Report
-from workmill.controller.simulation.world import Moment
+from workmill.controller.simulation.service_model import Moment
 
 WIDTH: Final = 960
 PANEL_HEIGHT: Final = 220

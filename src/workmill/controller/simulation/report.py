@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from workmill.controller.scaling import Limits
 from workmill.controller.simulation.baselines import (
     HPA_SYNC_SECONDS,
     Original,
@@ -17,8 +16,9 @@ from workmill.controller.simulation.baselines import (
     QueueLength,
     Rule,
 )
-from workmill.controller.simulation.shapes import SHAPES, Arrival, Shape
-from workmill.controller.simulation.world import LANES, Machines, Moment, Outcome, World
+from workmill.controller.simulation.load_shapes import SHAPES, Arrival, Shape
+from workmill.controller.simulation.service_model import LANES, Machines, Moment, Outcome, World
+from workmill.controller.worker_scaling import Limits
 from workmill.domain.errors import InvalidInput
 
 MAX_WORKERS: Final = 1000

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
-from workmill.store.bounds import TOKEN_STEP
-from workmill.store.files import sync
-from workmill.store.redis import copy_file, records
-from workmill.store.redis.copy_place import ALONE, ShardPlace
+from workmill.store.durable_files import sync
+from workmill.store.redis import backup_file, record_codec
+from workmill.store.redis.backup_shard import ALONE, ShardPlace
+from workmill.store.retention import TOKEN_STEP
 
 KNOWN_SLICE: Final = 1000
 LOAD_SLICE: Final = 500
@@ -45,8 +45,8 @@ def backup(call: Call, file: Path, place: ShardPlace = ALONE) -> None:
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as copy:
-            _write(call, copy_file.Writer(copy), place)
-        copy_file.check(partial, place)
+            _write(call, backup_file.Writer(copy), place)
+        backup_file.check(partial, place)
         sync(partial)
         partial.replace(file)
         sync(file.parent)
@@ -59,7 +59,7 @@ def backup(call: Call, file: Path, place: ShardPlace = ALONE) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _write(call: Call, writer: copy_file.Writer, place: ShardPlace) -> None:
+def _write(call: Call, writer: backup_file.Writer, place: ShardPlace) -> None:
     books = call("dump_books")
     below = int(dict(zip(books[::2], books[1::2], strict=True)).get(b"next_seq", 0))
     writer.add("books", [*books, *place.words()])
@@ -85,7 +85,7 @@ def restore(
 ) -> None:
     """See `Store.restore`. Before it changes over it is `ready`, which may wait for others, and
     notes what the restore of all is called, so that one that was killed then is seen afterwards."""
-    copy_file.check(file, place)
+    backup_file.check(file, place)
     who = _name()
     if not call("load_begin", who):
         raise StoreUnavailable(
@@ -97,7 +97,7 @@ def restore(
         if together:
             call("load_due", who, together)
         ready(lambda: call("load_names", who, []))
-        call("load_switch", who, records.packed(os.urandom(EPOCH_BYTES)), TOKEN_STEP, together)
+        call("load_switch", who, record_codec.packed(os.urandom(EPOCH_BYTES)), TOKEN_STEP, together)
     except BaseException:
         _tidy(call, _name(), failed=who)
         raise
@@ -107,9 +107,9 @@ def restore(
 def _fill(call: Call, who: str, file: Path) -> None:
     """The generation that does not live, with what the file holds and nothing else."""
     _clear(call, who)
-    for kind, items in copy_file.frames(file):
+    for kind, items in backup_file.frames(file):
         if not _load(call, who, kind, items):
-            raise copy_file.refusal(file, "holds a job twice")
+            raise backup_file.refusal(file, "holds a job twice")
 
 
 def _name() -> str:
@@ -136,7 +136,7 @@ def _load(call: Call, who: str, kind: str, items: list[Any]) -> bool:
             for word in (name, value)
         ]
     for first in range(0, len(items), LOAD_SLICE):
-        part = [records.packed(raw) for raw in items[first : first + LOAD_SLICE]]
+        part = [record_codec.packed(raw) for raw in items[first : first + LOAD_SLICE]]
         if call(f"load_{kind}", who, part):
             return False
     return True

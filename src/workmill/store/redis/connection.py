@@ -2,7 +2,7 @@
 
 Theory. Whether a command may be sent again depends on one thing: can it have been carried out?
 `Refused` is an error that the server itself replied, told by its first word (READONLY, OOM...):
-what that word means is policy, and stands in `refusals`. `Silent` is no reply at all: nobody
+what that word means is policy, and is in `error_remedies`. `Silent` is no reply at all: nobody
 was reached (`sent` is false, nothing can have happened), or the reply is missing (`sent` is true,
 anything may have happened).
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from workmill.store.redis.acknowledgement import Level
 from workmill.store.redis.addresses import Node
 from workmill.store.redis.connection import Refused
-from workmill.store.redis.judgement import Level
-from workmill.store.redis.replies import UNREADABLE, no_reply
+from workmill.store.redis.replication_info import UNREADABLE, no_reply
 
 OLDEST: Final = (7, 0)
 """The first with functions."""

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from workmill.domain.errors import StoreDamaged, StoreUnavailable
+from workmill.store.redis.acknowledgement import Level
 from workmill.store.redis.connection import Connection
 from workmill.store.redis.durability import QUESTIONS, Shown, faults, read_shown, refusal
-from workmill.store.redis.judgement import Level
 from workmill.telemetry import emit
 
 LOOK_SECONDS: Final = 5.0

@@ -1,12 +1,12 @@
 """A second layer under the acknowledgement: after a failover, what was accepted is said again.
 
-Theory. The rule in `judgement` lets no single fault lose an acknowledged job. Two at once may:
-the primary dies while the only replica that had a change dies with it. But for a while somebody
-else still knows the job: the endpoint that accepted it. So each endpoint remembers what it has
-acknowledged as submitted in the last two minutes, and when the history of the primary has
+Theory. The rule in `acknowledgement` lets no single fault lose an acknowledged job. Two at once
+may: the primary dies while the only replica that had a change dies with it. But for a while
+somebody else still knows the job: the endpoint that accepted it. So each endpoint remembers what it
+has acknowledged as submitted in the last two minutes, and when the history of the primary has
 changed, submits all of it again, a slice ahead of each group. A submit under a known id changes
-nothing, so this is harmless where nothing was lost, as long as ended jobs are kept for longer
-than they are remembered here.
+nothing, so this is harmless where nothing was lost, as long as ended jobs are kept for longer than
+they are remembered here.
 
 A restore puts another history there on purpose, so what was submitted before it is forgotten: by
 whoever restored, and by every other endpoint with the first call in which it hears of it.

@@ -25,10 +25,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from workmill.store.redis.acknowledgement import Witness
 from workmill.store.redis.addresses import Access, Node
 from workmill.store.redis.connection import Connection, Refused, Silent
-from workmill.store.redis.judgement import Witness
-from workmill.store.redis.replies import UNREADABLE, no_reply
+from workmill.store.redis.replication_info import UNREADABLE, no_reply
 from workmill.telemetry import emit_rarely
 
 CONNECT_SECONDS: Final = 0.3

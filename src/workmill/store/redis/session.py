@@ -18,9 +18,9 @@ import msgspec
 
 from workmill.domain.clock import Clock
 from workmill.domain.errors import StoreDamaged, StoreUnavailable
-from workmill.store.redis import library, records
-from workmill.store.redis.caller import Caller
-from workmill.store.redis.port import Link, Restored
+from workmill.store.redis import lua_library, record_codec
+from workmill.store.redis.caller_identity import Caller
+from workmill.store.redis.link_port import Link, Restored
 from workmill.telemetry import emit
 
 EPOCH_BYTES: Final = 8
@@ -60,7 +60,7 @@ class Session:
             raise
 
     def _open(self, *, may_found: bool) -> None:
-        epoch, name = (records.packed(os.urandom(EPOCH_BYTES)) for _ in range(2))
+        epoch, name = (record_codec.packed(os.urandom(EPOCH_BYTES)) for _ in range(2))
         with self.group():
             told = self._write("open", self._caller.owner, epoch, name, may_found)
         identity, founded, restores = told
@@ -169,4 +169,4 @@ class Session:
 
 def called(link: Link, verb: str, given: tuple[Any, ...], *, writes: bool) -> Any:
     """One function of the library, by its short name."""
-    return link.call(library.function(verb), msgspec.msgpack.encode(given), writes=writes)
+    return link.call(lua_library.function(verb), msgspec.msgpack.encode(given), writes=writes)

@@ -43,14 +43,14 @@ from workmill.domain.job import (
 )
 from workmill.domain.limits import MAX_REASON_CHARACTERS
 from workmill.domain.queue_profile import QueueProfile
-from workmill.store.bounds import Bounds
-from workmill.store.redis import backup, records
+from workmill.store.redis import backup, record_codec
 from workmill.store.redis.backup import Ready, at_once
-from workmill.store.redis.copy_place import ALONE, ShardPlace
-from workmill.store.redis.port import Link
+from workmill.store.redis.backup_shard import ALONE, ShardPlace
+from workmill.store.redis.link_port import Link
 from workmill.store.redis.queue_profile import ASKED, profile_of
 from workmill.store.redis.session import Session, called
 from workmill.store.redis.unplaced import Unplaced
+from workmill.store.retention import Bounds
 from workmill.telemetry import emit
 
 MAX_DELIVERED_BYTES: Final = 1024 * 1024 * 1024
@@ -130,26 +130,26 @@ class RedisStore(Session):
         blobs = []
         for job, age in zip(jobs, ages or (0,) * len(jobs), strict=True):
             kind = kinds.setdefault((job.workload, job.tenant), len(kinds) + 1)
-            blobs.append(records.pack_new(job, kind, age))
+            blobs.append(record_codec.pack_new(job, kind, age))
         if not blobs:
             return []
         answers = self._write("submit", list(kinds), blobs)
-        return [records.submitted(job, told) for job, told in zip(jobs, answers, strict=True)]
+        return [record_codec.submitted(job, told) for job, told in zip(jobs, answers, strict=True)]
 
     def get(self, ids: Sequence[bytes]) -> list[Job | None]:
         """See `Store.get`."""
-        names, found, waits = self._read("get", [records.packed(one) for one in ids])
-        names = records.names_of(names)
-        return [records.job_of(raw, names, at) for raw, at in zip(found, waits, strict=True)]
+        names, found, waits = self._read("get", [record_codec.packed(one) for one in ids])
+        names = record_codec.names_of(names)
+        return [record_codec.job_of(raw, names, at) for raw, at in zip(found, waits, strict=True)]
 
     def find(self, query: Query) -> Page:
         """See `Store.find`. The cursor is a seq."""
-        status = records.CODES[query.status] if query.status else 0
+        status = record_codec.CODES[query.status] if query.status else 0
         after = -1 if query.after is None else query.after
         following, names, *shown = self._read("find", query.tenant, status, after, query.limit)
-        names = records.names_of(names)
+        names = record_codec.names_of(names)
         pairs = zip(*shown, strict=True)
-        jobs = [job for raw, at in pairs if (job := records.job_of(raw, names, at))]
+        jobs = [job for raw, at in pairs if (job := record_codec.job_of(raw, names, at))]
         return Page(jobs=jobs, next_after=None if following < 0 else following)
 
     def lease(self, request: LeaseRequest) -> list[Lease]:
@@ -161,8 +161,8 @@ class RedisStore(Session):
             *("lease", request.worker, request.workloads, request.min_jobs, request.max_jobs),
             *(min(request.max_cost, 2**53), lease_ms, self._group, self._heard),
         )
-        names = records.names_of(names)
-        return [records.lease_of(raw, names) for raw in found]
+        names = record_codec.names_of(names)
+        return [record_codec.lease_of(raw, names) for raw in found]
 
     def heads(self, request: LeaseRequest) -> list[Head]:
         """What `lease` would grant, in order, after reclaiming what has run out. Suspects are
@@ -179,7 +179,7 @@ class RedisStore(Session):
     def renew(self, renewals: Sequence[Renewal]) -> list[Verdict]:
         """See `Store.renew`."""
         words = [
-            records.pack_word(
+            record_codec.pack_word(
                 one.id, one.token, one.done, round(one.lease_seconds * 1000), one.state
             )
             for one in renewals
@@ -188,13 +188,13 @@ class RedisStore(Session):
 
     def complete(self, completions: Sequence[Completion]) -> list[Verdict]:
         """See `Store.complete`."""
-        words = [records.pack_word(one.id, one.token, 0, 0, one.state) for one in completions]
+        words = [record_codec.pack_word(one.id, one.token, 0, 0, one.state) for one in completions]
         return self._say("complete", words, self._bounds.max_known_bytes)
 
     def fail(self, failures: Sequence[Failure]) -> list[Verdict]:
         """See `Store.fail`."""
         words = [
-            records.pack_word(
+            record_codec.pack_word(
                 *(one.id, one.token, 0, int(one.retryable)),
                 one.reason[:MAX_REASON_CHARACTERS].encode(),
             )
@@ -204,15 +204,17 @@ class RedisStore(Session):
 
     def release(self, releases: Sequence[Release]) -> list[Verdict]:
         """See `Store.release`."""
-        words = [records.pack_word(one.id, one.token, one.done, 0, one.state) for one in releases]
+        words = [
+            record_codec.pack_word(one.id, one.token, one.done, 0, one.state) for one in releases
+        ]
         return self._say("release", words)
 
     def _say(self, verb: str, words: list[msgspec.Raw], *given: Any) -> list[Verdict]:
-        return records.verdicts(self._write(verb, words, *given)) if words else []
+        return record_codec.verdicts(self._write(verb, words, *given)) if words else []
 
     def cancel(self, ids: Sequence[bytes]) -> list[Verdict]:
         """See `Store.cancel`."""
-        return self._say("cancel", [records.packed(one) for one in ids])
+        return self._say("cancel", [record_codec.packed(one) for one in ids])
 
     def pull(self, request: PullRequest) -> Pulled:
         """See `Store.pull`."""
@@ -234,9 +236,9 @@ class RedisStore(Session):
         """See `Store.acknowledge`."""
         items = [
             (
-                records.packed(one.receipt),
+                record_codec.packed(one.receipt),
                 one.tenant,
-                False if one.ids is None else [records.packed(job_id) for job_id in one.ids],
+                False if one.ids is None else [record_codec.packed(job_id) for job_id in one.ids],
                 one.returned,
             )
             for one in acknowledgements
@@ -252,8 +254,10 @@ class RedisStore(Session):
         self.changed_over = ChangedOver(books.get(b"made", b""), due)
         counters: dict[str, Any] = {name: int(books.get(name.encode(), 0)) for name in COUNTERS}
         return Stats(
-            jobs={str(s): int(books.get(b"j%d" % code, 0)) for s, code in records.CODES.items()},
-            oldest_queued_at_ms=None if age < 0 else age // records.AGE_STEPS,
+            jobs={
+                str(s): int(books.get(b"j%d" % code, 0)) for s, code in record_codec.CODES.items()
+            },
+            oldest_queued_at_ms=None if age < 0 else age // record_codec.AGE_STEPS,
             warnings=(*self._link.warnings, *self.unplaced.warnings),
             **counters,
         )
@@ -264,7 +268,9 @@ class RedisStore(Session):
 
     def beat(self, nodes: Sequence[Node]) -> None:
         """See `Store.beat`."""
-        pairs = ((node.incarnation, records.packed(msgspec.msgpack.encode(node))) for node in nodes)
+        pairs = (
+            (node.incarnation, record_codec.packed(msgspec.msgpack.encode(node))) for node in nodes
+        )
         if flat := list(chain.from_iterable(pairs)):
             self._write("beat", flat)
 

@@ -26,13 +26,14 @@ from workmill.domain.lifecycle import Status
 from workmill.domain.limits import MAX_NODES
 from workmill.domain.queue_profile import QueueProfile, joined
 from workmill.store.redis.store import Head, Latest
-from workmill.store.sharded import copying, merging, receipts
-from workmill.store.sharded.ages import Ages
-from workmill.store.sharded.directory import Directory
-from workmill.store.sharded.group import Group
-from workmill.store.sharded.muster import left_behind
-from workmill.store.sharded.part import Opened, Part
+from workmill.store.sharded import backup, receipts
+from workmill.store.sharded import merge as merging
+from workmill.store.sharded.hybrid_clock import Ages
+from workmill.store.sharded.job_locations import Directory
 from workmill.store.sharded.placement import place
+from workmill.store.sharded.restore_barrier import left_behind
+from workmill.store.sharded.shard import Opened, Part
+from workmill.store.sharded.shard_group import Group
 
 T = TypeVar("T")
 SPARE: Final = 8
@@ -301,11 +302,11 @@ class ShardedStore:
 
     def backup(self, file: Path) -> None:
         """See `Store.backup`: one file with all parts, each as it stands when its turn comes."""
-        copying.backup(self._parts, file)
+        backup.backup(self._parts, file)
 
     def restore(self, file: Path) -> None:
         """See `Store.restore`: each part replaces everything or nothing."""
-        copying.restore(self._parts, file)
+        backup.restore(self._parts, file)
         self._directory.forget()
         try:
             self._note_all()

@@ -23,13 +23,13 @@ import msgspec
 
 from workmill.domain.errors import InvalidInput, StoreUnavailable
 from workmill.domain.lifecycle import Status, Verb
-from workmill.store.bounds import TOKEN_STEP
-from workmill.store.files import sync
-from workmill.store.sqlite import leaps, sealing, troubles
-from workmill.store.sqlite.audit import contradiction, texts_are_possible
-from workmill.store.sqlite.audit_work import contradiction_of_work
-from workmill.store.sqlite.books import EPOCH_BYTES, Books
-from workmill.store.sqlite.file import foreign
+from workmill.store.durable_files import sync
+from workmill.store.retention import TOKEN_STEP
+from workmill.store.sqlite import backup_checksum, clock_leaps, sqlite_errors
+from workmill.store.sqlite.backup_audit import contradiction, texts_are_possible
+from workmill.store.sqlite.backup_work_audit import contradiction_of_work
+from workmill.store.sqlite.counters import EPOCH_BYTES, Books
+from workmill.store.sqlite.database_file import foreign
 from workmill.store.sqlite.mark import is_marked
 from workmill.store.sqlite.schema import (
     APPLICATION_ID,
@@ -39,10 +39,10 @@ from workmill.store.sqlite.schema import (
     code_after,
     sql,
 )
-from workmill.store.sqlite.served import set_terms_on
+from workmill.store.sqlite.served_time import set_terms_on
 from workmill.store.sqlite.session import Session
 from workmill.telemetry import emit
-from workmill.telemetry.events import Level
+from workmill.telemetry.log import Level
 
 BACKUP_PAGES: Final = 1024
 
@@ -57,7 +57,7 @@ def backup(live: Path, file: Path) -> None:
             _copy(live, copy)
             if problem := _damage(copy):
                 raise StoreUnavailable(f"The backup is damaged: {problem}. It was thrown away.")
-        sealing.seal(partial)
+        backup_checksum.seal(partial)
         sync(partial)
         partial.replace(file)
     except (apsw.Error, OSError) as error:
@@ -83,7 +83,7 @@ def _sync_folder(file: Path) -> None:
 
 def _why(error: apsw.Error | OSError, folder: Path) -> str:
     system_errno = error.errno or 0 if isinstance(error, OSError) else 0
-    return troubles.reason_of(error, system_errno, folder)
+    return sqlite_errors.reason_of(error, system_errno, folder)
 
 
 def _copy(live: Path, copy: apsw.Connection) -> None:
@@ -116,7 +116,7 @@ class Restored(NamedTuple):
         """Say that another store is there now, and what is doubtful about it."""
         level: Level = "info" if self.sealed else "warning"
         emit("store.restored", level=level, checksum=self.sealed)
-        leaps.tell(self.leap_ms, when="since the backup was taken")
+        clock_leaps.tell(self.leap_ms, when="since the backup was taken")
 
 
 def restore(session: Session, file: Path) -> Restored:
@@ -130,7 +130,7 @@ def restore(session: Session, file: Path) -> Restored:
         _fill(session, file)
         if problem := contradiction(session) or work.result():
             raise _refusal(file, problem)
-    leap_ms = leaps.note(session.books, session.now_ms, session.result_retention_ms)
+    leap_ms = clock_leaps.note(session.books, session.now_ms, session.result_retention_ms)
     session.catch_up()
     _step_over(session, replaced)
     return Restored(leap_ms=leap_ms, sealed=sealed)
@@ -179,7 +179,7 @@ def _layout(connection: apsw.Connection) -> list[tuple[apsw.SQLiteValue, ...]]:
 def _check(file: Path, layout: list[tuple[apsw.SQLiteValue, ...]]) -> bool:
     """Whether the file has a seal. Raises InvalidInput unless it is whole and of our kind."""
     try:
-        sealed = sealing.is_sealed(file)
+        sealed = backup_checksum.is_sealed(file)
     except (OSError, ValueError) as error:
         raise _refusal(
             file, str(error) if isinstance(error, ValueError) else f"cannot be read: {error}"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from workmill.domain.job import Verdict
 from workmill.domain.lifecycle import Status, Verb, allowed
-from workmill.store.sqlite import held, work
-from workmill.store.sqlite.held import Held
+from workmill.store.sqlite import leased_rows, work_lookup
+from workmill.store.sqlite.leased_rows import Held
 from workmill.store.sqlite.schema import NOBODY, code_after
 from workmill.store.sqlite.session import Session
 
@@ -19,14 +19,14 @@ def cancel(session: Session, ids: Sequence[bytes]) -> list[Verdict]:
 
 
 def _cancel_one(session: Session, job_id: bytes) -> Verdict:
-    (row,) = held.read(session, [job_id])
+    (row,) = leased_rows.read(session, [job_id])
     if row is None:
         return Verdict.UNKNOWN
     if not allowed(row.status, Verb.CANCEL):
         return Verdict.REFUSED
     if row.status is not Status.ATTACHED:
         session.books.backlog_iterations -= row.total - row.done
-        work.remove(session, [row.entry])
+        work_lookup.remove(session, [row.entry])
         _promote_eldest(session, row)
     session.books.move(row.status, Status.CANCELLED)
     session.books.cancelled_total += 1
@@ -54,4 +54,4 @@ def _promote_eldest(session: Session, row: Held) -> None:
     session.connection.execute("UPDATE jobs SET leader = ? WHERE leader = ?", (heir, row.seq))
     session.books.move(Status.ATTACHED, Status.QUEUED)
     session.books.backlog_iterations += row.total - row.done
-    work.add(session, [work.entry(bytes.fromhex(row.prefix), row.total, heir)])
+    work_lookup.add(session, [work_lookup.entry(bytes.fromhex(row.prefix), row.total, heir)])

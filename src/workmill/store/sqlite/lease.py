@@ -10,10 +10,10 @@ from operator import attrgetter
 from workmill.domain.job import Lease, LeaseRequest
 from workmill.domain.lifecycle import Status, Verb
 from workmill.domain.retry import is_suspect
-from workmill.store.sqlite import endings
+from workmill.store.sqlite import complete_fail
+from workmill.store.sqlite.bulk_sql import Reader, Row, integers
 from workmill.store.sqlite.schema import code_after
 from workmill.store.sqlite.session import Session
-from workmill.store.sqlite.sets import Reader, Row, integers
 
 
 class _Head(Row, array_like=True, gc=False):
@@ -43,7 +43,7 @@ _GRANT = """
 
 def lease(session: Session, request: LeaseRequest) -> list[Lease]:
     """See `Store.lease`."""
-    endings.reclaim(session)
+    complete_fail.reclaim(session)
     workloads = {session.names.find(name) for name in request.workloads} - {None}
     queues = [_HEADS(session.connection, number, request.max_jobs) for number in workloads]
     granted = _cut(merge(*queues, key=attrgetter("rank", "seq")), request)

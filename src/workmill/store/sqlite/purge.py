@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from workmill.domain.lifecycle import Status
-from workmill.store.sqlite import known, leaps, results
+from workmill.store.sqlite import clock_leaps, known_results, results
 from workmill.store.sqlite.schema import CODES, sql
 from workmill.store.sqlite.session import Session
 
@@ -21,7 +21,7 @@ _PURGE = sql("""
 def purge(session: Session, max_jobs: int) -> int:
     """See `Store.purge`."""
     results.lapse(session)
-    leaps.settle(session.books, session.now_ms)
+    clock_leaps.settle(session.books, session.now_ms)
     books = session.books
     removed = 0
     for status in PURGED:
@@ -35,4 +35,4 @@ def purge(session: Session, max_jobs: int) -> int:
         # An id that went may come back: its tokens must start above any that it ever had.
         books.first_token = books.highest_token
     session.names.forget_idle_workers()
-    return removed + known.forget_old(session, max_jobs)
+    return removed + known_results.forget_old(session, max_jobs)

@@ -15,9 +15,9 @@ import msgspec
 
 from workmill.domain.lifecycle import Status
 from workmill.domain.queue_profile import QueueProfile, QueueSegment, balanced, run_segments
+from workmill.store.sqlite.bulk_sql import Reader, Row, integers
 from workmill.store.sqlite.schema import sql
 from workmill.store.sqlite.session import Session
-from workmill.store.sqlite.sets import Reader, Row, integers
 
 HEAD_JOBS: Final = 1000
 """The first jobs of the queue, whose places are exact."""

@@ -12,10 +12,10 @@ from typing import Final
 
 from workmill.domain.job import Acknowledgement, Pulled, PullRequest, Result
 from workmill.domain.lifecycle import Status, Verb
-from workmill.store.sqlite.books import EPOCH_BYTES
+from workmill.store.sqlite.bulk_sql import Bound, Reader, Row, blobs, integers
+from workmill.store.sqlite.counters import EPOCH_BYTES
 from workmill.store.sqlite.schema import NOBODY, code_after, sql
 from workmill.store.sqlite.session import Session
-from workmill.store.sqlite.sets import Bound, Reader, Row, blobs, integers
 
 LAPSE_JOBS: Final = 10_000
 """How many results one `pull` brings back from lapsed receipts; the next one goes on."""

@@ -4,7 +4,7 @@ Theory. Content keys are random, so an index over them on disk would dirty one p
 job that comes or goes. Therefore the file holds only what grows at one end: jobs under a rising
 `seq`, known work under the `seq` of the job that computed it, and small indexes ordered by age.
 The one index with random access, (key, total) -> `seq`, lives in a `:memory:` database beside it
-(see `index`), and a scan of the file fills it again at open. Even in
+(see `content_index`), and a scan of the file fills it again at open. Even in
 memory a random access costs several microseconds once there are a million entries, so running
 and known work share the index: a job that is done becomes known work under the same entry, and a
 completion does not touch it at all.
@@ -41,7 +41,7 @@ NOBODY: Final = 1 << 24
 """Holders are numbered from here up: four bytes each, as long as there are under 2^31."""
 
 UNPLACED: Final = 0
-"""The leader of a job whose work could not be looked up yet; see `placing`."""
+"""The leader of a job whose work could not be looked up yet; see `index_filling`."""
 
 STATUSES: Final = (
     Status.QUEUED,

@@ -9,13 +9,13 @@ import apsw
 from workmill.domain import limits
 from workmill.domain.clock import Clock
 from workmill.domain.lifecycle import Status
-from workmill.store.bounds import Bounds
-from workmill.store.sqlite import leaps
-from workmill.store.sqlite.books import Bookkeeper, Books
-from workmill.store.sqlite.index import WorkIndex
-from workmill.store.sqlite.names import Names
+from workmill.store.retention import Bounds
+from workmill.store.sqlite import clock_leaps
+from workmill.store.sqlite.content_index import WorkIndex
+from workmill.store.sqlite.counters import Bookkeeper, Books
+from workmill.store.sqlite.interned_names import Names
 from workmill.store.sqlite.schema import sql
-from workmill.store.sqlite.served import ServedTime, set_terms_on
+from workmill.store.sqlite.served_time import ServedTime, set_terms_on
 
 _GRACE = sql("""
     UPDATE jobs SET until_ms = ?
@@ -100,14 +100,14 @@ class Session:
             if self.connection.execute("SELECT count(*) FROM books").get == 0:
                 self.keeper.open_new()
             self.load()
-            leap_ms = leaps.note(self.books, now_ms, self.result_retention_ms)
+            leap_ms = clock_leaps.note(self.books, now_ms, self.result_retention_ms)
             self.catch_up()
             set_terms_on(self.connection, self.books.lag_ms)
             until_ms = self.term(limits.LEASE_SECONDS)
             self.connection.execute(_GRACE, (until_ms, until_ms))
             self.books.lag_ms = 0
             self.keeper.save(self.now_ms, 0)
-        leaps.tell(leap_ms, when="while it was closed")
+        clock_leaps.tell(leap_ms, when="while it was closed")
         self.fill_index()
 
     def fill_index(self) -> None:

@@ -35,28 +35,28 @@ from workmill.domain.job import (
     Verdict,
 )
 from workmill.domain.queue_profile import QueueProfile
-from workmill.store.bounds import Bounds
-from workmill.store.files import NO_ROOM
+from workmill.store.durable_files import NO_ROOM
+from workmill.store.retention import Bounds
 from workmill.store.sqlite import (
     backup,
     cancel,
-    endings,
-    file,
-    lead,
-    leaps,
+    clock_leaps,
+    complete_fail,
+    database_file,
+    index_filling,
+    leadership,
     lease,
     mark,
-    placing,
-    progress,
     purge,
+    queries,
     queue_profile,
-    reads,
+    renew_release,
     results,
+    sqlite_errors,
     submit,
-    troubles,
 )
-from workmill.store.sqlite.index import WorkIndex
-from workmill.store.sqlite.log import Log
+from workmill.store.sqlite.content_index import WorkIndex
+from workmill.store.sqlite.disk_room import Room
 from workmill.store.sqlite.nodes import Register
 from workmill.store.sqlite.ownership import (
     FILE_NAME,
@@ -67,9 +67,9 @@ from workmill.store.sqlite.ownership import (
     make_directory,
     remove_unborn,
 )
-from workmill.store.sqlite.room import Room
-from workmill.store.sqlite.served import ServedTime
+from workmill.store.sqlite.served_time import ServedTime
 from workmill.store.sqlite.session import Session
+from workmill.store.sqlite.write_ahead_log import Log
 from workmill.telemetry import emit
 
 RETRY_SECONDS: Final = 1.0
@@ -91,10 +91,11 @@ class SqliteStore:
     def __init__(
         self, directory: Path, *, clock: Clock | None = None, bounds: Bounds | None = None
     ) -> None:
-        """`clock` is the machine's without its steps, unless a test moves its own; see `served`."""
+        """`clock` is the machine's without its steps, unless a test moves its own; see
+        `served_time`."""
         self._clock = clock or steady_clock()
         self._served = ServedTime(whole=clock is not None)
-        self._drift = leaps.Drift(system_clock if clock is None else clock)
+        self._drift = clock_leaps.Drift(system_clock if clock is None else clock)
         self._pid = os.getpid()
         self._broken: str | None = None
         self._grouped = False
@@ -115,7 +116,7 @@ class SqliteStore:
         self._room = Room(self._file)
         self._room.open_up()
         marked = mark.check_log(self._file)
-        connection = file.connect(self._file)
+        connection = database_file.connect(self._file)
         self._log = Log(connection)
         index = WorkIndex(self._file)
         self._session = Session(connection, bounds, index, self._served)
@@ -127,17 +128,18 @@ class SqliteStore:
             self._files = OpenFiles(self._file)
             self._ownership.note_founded()
         except BaseException as error:
-            system_errno = troubles.system_errno_of(connection, error)
+            system_errno = sqlite_errors.system_errno_of(connection, error)
             index.close()
             connection.close(True)
             if isinstance(error, apsw.Error):
-                raise file.unopened(self._file, error, system_errno) from error
+                raise database_file.unopened(self._file, error, system_errno) from error
             raise
         self._register = Register()
 
     @property
     def settling(self) -> bool:
-        """Whether jobs wait for their work to be looked up, since it was opened; see `placing`."""
+        """Whether jobs wait for their work to be looked up, since it was opened; see
+        `index_filling`."""
         return self._session.index.building or self._session.unplaced
 
     def close(self) -> None:
@@ -173,7 +175,7 @@ class SqliteStore:
             self._grouped = True
             self._check_writer()
             if session.unplaced and not session.index.building:
-                session.unplaced = placing.place(session) > 0
+                session.unplaced = index_filling.place(session) > 0
             yield
             session.keeper.save(session.now_ms, session.served.lag_ms)
             at_commit = True
@@ -239,8 +241,8 @@ class SqliteStore:
         """Back to what the file says; a store that cannot go back is broken. What the caller is to
         be told, None for an error that is none of the file's."""
         connection = self._session.connection
-        system_errno = troubles.system_errno_of(connection, error)
-        if troubles.is_damage(error, system_errno, at_commit=at_commit):
+        system_errno = sqlite_errors.system_errno_of(connection, error)
+        if sqlite_errors.is_damage(error, system_errno, at_commit=at_commit):
             self._broken = str(error)
         try:
             if connection.in_transaction:
@@ -255,7 +257,7 @@ class SqliteStore:
             return None
         if self._broken:
             return _lost(self._broken, at_commit=at_commit)
-        if isinstance(error, troubles.ERRORS):
+        if isinstance(error, sqlite_errors.ERRORS):
             self._served.refused()
             return self._refusal(error, system_errno)
         return None
@@ -263,7 +265,7 @@ class SqliteStore:
     def _refusal(self, error: BaseException, system_errno: int) -> StoreUnavailable:
         if isinstance(error, apsw.FullError) or system_errno in NO_ROOM:
             self._room.release()
-        why = troubles.reason_of(error, system_errno, self._file.parent)
+        why = sqlite_errors.reason_of(error, system_errno, self._file.parent)
         return StoreUnavailable(
             f"The store did not commit: {why}. Nothing was changed. Try again.",
             retry_after_seconds=RETRY_SECONDS,
@@ -287,11 +289,11 @@ class SqliteStore:
 
     def get(self, ids: Sequence[bytes]) -> list[Job | None]:
         """See `Store.get`."""
-        return reads.get(self._in_group(), ids)
+        return queries.get(self._in_group(), ids)
 
     def find(self, query: Query) -> Page:
         """See `Store.find`."""
-        return reads.find(self._in_group(), query)
+        return queries.find(self._in_group(), query)
 
     def lease(self, request: LeaseRequest) -> list[Lease]:
         """See `Store.lease`."""
@@ -299,19 +301,19 @@ class SqliteStore:
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Verdict]:
         """See `Store.renew`."""
-        return progress.renew(self._in_group(), renewals)
+        return renew_release.renew(self._in_group(), renewals)
 
     def complete(self, completions: Sequence[Completion]) -> list[Verdict]:
         """See `Store.complete`."""
-        return endings.complete(self._in_group(), completions)
+        return complete_fail.complete(self._in_group(), completions)
 
     def fail(self, failures: Sequence[Failure]) -> list[Verdict]:
         """See `Store.fail`."""
-        return endings.fail(self._in_group(), failures)
+        return complete_fail.fail(self._in_group(), failures)
 
     def release(self, releases: Sequence[Release]) -> list[Verdict]:
         """See `Store.release`."""
-        return progress.release(self._in_group(), releases)
+        return renew_release.release(self._in_group(), releases)
 
     def cancel(self, ids: Sequence[bytes]) -> list[Verdict]:
         """See `Store.cancel`."""
@@ -327,7 +329,7 @@ class SqliteStore:
 
     def stats(self) -> Stats:
         """See `Store.stats`."""
-        return reads.stats(self._in_group())
+        return queries.stats(self._in_group())
 
     def queue_profile(self) -> QueueProfile:
         """See `Store.queue_profile`."""
@@ -343,7 +345,7 @@ class SqliteStore:
 
     def lead(self, candidacies: Sequence[Candidacy]) -> list[Leadership]:
         """See `Store.lead`."""
-        return lead.lead(self._in_group(), candidacies)
+        return leadership.lead(self._in_group(), candidacies)
 
     def purge(self, max_jobs: int) -> int:
         """See `Store.purge`."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from workmill.domain.job import Job, NewJob, Submitted
 from workmill.domain.lifecycle import FINISHED, Status
-from workmill.store.sqlite import reads, work
+from workmill.store.sqlite import queries, work_lookup
+from workmill.store.sqlite.bulk_sql import Cell, Writer
 from workmill.store.sqlite.schema import CODES, NOBODY, UNPLACED
 from workmill.store.sqlite.session import Session
-from workmill.store.sqlite.sets import Cell, Writer
-from workmill.store.sqlite.work import Content
+from workmill.store.sqlite.work_lookup import Content
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class _Leader:
 class _Intake:
     """One batch on its way in: what was found for it, and what is to be written."""
 
-    found: dict[Content, work.Found]
+    found: dict[Content, work_lookup.Found]
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     entries: list[bytes] = field(default_factory=list)
     leaders: dict[Content, _Leader] = field(default_factory=dict)
@@ -42,7 +42,7 @@ def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
     """See `Store.submit`."""
     if not jobs:
         return []
-    present = zip(jobs, reads.get(session, [job.id for job in jobs]), strict=True)
+    present = zip(jobs, queries.get(session, [job.id for job in jobs]), strict=True)
     there = {new.id: old for new, old in present if old}
     fresh: dict[bytes, NewJob] = {}
     for job in jobs:
@@ -116,11 +116,11 @@ def _take_in(session: Session, jobs: Sequence[NewJob]) -> list[Submitted]:
     books = session.books
     building = session.index.building
     contents = [] if building else list({(job.key, job.total) for job in jobs})
-    intake = _Intake(work.find(session, contents) if contents else {}, building=building)
+    intake = _Intake(work_lookup.find(session, contents) if contents else {}, building=building)
     replies = [_place(session, intake, job, seq) for seq, job in enumerate(jobs, books.next_seq)]
     _INSERT(session.connection, intake.rows, session.now_ms, NOBODY, books.first_token)
-    work.add(session, intake.entries)
-    work.lift(session, intake.ranks)
+    work_lookup.add(session, intake.entries)
+    work_lookup.lift(session, intake.ranks)
     books.next_seq += len(jobs)
     books.submitted_total += len(jobs)
     books.completed_total += intake.statuses[Status.DONE]
@@ -150,7 +150,7 @@ def _place(session: Session, intake: _Intake, job: NewJob, seq: int) -> Submitte
     else:
         status = Status.QUEUED
         intake.leaders[content] = _Leader(seq, done)
-        intake.entries.append(work.entry(job.key, job.total, seq))
+        intake.entries.append(work_lookup.entry(job.key, job.total, seq))
         intake.backlog_iterations += job.total - done
     intake.statuses[status] += 1
     number, led_by = session.names.number, leader.seq if leader else None
@@ -178,7 +178,9 @@ def _met(session: Session, intake: _Intake, job: NewJob) -> tuple[int, bytes, _L
     return done, state, None
 
 
-def _leader_of(intake: _Intake, content: Content, found: work.Found | None) -> _Leader | None:
+def _leader_of(
+    intake: _Intake, content: Content, found: work_lookup.Found | None
+) -> _Leader | None:
     if found and found.running:
         return _Leader(found.running.seq, found.running.done)
     return intake.leaders.get(content)

@@ -7,10 +7,10 @@ from tests.unit.store.redis.fakes import P
 
 from workmill.domain.errors import StoreDamaged, StoreUnavailable
 from workmill.store.redis import inspection
+from workmill.store.redis.acknowledgement import Level
 from workmill.store.redis.connection import Refused
 from workmill.store.redis.durability import Shown, read_shown
 from workmill.store.redis.inspection import AGAIN_SECONDS, LOOK_SECONDS, WARN_SECONDS, Inspection
-from workmill.store.redis.judgement import Level
 
 GOOD = {
     "appendonly": "yes",

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from tests.unit.store.redis.fakes import S1, S2, S3, FakeNetwork, FakeSentinel
 
-from workmill.runtime.doctor import redis as doctor
+from workmill.doctor import redis as doctor
 from workmill.store.redis import sentinel
+from workmill.store.redis.acknowledgement import Level
 from workmill.store.redis.addresses import Access, Address, Node
 from workmill.store.redis.connection import Connection, Refused, Silent
 from workmill.store.redis.durability import read_shown
-from workmill.store.redis.judgement import Level
-from workmill.store.redis.replies import read_replication, read_role
+from workmill.store.redis.primary_discovery import Servers
+from workmill.store.redis.replication_info import read_replication, read_role
 from workmill.store.redis.sentinel import Sentinels, read_witness
-from workmill.store.redis.servers import Servers
 
 LIES = {
     "nothing": b"$-1\r\n",

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.contract.making import new_job
-from tests.contract.stand import HandClock
+from tests.contract.job_factory import new_job
+from tests.contract.store_drivers import HandClock
 
 from workmill.domain.errors import StoreFull, StoreUnavailable
 from workmill.domain.job import NewJob, Submitted

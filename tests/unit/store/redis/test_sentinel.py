@@ -6,10 +6,10 @@ import pytest
 from tests.unit.store.redis.fakes import R1, R2, S1, S2, S3, FakeNetwork, FakeSentinel, P
 
 from workmill.store.redis import sentinel
+from workmill.store.redis.acknowledgement import Witness
 from workmill.store.redis.addresses import Access, Node
 from workmill.store.redis.connection import Silent
-from workmill.store.redis.judgement import Witness
-from workmill.store.redis.replies import read_replication, read_role
+from workmill.store.redis.replication_info import read_replication, read_role
 from workmill.store.redis.sentinel import Sentinels, choose, kin
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from workmill.domain.errors import StoreDamaged, StoreUnavailable
-from workmill.store.redis.port import Link
+from workmill.store.redis.link_port import Link
 from workmill.store.redis.session import RETRY_SECONDS, Session
 
 

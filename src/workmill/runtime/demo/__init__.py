@@ -1,6 +1,0 @@
-"""A play in four acts that shows what the service does and checks every value of it."""
-
-from workmill.runtime.demo.acts import Play, Show, Verdict
-from workmill.runtime.demo.service import private_service
-
-__all__ = ["Play", "Show", "Verdict", "private_service"]

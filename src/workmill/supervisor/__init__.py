@@ -1,0 +1,2 @@
+"""Processes of one machine: started in stages, watched, replaced when they die, drained in
+reverse."""
