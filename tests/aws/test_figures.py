@@ -115,8 +115,8 @@ def test_every_alarm_watches_what_somebody_publishes(
 
 
 def test_every_alarm_says_what_a_person_does(alarms: dict[str, Any]) -> None:
-    """In itself, for that is what the mail has; and operations.md lists it."""
-    page = (ROOT / "docs" / "operations.md").read_text()
+    """In itself, for that is what the mail has; and docs/aws.md lists it."""
+    page = (ROOT / "docs" / "aws.md").read_text()
     advice = r"\b(raise|see|look|read|report|replace|end|bring|fetch|enlarge)\b"
     for name, alarm in alarms.items():
         text = alarm["AlarmDescription"]

@@ -1,4 +1,4 @@
-"""The events of the log: those that operations.md explains are the ones that are written."""
+"""The events of the log: those that the pages in docs/ explain are the ones that are written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "operations.md").read_text()
+PAGES = "\n".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
 NAME = re.compile(r"[a-z]+\.[a-z_]+")
 WRITERS = {"emit": 1, "emit_rarely": 1, "Incident": 2, "_line": 1}
 """How many names each takes, first of all."""
@@ -63,7 +63,7 @@ def names(word: ast.expr, module: ast.Module) -> Iterator[str]:
 def explained() -> set[str]:
     """The names in the first column of each table of events."""
     found: set[str] = set()
-    for table in re.findall(r"^\| event \|.*\n((?:\|.*\n)+)", PAGE, flags=re.MULTILINE):
+    for table in re.findall(r"^\| event \|.*\n((?:\|.*\n)+)", PAGES, flags=re.MULTILINE):
         for row in table.splitlines():
             found.update(re.findall(r"`([a-z]+\.[a-z_]+)`", row.split(" | ")[0]))
     return found

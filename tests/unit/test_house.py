@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,12 @@ SOURCES = sorted(
     and "egg-info" not in str(file)
 )
 MODULES = [file for file in SOURCES if file.suffix == ".py"]
-PROSE = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PROSE = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(page for room in ("docs", "deploy", "examples") for page in (ROOT / room).rglob("*.md")),
+    ]
+)
 FRAME = [*ROOT.glob("*.lock"), *(ROOT / name for name in ("gate", "workmill", "pyproject.toml"))]
 FORBIDDEN = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "--index" + "-url"]
 
@@ -80,11 +86,56 @@ def test_the_package_imports_nothing_it_may_not_need() -> None:
     assert run.stdout.split() == []
 
 
+def bare(page: Path) -> str:
+    """The page without its blocks of code, where `#` is a comment and brackets are no links."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    """What may follow `page.md#`: each heading as GitHub writes it, a repeated one numbered."""
+    slugs: list[str] = []
+    for heading in re.findall(r"^#{1,6} (.+)$", bare(page), flags=re.MULTILINE):
+        slug = re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-")
+        again = sum(one == slug or re.fullmatch(rf"{slug}-\d+", one) is not None for one in slugs)
+        slugs.append(f"{slug}-{again}" if again else slug)
+    return frozenset(slugs)
+
+
+def broken_links(page: Path) -> Iterator[str]:
+    """Relative links of the page that lead to no file, or to no heading of it."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", bare(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            yield link
+
+
+@pytest.mark.parametrize("page", PROSE, ids=name_of)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    """A relative link names a file that exists, and its `#anchor` a heading of that file."""
+    assert list(broken_links(page)) == []
+
+
 @pytest.mark.parametrize("page", PROSE, ids=name_of)
 def test_a_page_names_only_files_that_exist(page: Path) -> None:
-    """A reader who follows a link, or a path in backticks, gets there."""
-    text = page.read_text()
-    links = [page.parent / link for link in re.findall(r"\]\(([\w./-]+)[)#]", text)]
-    rooms = r"`((?:src|tests|docs|bench|deploy|scripts)/[\w./-]+)`"
-    paths = [ROOT / path for path in re.findall(rooms, text)]
-    assert [str(path) for path in links + paths if not path.exists()] == []
+    """A reader who looks for a path in backticks finds it."""
+    rooms = r"`((?:src|tests|docs|bench|deploy|scripts|examples)/[\w./-]+)`"
+    paths = [ROOT / path for path in re.findall(rooms, page.read_text())]
+    assert [str(path) for path in paths if not path.exists()] == []
+
+
+def test_operations_lists_every_section_of_its_pages() -> None:
+    """The table of contents at the head of operations.md reaches each section of each page."""
+    docs = ROOT / "docs"
+    start = docs / "operations.md"
+    links = set(re.findall(r"\]\(([\w.-]*#[\w-]+)\)", start.read_text().partition("\n## ")[0]))
+    pages = {docs / link.partition("#")[0] for link in links if not link.startswith("#")}
+    assert {page.stem for page in pages} == {"aws", "balancer", "cluster", "containers", "redis"}
+    for page in (start, *pages):
+        name = "" if page == start else page.name
+        sections = re.findall(r"^## (.+)$", bare(page), flags=re.MULTILINE)
+        slugs = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in sections}
+        assert {f"{name}#{slug}" for slug in slugs} - links == set()

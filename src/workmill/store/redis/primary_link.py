@@ -303,7 +303,7 @@ def _damaged(refused: Refused, where: str) -> StoreDamaged:
     return StoreDamaged(
         f"{where} is not the store that was opened, or not as it was: {text}. What was "
         "acknowledged is not there, and nothing is served from what is. Bring the right data "
-        "back, or start the whole service again to go on with what is there (docs/operations.md).",
+        "back, or start the whole service again to go on with what is there (docs/redis.md).",
         behind_ms=behind_ms,
     )
 
