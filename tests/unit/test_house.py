@@ -127,6 +127,21 @@ def test_a_page_names_only_files_that_exist(page: Path) -> None:
     assert [str(path) for path in paths if not path.exists()] == []
 
 
+@pytest.mark.parametrize("file", [*SOURCES, ROOT / "deploy" / "aws" / "alarms.yaml"], ids=name_of)
+def test_a_source_names_only_pages_that_exist(file: Path) -> None:
+    """A reader of an error or a comment finds the page that it names."""
+    pages = re.findall(r"\bdocs/[\w/-]+\.md\b", file.read_text())
+    assert [page for page in pages if not (ROOT / page).exists()] == []
+
+
+@pytest.mark.parametrize("page", PROSE, ids=name_of)
+def test_the_rows_of_a_table_have_its_columns(page: Path) -> None:
+    """A row with another number of cells loses some of them where it is shown."""
+    for table in re.findall(r"(?:^\|.*\n)+", bare(page), flags=re.MULTILINE):
+        columns = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(columns) == 1, table
+
+
 def test_operations_lists_every_section_of_its_pages() -> None:
     """The table of contents at the head of operations.md reaches each section of each page."""
     docs = ROOT / "docs"
