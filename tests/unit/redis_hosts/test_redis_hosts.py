@@ -45,8 +45,8 @@ from workmill.redis_hosts.rules import (
 )
 from workmill.redis_hosts.start import FOUNDING, IN_STEP, found, holds_data
 
-SWITCHES = {"count", "limit", "match", "nx", "px", "withscores"}
-"""Words in the functions that are arguments, not commands."""
+SWITCHES = {"count", "limit", "match", "nx", "px", "withscores", "wrongtype"}
+"""Words in the functions that are arguments and errors, not commands."""
 ME, OTHER, THIRD = "10.9.0.1", "10.9.0.2", "10.9.0.3"
 PASSWORDS = Passwords(
     endpoint="of-endpoint", replication="of-replication", sentinel="of-sentinel", deploy="of-deploy"

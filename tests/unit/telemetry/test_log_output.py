@@ -206,14 +206,14 @@ def test_a_command_waits_for_who_reads_a_non_blocking_pipe(
 
 HELD_UP = """
 import signal, sys
-from workmill.cli import console, help, main
+from workmill.cli import console, help_pages, main
 def interrupted():
     try:
         signal.raise_signal(signal.SIGINT)
     finally:
         console.note("x" * 1_000_000)
         sys.stdout.write("half a line")
-command = help.Command("held", callback=interrupted)
+command = help_pages.Command("held", callback=interrupted)
 def run(words):
     console.prepare()
     return command.invoke(command.make_context("held", words))

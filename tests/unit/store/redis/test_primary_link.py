@@ -28,6 +28,19 @@ from workmill.store.redis.primary_link import Pace, RedisLink
 PACE = Pace(patience_seconds=0.4, wait_seconds=0.01, confirm_seconds=0.2)
 
 
+class Clock:
+    """Goes on by a millisecond at each look and by what is slept, whatever the machine is doing."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 class Scene:
     """A primary with two replicas under three Sentinels, and one link to them."""
 
@@ -39,6 +52,7 @@ class Scene:
         self.network = FakeNetwork(self.primary, *self.replicas.values(), *self.sentinels)
         for room in (primary_discovery, sentinel):
             monkeypatch.setattr(room, "Connection", self.network)
+        monkeypatch.setattr(link_room, "time", Clock())
         self.events: list[str] = []
         monkeypatch.setattr(
             "workmill.telemetry.outage_log.emit", lambda event, **_: self.events.append(event)
