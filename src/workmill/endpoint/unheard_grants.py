@@ -19,7 +19,7 @@ MAX_REMEMBERED_JOBS: Final = 100_000
 
 class _Grant(NamedTuple):
     number: int
-    releases: list[Release]
+    leases: Sequence[Lease]
 
 
 class Grants:
@@ -34,7 +34,7 @@ class Grants:
         if not wanted.number:
             return
         self._forget(wanted.worker)
-        self._last[wanted.worker] = _Grant(wanted.number, [one.unused() for one in leases])
+        self._last[wanted.worker] = _Grant(wanted.number, leases)
         self._jobs += len(leases)
         while self._jobs > MAX_REMEMBERED_JOBS:
             self._forget(next(iter(self._last)))
@@ -45,8 +45,10 @@ class Grants:
         if last is None or last.number >= wanted.number:
             return []
         self._forget(wanted.worker)
-        return last.releases if last.number in wanted.unheard else []
+        if last.number not in wanted.unheard:
+            return []
+        return [one.unused() for one in last.leases]
 
     def _forget(self, worker: str) -> None:
         last = self._last.pop(worker, None)
-        self._jobs -= len(last.releases) if last is not None else 0
+        self._jobs -= len(last.leases) if last is not None else 0
