@@ -1,1 +1,1 @@
-"""The command line: arguments in, words out. What is done is done in `runtime` and `client`."""
+"""The command line: arguments in, words out. What is done is done in the rooms below."""

@@ -3,7 +3,8 @@
 A connection that two processes share, a balancer that mixes up two requests, or a server that is
 none of ours can give one caller what another asked for. So an answer about a job says which, and
 is held to it; an answer to many has one for each, in order; nobody gives more than was asked; and
-no job is what no job can be. What does not fit is no answer (`foreign`): it is asked for again.
+no job is what no job can be. What does not fit is no answer (`foreign_answers`): it is
+asked for again.
 """
 
 from __future__ import annotations

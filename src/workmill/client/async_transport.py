@@ -21,7 +21,6 @@ from workmill.client.background_tasks import aside
 from workmill.client.caller_exceptions import callers_own
 from workmill.client.connection_pools import MOST_CALLS, AsyncNetwork
 from workmill.client.download import Download
-from workmill.client.exchange_bounds import Pace
 from workmill.client.httpx_adapter import (
     LONGEST_SECONDS,
     NO_CONNECTION,
@@ -42,6 +41,7 @@ from workmill.client.preloading import import_what_awaits
 from workmill.client.steps import Reply, Request, Steps
 from workmill.client.upload import Body, Source
 from workmill.domain.errors import InvalidInput
+from workmill.domain.pace import Pace
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import httpcore
 
 from workmill.client.caller_exceptions import by_a_handler
-from workmill.client.exchange_bounds import Pace
+from workmill.domain.pace import Pace
 
 LARGE_BYTES: Final = 64 * 1024
 """From this size on a write looks whether the endpoint has answered already."""

@@ -20,7 +20,6 @@ from workmill.client.addresses import Addresses
 from workmill.client.caller_exceptions import callers_own
 from workmill.client.connection_pools import MOST_CALLS, Call, Network
 from workmill.client.download import Download
-from workmill.client.exchange_bounds import Pace
 from workmill.client.httpx_adapter import (
     LONGEST_SECONDS,
     NO_CONNECTION,
@@ -42,6 +41,7 @@ from workmill.client.sockets import Stop
 from workmill.client.steps import Reply, Request, Steps, check
 from workmill.client.upload import Body
 from workmill.domain.errors import EndpointUnreachable
+from workmill.domain.pace import Pace
 
 T = TypeVar("T")
 

@@ -18,10 +18,10 @@ from tests.http.client.live import Hands, Live
 from tests.system.service_definition import advanced
 
 from workmill.client import AsyncClient, Client, Finished, connection_pools
-from workmill.client.exchange_bounds import SLOWEST_BYTES_PER_SECOND, Pace
 from workmill.client.poll_bound import MOST, Polls
 from workmill.client.steps import Request
 from workmill.domain.errors import Unavailable, WaitTimeout
+from workmill.domain.pace import SLOWEST_BYTES_PER_SECOND, Pace
 
 WAIT_SECONDS = 60.0
 SILENT = LIES["is silent"]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+
 from tests.http.endpoint.conftest import Start, in_thread
 from tests.system.processes import until
 
 from workmill.domain.errors import StoreLost
+from workmill.endpoint.server import _signals
 
 FOR_EVER = 1000.0
 
@@ -33,6 +38,20 @@ def test_told_twice_it_drains_at_once(start: Start) -> None:
     running.stop()
     running.join()
     assert running.failure is None
+
+
+async def test_a_wish_that_comes_as_several_signals_is_told_once() -> None:
+    """Service managers send SIGTERM to a process and to its group, a closed terminal SIGHUP as its
+    shell does: the notice is for the balancer, and is not cut short by that."""
+    loop, told, all_heard = asyncio.get_running_loop(), list[bool](), asyncio.Event()
+    loop.add_signal_handler(signal.SIGUSR1, all_heard.set)
+    with _signals(loop, lambda: told.append(True)):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await all_heard.wait()
+    loop.remove_signal_handler(signal.SIGUSR1)
+    assert told == [True]
 
 
 def test_a_notice_ends_by_itself(start: Start) -> None:

@@ -1,10 +1,7 @@
 """A socket to a server whose replies have a deadline and a bound.
 
-Theory. A limit on silence is none: a server that gives a byte now and then is never silent, and one
-that gives bytes without end is never done. So a reply has until `seconds` after it was waited for,
-every byte of it puts that off by the time it takes at `SLOWEST_BYTES_PER_SECOND`, and there are no
-more than `MAX_REPLY_BYTES` of it. The driver knows neither bound; it takes what is raised here for
-a connection that was lost.
+A reply is held to the pace of `domain.pace`, and has no more than `MAX_REPLY_BYTES`. The driver
+knows neither bound; it takes what is raised here for a connection that was lost.
 """
 
 from __future__ import annotations
@@ -15,7 +12,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
-SLOWEST_BYTES_PER_SECOND: Final = 32 * 1024
+from workmill.domain.pace import Pace
+
 MAX_REPLY_BYTES: Final = 128 * 1024 * 1024
 """More than all results of the longest pull, each with the largest state."""
 
@@ -33,7 +31,7 @@ class PacedSocket:
 
     def begin(self, seconds: float) -> None:
         """A reply is waited for from now on."""
-        self._deadline = self._ticks() + seconds
+        self._pace = Pace(seconds, self._ticks)
         self._read_bytes = 0
 
     def recv_into(self, buffer: bytearray) -> int:
@@ -42,7 +40,8 @@ class PacedSocket:
         self._read_bytes += size_bytes
         if self._read_bytes > MAX_REPLY_BYTES:
             raise OSError(f"its reply is longer than {MAX_REPLY_BYTES} bytes")
-        if self._ticks() > self._deadline + self._read_bytes / SLOWEST_BYTES_PER_SECOND:
+        self._pace.moved(size_bytes)
+        if self._pace.left() < 0:
             raise TimeoutError
         return size_bytes
 

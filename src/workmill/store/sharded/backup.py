@@ -5,10 +5,10 @@ SHA-256 of all before it. The parts are copied side by side, each while it serve
 one instant, and need not be: no job is in two parts, and nothing in one refers to another.
 
 A restore checks the whole file before anything is changed, and needs all parts. They are filled
-side by side, and change over when all have been filled (`muster`): whatever fails before leaves all
-as they were. When some fail in that last moment, the error says so, the others hold the backup, and
-the same restore again completes it. Parts that the backup does not have (they were added since) are
-restored to nothing.
+side by side, and change over when all have been filled (`restore_barrier`): whatever fails before
+leaves all as they were. When some fail in that last moment, the error says so, the others hold the
+backup, and the same restore again completes it. Parts that the backup does not have (they were
+added since) are restored to nothing.
 """
 
 from __future__ import annotations
